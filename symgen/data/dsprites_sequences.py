@@ -1,0 +1,173 @@
+"""Moving sprites: sequences of dSprites in which one factor walks through its values."""
+
+from math import prod
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.nn.functional import embedding
+
+from symgen.data.dsprites import FACTOR_NAMES, FACTOR_SIZES, Sprites, index_of, render_bits
+from symgen.data.sequences import SequenceBatch
+
+__all__ = ["MovingSprites"]
+
+Split = Literal["train", "test", "all"]
+
+SIZES = (3, 5, 15, 15, 15)
+MOVABLE = (1, 2, 3, 4)  # all but the shape
+COUNT = prod(SIZES)
+STRIDES = tuple(prod(SIZES[factor + 1 :]) for factor in range(len(SIZES)))
+
+
+class MovingSprites:
+    """Makes the sequences of the Topographic VAE's dSprites experiments.
+
+    Of dSprites are used all shapes, the five largest scales and every other of the first thirty
+    orientations and positions, 50,625 images. A sequence starts at one of them and moves its
+    scale, orientation, posX or posY by one value per frame, cyclically, for 15 frames; the scale
+    has five values and comes round three times (Keller & Welling 2021, section 6).
+
+    With `split="all"` the items are the 50,625 start images and each time the moving factor is
+    drawn uniformly, as in the paper, which trains and evaluates on the same images. The other
+    splits hold out **orbits**: an orbit is a moving factor with the values of the four others,
+    which is the closed walk of a sequence. A share of each factor's orbits, chosen by `split_seed`,
+    makes the test split, so no test sequence is a cyclic shift of a training sequence. Its single
+    images do occur in training, in the orbits of other moving factors. Here items are pairs of a
+    start image and a moving factor, about equally many for every factor, in a random but fixed
+    order.
+
+    Args:
+        split: "train" or "test" orbits, or "all".
+        held_out: share of the orbits of each moving factor that makes the test split.
+        split_seed: seed of the choice of orbits.
+        sprites: where to take the images from, as by `read_npz`; None to draw them.
+        device: where the images stay and sequences are made.
+
+    Raises:
+        ValueError: if the split is unknown, one side of it were empty or an image is missing.
+
+    Example:
+        >>> source = MovingSprites("test")
+        >>> batch = source.make(torch.arange(3), torch.Generator())
+        >>> tuple(batch.frames.shape), tuple(batch.factors.shape), len(source)
+        ((3, 15, 1, 64, 64), (3, 15, 5), 20270)
+    """
+
+    factor_names = FACTOR_NAMES
+    factor_sizes = SIZES
+    frames = 15
+    image_shape = (1, 64, 64)
+
+    def __init__(
+        self,
+        split: Split = "train",
+        held_out: float = 0.1,
+        split_seed: int = 0,
+        sprites: Sprites | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if split not in get_args(Split):
+            raise ValueError(
+                f"unknown split {split!r}: choose one of {', '.join(get_args(Split))}"
+            )
+        fewest = COUNT // max(SIZES)
+        if not 0 < held_out < 1 or not 0 < round(held_out * fewest) < fewest:
+            raise ValueError(
+                f"held_out={held_out} leaves a split empty: choose a share between 0 and 1 "
+                f"of the {fewest} orbits of a factor"
+            )
+        self.split: Split = split
+        self.held_out = held_out
+        self.split_seed = split_seed
+        self.device = torch.device(device)
+        # At one bit per pixel, spread by a table on reading, batches come faster than from bytes.
+        self._bits = _subset(sprites).to(self.device)
+        pixels_of_byte = torch.arange(256)[:, None] >> torch.arange(7, -1, -1) & 1
+        self._pixels_of_byte = pixels_of_byte.to(self.device, torch.float32)
+        self._pairs = None if split == "all" else _pairs(split == "test", held_out, split_seed)
+
+    def __len__(self) -> int:
+        """Return the number of items: start images, or pairs of one with a moving factor."""
+        return COUNT if self._pairs is None else len(self._pairs)
+
+    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
+        """Make the sequence of each item.
+
+        Args:
+            items: numbers of the items.
+            generator: CPU generator of the moving factors where `split` is "all"; not used else.
+
+        Returns:
+            Frames of 0 and 1; factors counted from 0 within the subset; `moved` as a number in
+            `factor_names`.
+
+        Raises:
+            ValueError: if there is no such item.
+        """
+        outside = items[(items < 0) | (items >= len(self))]
+        if outside.numel():
+            raise ValueError(f"no item {int(outside[0])}: {self!r} has items 0 to {len(self) - 1}")
+        factors, moved = self._walk(items.cpu(), generator)
+        image = (factors * torch.tensor(STRIDES)).sum(-1).to(self.device)
+        frames = embedding(self._bits[image].int(), self._pixels_of_byte)
+        frames = frames.view(*image.shape, *self.image_shape)
+        return SequenceBatch(frames, factors.to(self.device), moved.to(self.device))
+
+    def _walk(
+        self, items: Int64[Tensor, " B"], generator: torch.Generator
+    ) -> tuple[Int64[Tensor, "B S F"], Int64[Tensor, " B"]]:
+        """Return the value of each factor in each frame, and the moving factor."""
+        if self._pairs is None:
+            start = items
+            moved = torch.randint(MOVABLE[0], MOVABLE[-1] + 1, start.shape, generator=generator)
+        else:
+            start, moved = self._pairs[items].unbind(-1)
+        moving = moved[:, None] == torch.arange(len(SIZES))
+        steps = torch.arange(self.frames)[:, None] * moving[:, None]  # (B, S, F)
+        return (_factors_of(start)[:, None] + steps) % torch.tensor(SIZES), moved
+
+    def __repr__(self) -> str:
+        return (
+            f"MovingSprites({self.split!r}, held_out={self.held_out}, "
+            f"split_seed={self.split_seed}, device={str(self.device)!r})"
+        )
+
+
+def _factors_of(image: Int64[Tensor, " images"]) -> Int64[Tensor, "images 5"]:
+    """Return the factors of images given by their number in the subset."""
+    return torch.stack(torch.unravel_index(image, SIZES), dim=-1)
+
+
+def _subset(sprites: Sprites | None) -> UInt8[Tensor, "images 512"]:
+    """Draw the images of the subset or pick them out of others, in C order of the factors."""
+    latents = _factors_of(torch.arange(COUNT)) * torch.tensor((1, 1, 2, 2, 2)) + torch.tensor(
+        (0, 1, 0, 0, 0)
+    )
+    if sprites is None:
+        return render_bits(latents)
+    row = torch.full((prod(FACTOR_SIZES),), -1)
+    row[index_of(sprites.latents)] = torch.arange(len(sprites.latents))
+    wanted = row[index_of(latents)]
+    missing = latents[wanted < 0]
+    if len(missing):
+        raise ValueError(
+            f"the {len(sprites.latents)} images given lack {len(missing)} of the {COUNT} that "
+            f"sequences are made of, first the one of latents {missing[0].tolist()}: "
+            "give the whole of dSprites or None"
+        )
+    return sprites.bits[wanted]
+
+
+def _pairs(test: bool, held_out: float, seed: int) -> Int64[Tensor, "pairs 2"]:
+    """List the pairs (start image, moving factor) of the orbits of one split, shuffled."""
+    generator = torch.Generator().manual_seed(seed)
+    held = []
+    for factor in MOVABLE:
+        sizes = [1 if other == factor else size for other, size in enumerate(SIZES)]
+        orbits = prod(sizes)
+        drawn = torch.randperm(orbits, generator=generator) < round(held_out * orbits)
+        held.append(drawn.view(sizes).expand(SIZES).flatten())
+    pairs = (torch.stack(held, dim=-1) == test).nonzero() + torch.tensor((0, MOVABLE[0]))
+    return pairs[torch.randperm(len(pairs), generator=generator)]

@@ -1,0 +1,166 @@
+"""Colour-transforming digits: sequences of one digit whose angle, scale or hue moves."""
+
+import math
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from symgen.data.sequences import SequenceBatch
+from symgen.groups import affine, hue_vector, projective, warp
+
+__all__ = ["TransformingDigits"]
+
+Mode = Literal["single", "rotation+hue", "perspective+hue", "still"]
+
+DEGREES = tuple(range(0, 360, 20))  # of the angle; the hue set is the same less 180
+SCALES = (0.60, 0.64, 0.68, 0.72, 0.76, 0.79, 0.83, 0.87, 0.91, 0.95)
+SCALES += (0.99, 1.03, 1.07, 1.11, 1.14, 1.18, 1.22, 1.26)
+HUE = 2  # column of the factors
+
+
+class TransformingDigits:
+    """Makes the sequences of the Topographic VAE's MNIST experiments from gray images.
+
+    A frame is the original image under one warp (rotation and scale about pixel index (width / 2,
+    height / 2), bilinear, zeros outside) times one colour. Each factor has 18 values: angles 0,
+    20, ..., 340 degrees, counter-clockwise; scales 0.60, 0.64, ..., 1.26; hues -180, -160, ...,
+    160 degrees from red. A factor starts at a uniform random value and, if it moves, walks through
+    its values in order, one per frame, cyclically (Keller & Welling 2021).
+
+    * `"single"`: angle, scale or hue moves, drawn uniformly; the two others stay as drawn.
+    * `"rotation+hue"`: both move together; the scale is 1.
+    * `"perspective+hue"`: `symgen.groups.projective.tilt` by the angle and hue move together.
+    * `"still"`: the gray images themselves, one channel, for models without time.
+
+    Args:
+        pixels: gray images; the sequences are made on their device.
+        mode: what moves.
+        frames: length S of a sequence; None for a full cycle of 18, or 1 if nothing moves.
+
+    Raises:
+        ValueError: if the mode is unknown, the images are not gray bytes or `frames` is below 1.
+
+    Example:
+        >>> from symgen.data import load
+        >>> source = TransformingDigits(load("digits", split="test").pixels)
+        >>> batch = source.make(torch.arange(2), torch.Generator().manual_seed(0))
+        >>> tuple(batch.frames.shape), batch.moved.tolist(), batch.factors[0, :3].tolist()
+        ((2, 18, 3, 28, 28), [1, 1], [[8, 9, 11], [8, 10, 11], [8, 11, 11]])
+    """
+
+    factor_names = ("angle", "scale", "hue")
+
+    def __init__(
+        self,
+        pixels: UInt8[Tensor, "items 1 height width"],
+        mode: Mode = "single",
+        frames: int | None = None,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(get_args(Mode))}")
+        if pixels.ndim != 4 or pixels.shape[1] != 1 or pixels.dtype != torch.uint8:
+            raise ValueError(
+                f"transforming digits are made from uint8 images (items, 1, height, width), got "
+                f"{tuple(pixels.shape)} {pixels.dtype}"
+            )
+        if frames is not None and frames < 1:
+            raise ValueError(f"frames={frames}: a sequence has at least one frame")
+        self.pixels = pixels
+        self.mode = mode
+        self.frames = frames or (1 if mode == "still" else len(DEGREES))
+        height, width = pixels.shape[-2:]
+        self._centre = (width / 2, height / 2)
+        poses = _poses(mode, math.hypot(height, width))
+        self._poses = poses.to(pixels.device)
+        colours = hue_vector(torch.tensor(DEGREES, dtype=torch.float32) - 180)
+        self._colours = (colours if mode != "still" else torch.ones(1, 1)).to(pixels.device)
+        self.factor_sizes = (poses.shape[0], poses.shape[1], len(self._colours))
+        self.image_shape = (self._colours.shape[1], height, width)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.pixels)
+
+    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
+        """Make one random sequence of each image.
+
+        Args:
+            items: numbers of the images.
+            generator: CPU generator of every random choice.
+
+        Returns:
+            Frames in [0, 1]; factors as indices into their values; `moved` 0, 1, 2 for angle,
+            scale or hue, -1 where not exactly one of them moves.
+
+        Raises:
+            ValueError: if there is no such image.
+        """
+        items = items.cpu()
+        outside = items[(items < 0) | (items >= len(self))]
+        if outside.numel():
+            raise ValueError(f"no image {int(outside[0])}: {self!r} has 0 to {len(self) - 1}")
+        factors, moved = self._walk(len(items), generator)
+        # A sequence whose hue moves shows one gray image S times: it is warped once. The others,
+        # with one warp per frame, come first in `gray`; `source` says where each frame's image is.
+        posed = (moved != HUE).nonzero()[:, 0]
+        coloured = (moved == HUE).nonzero()[:, 0]
+        source = torch.empty(factors.shape[:2], dtype=torch.int64)
+        count = len(posed) * self.frames
+        source[posed] = torch.arange(count).view(-1, self.frames)
+        source[coloured] = count + torch.arange(len(coloured))[:, None]
+        gray = torch.cat(
+            [
+                self._warped(items[posed], factors[posed]),
+                self._warped(items[coloured], factors[coloured, :1]),
+            ]
+        )
+        device = self.pixels.device
+        gray = gray.index_select(0, source.flatten().to(device))  # (B S, height, width)
+        colour = self._colours[factors[..., HUE].flatten().to(device)]  # (B S, channels)
+        frames = gray[:, None] * colour[..., None, None]
+        frames = frames.unflatten(0, source.shape)
+        return SequenceBatch(frames, factors.to(device), moved.to(device))
+
+    def _walk(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw what moves and from where; return the factors of every frame, and `moved`."""
+        start = torch.randint(len(DEGREES), (count, 3), generator=generator)
+        if self.mode == "single":
+            moved = torch.randint(3, (count,), generator=generator)
+            moving = moved[:, None] == torch.arange(3)
+        else:
+            moved = torch.full((count,), -1)
+            moving = torch.ones(count, 3, dtype=torch.bool)
+        steps = torch.arange(self.frames)[:, None] * moving[:, None, :]  # (B, S, 3)
+        return (start[:, None] + steps) % torch.tensor(self.factor_sizes), moved
+
+    def _warped(
+        self, items: Int64[Tensor, " n"], factors: Int64[Tensor, "n frames 3"]
+    ) -> Float[Tensor, "n*frames height width"]:
+        """Warp each image to the poses of its frames."""
+        device = self.pixels.device
+        images = self.pixels[items.to(device), None].to(torch.float32) / 255
+        angle, scale, _ = factors.to(device).unbind(-1)
+        return warp(images, self._poses[angle, scale], centre=self._centre).flatten(0, 2)
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[-2:]
+        return (
+            f"TransformingDigits({len(self)} images of {height} x {width}, mode={self.mode!r}, "
+            f"frames={self.frames})"
+        )
+
+
+def _poses(mode: Mode, diagonal: float) -> Float[Tensor, "angles scales rows 3"]:
+    """Tabulate what `warp` needs to show each (angle, scale), computed in double precision."""
+    angles = torch.tensor(DEGREES if mode != "still" else (0,), dtype=torch.float64).deg2rad()
+    scales = torch.tensor(SCALES if mode == "single" else (1.0,), dtype=torch.float64)
+    if mode == "perspective+hue":
+        # 181 for 180, as in the authors' program, whose focal length is infinite at 180.
+        angles[DEGREES.index(180)] = math.radians(181)
+        poses = torch.linalg.inv(projective.tilt(angles, diagonal))[:, None]
+    else:
+        moved = affine.from_parameters(angles[:, None], scales)
+        poses = affine.inverse(moved)[..., :2, :]  # without the last row: no division in the warp
+    return poses.to(torch.float32)

@@ -1,0 +1,85 @@
+"""What the figures share: fonts, colours, images as whole pixels, files replaced in one act."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import matplotlib
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from PIL import Image, ImageFont
+from torch import Tensor
+
+from symgen.training.checkpoint import write_atomically
+
+PAPER = (255, 255, 255)
+INK = (25, 25, 25)
+MUTED = (120, 120, 120)
+ACCENT = (213, 94, 0)
+
+
+@lru_cache
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Open the font that comes with matplotlib, so that every machine draws the same letters."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
+
+
+def text_width(text: str, size: int, bold: bool = False) -> int:
+    """Measure a line of text in pixels."""
+    return round(font(size, bold).getlength(text))
+
+
+def check_images(name: str, images: Float[Tensor, "..."]) -> None:
+    """Refuse what `to_pixels` could only draw by guessing."""
+    if images.ndim < 3 or images.shape[-3] not in (1, 3) or 0 in images.shape:
+        raise ValueError(
+            f"{name} has shape {tuple(images.shape)}: images are (..., channels, height, width) "
+            "with 1 or 3 channels and none of the sizes 0"
+        )
+    if not images.is_floating_point():
+        raise ValueError(f"{name} is {images.dtype}: divide by 255 to get floats in [0, 1]")
+    least, greatest = images.min().item(), images.max().item()
+    if not (least >= 0 and greatest <= 1):  # written so that NaN fails
+        raise ValueError(
+            f"{name} reaches from {least:g} to {greatest:g}: scale or clamp it to [0, 1]"
+        )
+
+
+def to_pixels(
+    images: Float[Tensor, "*batch channels height width"],
+) -> UInt8[ndarray, "*batch height width 3"]:
+    """Round images in [0, 1] to 8-bit RGB, channel last."""
+    levels = (images.detach().cpu() * 255).round().to(torch.uint8).movedim(-3, -1)
+    return levels.expand(*levels.shape[:-1], 3).numpy()
+
+
+def tile(pixels: UInt8[ndarray, "height width 3"], scale: int) -> Image.Image:
+    """Enlarge an image by a whole factor: every pixel becomes a square of its colour."""
+    return Image.fromarray(np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1))
+
+
+def magnification(height: int, least: int) -> int:
+    """Return the smallest whole factor that makes a height at least so many pixels."""
+    return -(-least // height)
+
+
+def check_path(path: Path | str, suffixes: tuple[str, ...]) -> Path:
+    """Refuse a path that cannot be written, before anything is drawn."""
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"cannot write {path}: let the name end in {' or '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: make the folder {path.parent} first")
+    return path
+
+
+def write_file(path: Path, save: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file in one act with what `save` puts into the stream that it is given."""
+    content = BytesIO()
+    save(content)
+    write_atomically(path, lambda partial: partial.write_bytes(content.getbuffer()))

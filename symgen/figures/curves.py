@@ -1,0 +1,175 @@
+"""Learning curves from the records of one or more runs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from symgen.figures._canvas import check_path, write_file
+
+__all__ = ["learning_curves"]
+
+_LOSS = "loss, nats per frame"
+_KL = "KL divergence, nats per frame"
+_TRAINING = {  # panel and label of what every record may hold
+    "loss": (_LOSS, "loss"),
+    "nll": (_LOSS, "negative log-likelihood"),
+    "kl_z": (_KL, "z"),
+    "kl_u": (_KL, "u"),
+    "mu": ("μ", "μ"),
+    "learning_rate": ("learning rate", "learning rate"),
+}
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+_STYLES = ("-", "--", ":", "-.")
+_LOGARITHMIC = 4.0  # ratio of greatest to least loss from which its axis is logarithmic
+
+
+class _Curve(NamedTuple):
+    """One quantity of one run against the sequences seen."""
+
+    run: str
+    panel: str
+    label: str
+    evaluated: bool
+    sequences: list[float]
+    values: list[float]
+
+
+def learning_curves(
+    records: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Mapping[str, Any]]],
+    path: Path | str | None = None,
+) -> Figure:
+    """Draw what a run recorded against the number of sequences that it had seen.
+
+    The panels are loss and likelihood, KL terms, μ, learning rate, and one for each further
+    quantity of the evaluations; evaluations have markers. Records without `"sequences"`,
+    quantities that were not recorded and values that are no finite numbers are not drawn.
+
+    Args:
+        records: lines of a run's `metrics.jsonl`, or such lists by name to compare several runs.
+        path: PNG, PDF or SVG file to write as well.
+
+    Returns:
+        The figure, tied to no display.
+
+    Raises:
+        ValueError: if there is nothing to draw, or `path` ends in none of the three.
+        FileNotFoundError: if the folder of `path` does not exist.
+
+    Example:
+        >>> records = [
+        ...     {"step": 50, "sequences": 400, "loss": 371.5, "nll": 370.2},
+        ...     {"step": 100, "sequences": 800, "loss": 345.0, "nll": 330.1},
+        ...     {"step": 100, "sequences": 800, "evaluation": {"nll": 335.7}},
+        ... ]
+        >>> [panel.get_title(loc="left") for panel in learning_curves(records).axes]
+        ['loss, nats per frame']
+    """
+    target = None if path is None else check_path(path, (".png", ".pdf", ".svg"))
+    runs = records if isinstance(records, Mapping) else {"": records}
+    panels: dict[str, list[_Curve]] = {panel: [] for panel, _ in _TRAINING.values()}
+    for run, lines in runs.items():
+        for curve in _curves(run, lines):
+            panels.setdefault(curve.panel, []).append(curve)
+    panels = {panel: curves for panel, curves in panels.items() if curves}
+    if not panels:
+        lengths = {run or "records": len(lines) for run, lines in runs.items()}
+        raise ValueError(
+            f"no curve in records of lengths {lengths}: a record needs 'sequences' and a number, "
+            'such as {"sequences": 400, "loss": 371.5}'
+        )
+    figure = _draw(panels, list(runs))
+    if target is not None:
+        kind = target.suffix[1:].lower()
+        write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
+    return figure
+
+
+def _curves(run: str, records: Sequence[Mapping[str, Any]]) -> list[_Curve]:
+    """Collect what one run recorded, in training and in evaluations."""
+    curves: dict[tuple[str, bool], _Curve] = {}
+    for record in records:
+        if not _is_finite(record.get("sequences")):
+            continue
+        for evaluated in (False, True):
+            measured = record.get("evaluation", {}) if evaluated else record
+            for name in measured if evaluated else _TRAINING:
+                value = measured.get(name)
+                if value is None or not _is_finite(value):
+                    continue
+                panel, label = _TRAINING.get(name, (name.replace("_", " "),) * 2)
+                label += ", evaluation" if evaluated else ""
+                curve = _Curve(run, panel, label, evaluated, [], [])
+                curve = curves.setdefault((name, evaluated), curve)
+                curve.sequences.append(record["sequences"])
+                curve.values.append(value)
+    return list(curves.values())
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _draw(panels: Mapping[str, list[_Curve]], runs: list[str]) -> Figure:
+    across = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
+    down = math.ceil(len(panels) / across)
+    figure = Figure(figsize=(4.6 * across, 2.9 * down + 0.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (title, curves) in enumerate(panels.items(), start=1):
+        _draw_panel(figure.add_subplot(down, across, place), title, curves, runs)
+    if len(runs) > 1:
+        handles = [
+            Line2D([], [], color=_COLOURS[index % len(_COLOURS)], label=run)
+            for index, run in enumerate(runs)
+        ]
+        figure.legend(
+            handles=handles, loc="outside upper center", ncols=min(len(runs), 4), frameon=False
+        )
+    return figure
+
+
+def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -> None:
+    """Draw the curves of one panel."""
+    labels = list(dict.fromkeys(curve.label for curve in curves))
+    handles: dict[str, Line2D] = {}
+    for curve in curves:
+        # One run: a colour for each quantity. Several: a colour for each run, a dash for each.
+        which, run = labels.index(curve.label), runs.index(curve.run)
+        (line,) = axes.plot(
+            curve.sequences,
+            curve.values,
+            color=_COLOURS[(which if len(runs) == 1 else run) % len(_COLOURS)],
+            linestyle=_STYLES[which % len(_STYLES)],
+            linewidth=1.4,
+            marker="o" if curve.evaluated or len(curve.values) == 1 else "",
+            markersize=4,
+        )
+        handles.setdefault(curve.label, line)
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel("sequences seen", fontsize=9)
+    axes.tick_params(labelsize=8, color="#888888")
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color("#888888")
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    _scale_values(axes, title, [value for curve in curves for value in curve.values])
+    if len(handles) > 1:
+        axes.legend(handles.values(), handles.keys(), loc="best", fontsize=8, frameon=False)
+
+
+def _scale_values(axes: Axes, title: str, values: list[float]) -> None:
+    """Choose the axis on which the end of training is not squeezed by its beginning."""
+    if title == _LOSS and 0 < _LOGARITHMIC * min(values) < max(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    if title in (_KL, _TRAINING["learning_rate"][0]):
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:g}")

@@ -1,0 +1,14 @@
+"""Latent variables: capsules, topographies, and the densities over them."""
+
+from symgen.latents.capsules import observed_roll, roll
+from symgen.latents.gaussian import Gaussian, standard_normal_log_prob
+from symgen.latents.topography import Topography, student_t
+
+__all__ = [
+    "Gaussian",
+    "Topography",
+    "observed_roll",
+    "roll",
+    "standard_normal_log_prob",
+    "student_t",
+]

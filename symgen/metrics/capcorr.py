@@ -1,0 +1,286 @@
+"""CapCorr: does the roll that is read off the capsules tell the true pose of the sequence?"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from scipy.stats import poisson
+from torch import Tensor
+
+from symgen.latents import observed_roll
+
+__all__ = ["RollReadings", "capcorr", "capcorr_chance", "correlation", "observed_and_true"]
+
+
+class RollReadings(NamedTuple):
+    """Observed and true rolls of sequences, all (B,); readings of batches can be concatenated.
+
+    Attributes:
+        observed: units by which frame 0 is rolled against the canonical frame, by the capsules.
+        true: the same by the factors of variation, modulo D.
+        factor: index of the factor that moves. -1 marks a sequence without a reading: several
+            factors move, or no frame shows the canonical value. Its other entries are -1 too.
+    """
+
+    observed: Int64[Tensor, " B"]
+    true: Int64[Tensor, " B"]
+    factor: Int64[Tensor, " B"]
+
+
+@torch.no_grad()
+def observed_and_true(
+    t: Float[Tensor, "B S C D"],
+    factors: Int64[Tensor, "B S F"],
+    moved: Int64[Tensor, " B"],
+    canonical: int = 0,
+) -> RollReadings:
+    """Read off, sequence by sequence, the roll of the capsules and the pose it should tell.
+
+    A frame Ω in which the moving factor y has the `canonical` value serves as the reference.
+    Every capsule votes for the roll of t_0 against t_Ω with the greatest periodic
+    cross-correlation; the most frequent vote (the smallest of several) is the observed roll. The
+    true one is `(y_0 - canonical) mod D`. A factor with a period shorter than the sequence offers
+    several Ω, of which the one with the least |true - observed| counts, the first on ties
+    (Topographic VAE, Keller & Welling 2021, section 5, and the authors' code).
+
+    Args:
+        t: latent variables.
+        factors: indices of the factors of variation in every frame.
+        moved: index of the factor that moves, -1 where several do.
+        canonical: the factor's value in the reference frame.
+
+    Raises:
+        ValueError: if `moved` names a factor that is not there.
+
+    Example:
+        >>> t_0 = torch.randn(1, 1, 3, 6, generator=torch.Generator().manual_seed(0))
+        >>> frame = torch.arange(6)
+        >>> rolling = torch.cat([t_0.roll(l, -1) for l in range(6)], dim=1)
+        >>> pose = ((2 + frame) % 6)[None, :, None]
+        >>> observed_and_true(rolling, pose, torch.tensor([0]))
+        RollReadings(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
+    """
+    sequences, frames, _, units = t.shape
+    if sequences and not -1 <= int(moved.min()) <= int(moved.max()) < factors.shape[2]:
+        raise ValueError(
+            f"moved holds {sorted(set(moved.tolist()))} but there are {factors.shape[2]} factors: "
+            "give indices of factors, or -1 where several move"
+        )
+    index = moved.clamp_min(0)[:, None, None].expand(-1, frames, 1)
+    pose = factors.gather(2, index)[..., 0]  # (B, S)
+    candidate = (pose == canonical) & (moved >= 0)[:, None]
+    true = (pose[:, 0] - canonical) % units
+
+    sequence, frame = candidate.nonzero(as_tuple=True)  # M pairs of t_0 and t_Ω
+    if not len(sequence):  # the Fourier transform refuses to transform nothing
+        nothing = torch.full_like(moved, -1)
+        return RollReadings(nothing, nothing, nothing)
+    # The mean of a capsule does not change where the correlation is greatest, but costs digits.
+    first, reference = _centre(t[sequence, 0]), _centre(t[sequence, frame])
+    vote = observed_roll(reference, first)  # (M, C)
+    votes = torch.zeros(len(vote), units, device=t.device).scatter_add(
+        1, vote, torch.ones(1, device=t.device).expand(vote.shape)
+    )
+    roll = votes.argmax(1)  # the first, thus the smallest, of equal counts
+
+    # One number orders the candidates by distance, then by frame, and carries the roll along.
+    distance = (roll - true[sequence]).abs()
+    key = (distance * frames + frame) * units + roll
+    unread = units * frames * units
+    least = torch.full_like(true, unread).scatter_reduce(0, sequence, key, "amin")
+    excluded = least == unread
+    return RollReadings(
+        (least % units).masked_fill(excluded, -1),
+        true.masked_fill(excluded, -1),
+        moved.masked_fill(excluded, -1),
+    )
+
+
+def correlation(
+    observed: Int64[Tensor, " M"], true: Int64[Tensor, " M"], period: int | None = None
+) -> float:
+    """Correlate observed and true rolls.
+
+    Without a period, Pearson's coefficient, as in the paper. With one, the circular correlation
+    of the angles 2πk/period (N. I. Fisher and A. J. Lee, A correlation coefficient for circular
+    data, Biometrika 70, 1983), which knows that 0 follows the last unit and that, unlike others
+    of its kind, needs no mean direction: uniform poses have none.
+
+    Args:
+        observed: rolls that were read off.
+        true: rolls that should have been read off.
+        period: number of units in a full turn, None for Pearson's coefficient.
+
+    Returns:
+        A number in -1 .. 1; nan where it is not defined, because there are no data or all
+        observed or all true rolls are the same.
+
+    Example:
+        >>> true = torch.arange(8)
+        >>> shifted = (true + 3) % 8
+        >>> round(correlation(shifted, true), 3), round(correlation(shifted, true, period=8), 3)
+        (-0.429, 1.0)
+    """
+    if not len(observed):
+        return math.nan
+    weight = torch.full((len(observed),), 1 / len(observed), dtype=torch.float64)
+    return _weighted_correlation(observed.cpu(), true.cpu(), weight, period)
+
+
+def capcorr(
+    t: Float[Tensor, "B S C D"],
+    factors: Int64[Tensor, "B S F"],
+    moved: Int64[Tensor, " B"],
+    names: Sequence[str] | None = None,
+    canonical: int = 0,
+    circular: bool = False,
+) -> dict[str, float]:
+    """Compute CapCorr for every factor that moves: the correlation of observed and true roll.
+
+    1 if the capsules roll with the data (Keller & Welling 2021, Table 2). Chance is not 0, see
+    `capcorr_chance`. Sequences without a reading are left out, see `observed_and_true`, with
+    which values for many batches are made: concatenate the readings, then `correlation`.
+
+    Args:
+        t: latent variables.
+        factors: indices of the factors of variation in every frame.
+        moved: index of the factor that moves, -1 where several do.
+        names: one name per factor; None names them "0", "1", ….
+        canonical: the factor's value in the reference frame.
+        circular: correlate angles, with a turn of D units, instead of numbers.
+
+    Returns:
+        CapCorr by the name of the factor, for the factors with a reading; nan where all rolls of
+        a factor are the same, as for an invariant code.
+
+    Raises:
+        ValueError: if the number of names is not the number of factors.
+
+    Example:
+        >>> t_0 = torch.randn(6, 1, 3, 6, generator=torch.Generator().manual_seed(0))
+        >>> frame = torch.arange(6)
+        >>> rolling = torch.cat([t_0.roll(l, -1) for l in range(6)], dim=1)
+        >>> pose = ((frame[:, None] + frame) % 6)[..., None]
+        >>> capcorr(rolling, pose, torch.zeros(6, dtype=torch.int64), names=["angle"])
+        {'angle': 1.0}
+    """
+    count = factors.shape[2]
+    names = [str(index) for index in range(count)] if names is None else names
+    if len(names) != count:
+        raise ValueError(f"names={list(names)} for {count} factors: give one name per factor")
+    observed, true, factor = observed_and_true(t, factors, moved, canonical)
+    period = t.shape[-1] if circular else None
+    return {
+        names[index]: correlation(observed[factor == index], true[factor == index], period)
+        for index in range(count)
+        if (factor == index).any()
+    }
+
+
+def capcorr_chance(
+    units: int, capsules: int, period: int, frames: int | None = None, circular: bool = False
+) -> float:
+    """Compute the CapCorr of capsules that roll at random, independently of each other.
+
+    It is not 0, for two reasons: a sequence that starts at the canonical value compares frame 0
+    with itself and reads 0, which is right; and a factor whose period is shorter than the
+    sequence has several reference frames, of which the best counts. Exact, from the distribution
+    of the most frequent of C uniform votes, for start poses that are equally frequent.
+
+    Args:
+        units: units in a capsule, D.
+        capsules: number of capsules, C.
+        period: number of values of the factor, which advances by one a frame.
+        frames: frames in a sequence, S; None stands for D.
+        circular: correlate angles, as in `capcorr`.
+
+    Returns:
+        The correlation that an infinite number of sequences would have.
+
+    Raises:
+        ValueError: if a number is below one.
+
+    Example:
+        >>> round(capcorr_chance(15, 15, 15), 3), round(capcorr_chance(15, 15, 5), 2)
+        (0.133, 0.53)
+    """
+    frames = units if frames is None else frames
+    if min(units, capsules, period, frames) < 1:
+        raise ValueError(
+            f"units={units}, capsules={capsules}, period={period}, frames={frames}: "
+            "all must be at least 1"
+        )
+    vote = _most_frequent_vote(units, capsules)
+    rolls = torch.arange(units)
+    joint = torch.zeros(units, units, dtype=torch.float64)  # (true, observed)
+    for start in range(period):
+        candidates = len(range(-start % period, frames, period))
+        true = start % units
+        if start == 0:
+            joint[true, 0] += 1  # frame 0 against itself
+        elif candidates:
+            distance = (rolls - true).abs()
+            at = torch.zeros(units, dtype=torch.float64).scatter_add(0, distance, vote)
+            beyond = at.flip(0).cumsum(0).flip(0)  # P(one candidate's distance >= d)
+            best = beyond**candidates - torch.cat([beyond[1:], beyond.new_zeros(1)]) ** candidates
+            joint[true] += (best / at.clamp_min(torch.finfo(at.dtype).tiny))[distance] * vote
+    weight = (joint / joint.sum()).flatten()
+    true, observed = torch.cartesian_prod(rolls, rolls).T
+    return _weighted_correlation(observed, true, weight, units if circular else None)
+
+
+def _centre(t: Tensor) -> Tensor:
+    return t - t.mean(-1, keepdim=True)
+
+
+def _weighted_correlation(x: Tensor, y: Tensor, weight: Tensor, period: int | None) -> float:
+    """Correlate with weights that add up to one, in float64; nan without variation."""
+    x, y = x.to(weight), y.to(weight)
+    if period is None:
+        x, y = x - weight @ x, y - weight @ y
+        product, x_spread, y_spread = (weight @ (a * b) for a, b in ((x, y), (x, x), (y, y)))
+    else:
+        # Fisher & Lee's sum over pairs of sin(x_i - x_j) sin(y_i - y_j) in linear time (eq. 3).
+        x, y = (2 * math.pi / period * angle for angle in (x, y))
+        product = 4 * (
+            (weight @ (x.cos() * y.cos())) * (weight @ (x.sin() * y.sin()))
+            - (weight @ (x.cos() * y.sin())) * (weight @ (x.sin() * y.cos()))
+        )
+        x_spread, y_spread = (
+            1 - (weight @ (2 * angle).cos()) ** 2 - (weight @ (2 * angle).sin()) ** 2
+            for angle in (x, y)
+        )
+    # Both spreads are at least about 1/M for data that vary and only rounding otherwise.
+    if min(x_spread, y_spread) < 1e-12:
+        return math.nan
+    return float((product / (x_spread * y_spread).sqrt()).clamp(-1, 1))
+
+
+def _most_frequent_vote(units: int, votes: int) -> Tensor:
+    """Distribution over D units of the most frequent of C uniform votes, smallest on ties.
+
+    Unit k wins with m votes if units before it have at most m - 1 and units after it at most m.
+    The counts are independent Poisson variables of mean C/D, given that they add up to C.
+    """
+    count = np.arange(votes + 1)
+    probability = poisson.pmf(count, votes / units)
+    winner = np.zeros(units)
+    for most in range(1, votes + 1):
+        before = _sums(np.where(count < most, probability, 0), units)
+        after = _sums(np.where(count <= most, probability, 0), units)
+        others = votes - most
+        for unit in range(units):
+            ways = before[unit][: others + 1] @ after[units - 1 - unit][others::-1]
+            winner[unit] += probability[most] * ways
+    return torch.from_numpy(winner / winner.sum())
+
+
+def _sums(distribution: np.ndarray, most: int) -> list[np.ndarray]:
+    """Distributions of the sum of 0, 1, …, most - 1 independent counts, up to the same limit."""
+    sums = [np.eye(1, len(distribution))[0]]
+    for _ in range(most - 1):
+        sums.append(np.convolve(sums[-1], distribution)[: len(distribution)])
+    return sums

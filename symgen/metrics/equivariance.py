@@ -1,0 +1,137 @@
+"""Equivariance error: how far a sequence of capsules is from rolling by one unit a frame."""
+
+import math
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.latents import roll
+
+__all__ = ["equivariance_chance", "equivariance_error"]
+
+
+def equivariance_error(t: Float[Tensor, "B S C D"], centred: bool = False) -> Float[Tensor, " B"]:
+    """Sum the distances between the frames of a sequence, each rolled to where the other is.
+
+    `E_eq = sum_(l < l') sum_c sum_j | t̂_l[c, j - (l' - l)] - t̂_l'[c, j] |` with every capsule
+    divided by its Euclidean norm, `t̂ = t / ‖t‖` (Topographic VAE, Keller & Welling 2021, eq. 13).
+    It is 0 exactly when the capsules roll by one unit a frame, up to positive factors.
+
+    Read it with two cautions. A constant offset of t lowers it by itself: `centred` removes the
+    offset. And independent noise scores `equivariance_chance`, not infinity.
+
+    Args:
+        t: latent variables.
+        centred: subtract the mean over the units of each capsule before normalising.
+
+    Returns:
+        One error per sequence, without unit. A capsule of zeros (constant, if `centred`) has no
+        direction and is left at zero: against a frame with a direction it counts with the sum
+        of absolute values of that one, against another such capsule with nothing.
+
+    Example:
+        >>> t_0 = torch.randn(1, 1, 2, 6, generator=torch.Generator().manual_seed(0))
+        >>> rolling = roll(t_0, torch.arange(6)[:, None])  # (1, 6, 2, 6)
+        >>> equivariance_error(rolling), equivariance_error(rolling.flip(1)).round()
+        (tensor([0.]), tensor([83.]))
+    """
+    # Rolled back by l, frame l should be frame 0: a_l[j] = t_l[j + l]. Then eq. 13 compares a_l[j]
+    # with a_l'[j] for every pair of frames, unit by unit. Frames come first from here on.
+    frames = t.shape[1]
+    steps = torch.arange(frames, device=t.device)[:, None, None]
+    aligned = roll(t.transpose(0, 1), -steps)  # (S, B, C, D)
+    ordered = _sort(_normalise(aligned, centred))
+    # Sum of |a_l - a_l'| over pairs, by rank: the value at rank r adds (2r - S + 1) times itself.
+    error = torch.zeros_like(ordered[0])
+    for rank in range(frames // 2):
+        error += (frames - 1 - 2 * rank) * (ordered[frames - 1 - rank] - ordered[rank])
+    return error.sum((-2, -1))
+
+
+def equivariance_chance(frames: int, capsules: int, units: int, centred: bool = False) -> float:
+    """Compute the equivariance error that independent Gaussian noise is expected to have.
+
+    Normalised noise is uniform on the unit sphere of n dimensions, n = D (D - 1 if `centred`).
+    The expected distance of two such points is `2^(n-1) Γ(n/2)² / (√π Γ(n - 1/2))`, its direction
+    is uniform again, and the expected magnitude of one coordinate of a direction is
+    `Γ(n/2) / (√π Γ((n+1)/2))`. Exact for every D; for large D a pair of capsules tends to
+    `√(2D) √(2/π)`.
+
+    Args:
+        frames: frames in a sequence, S.
+        capsules: number of capsules, C.
+        units: units in a capsule, D.
+        centred: whether the capsules' means are removed, as in `equivariance_error`.
+
+    Returns:
+        The expectation of `equivariance_error`; divide by it to give errors as part of chance.
+
+    Raises:
+        ValueError: if a number is below one, or below two for `units` if `centred`.
+
+    Example:
+        >>> round(equivariance_chance(18, 18, 18)), round(equivariance_chance(15, 15, 15))
+        (13271, 6937)
+    """
+    dimensions = units - 1 if centred else units
+    if min(frames, capsules, dimensions) < 1:
+        raise ValueError(
+            f"frames={frames}, capsules={capsules}, units={units}, centred={centred}: give at "
+            "least one frame, one capsule and one unit (two units if centred)"
+        )
+    half = math.lgamma(dimensions / 2)
+    distance = math.exp((dimensions - 1) * math.log(2) + 2 * half - math.lgamma(dimensions - 0.5))
+    coordinate = math.exp(half - math.lgamma((dimensions + 1) / 2))
+    pair = distance * coordinate / math.pi * math.sqrt(units * dimensions)
+    return frames * (frames - 1) / 2 * capsules * pair
+
+
+def _normalise(t: Tensor, centred: bool) -> Tensor:
+    """Divide every capsule by its norm; capsules without a direction become zero."""
+    norm = torch.linalg.vector_norm(t, dim=-1, keepdim=True)
+    # Scaled by the norm first, what is left of a constant capsule is rounding of known size.
+    direction = t / norm.clamp_min(torch.finfo(t.dtype).tiny)
+    if not centred:
+        return direction
+    direction = direction - direction.mean(-1, keepdim=True)
+    norm = torch.linalg.vector_norm(direction, dim=-1, keepdim=True)
+    rounding = t.shape[-1] * torch.finfo(t.dtype).eps
+    return torch.where(norm > rounding, direction / norm.clamp_min(rounding), 0)
+
+
+def _sort(frames: Tensor) -> list[Tensor]:
+    """Sort along the first dimension, which is short: a network of elementwise min and max.
+
+    Measured 4 to 9 times as fast as torch.sort, which handles short columns one by one.
+    """
+    rows = list(frames)
+    for low, high in _comparators(len(rows)):
+        rows[low], rows[high] = (
+            torch.minimum(rows[low], rows[high]),
+            torch.maximum(rows[low], rows[high]),
+        )
+    return rows
+
+
+@lru_cache
+def _comparators(length: int) -> list[tuple[int, int]]:
+    """List the comparisons of Batcher's odd-even merge sort, O(S log² S) of them.
+
+    K. E. Batcher, Sorting networks and their applications, 1968: blocks of `run` sorted values
+    are merged two by two by comparing values `gap` apart, for gap = run, run/2, …, 1.
+    """
+    pairs = []
+    run = 1
+    while run < length:
+        gap = run
+        while gap:
+            start = gap % run
+            for low in range(start, length - gap):
+                inside = (low - start) % (2 * gap) < gap
+                if inside and low // (2 * run) == (low + gap) // (2 * run):
+                    pairs.append((low, low + gap))
+            gap //= 2
+        run *= 2
+    return pairs

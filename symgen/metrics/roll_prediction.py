@@ -1,0 +1,153 @@
+"""Roll prediction: the frames of a sequence foretold by rolling the capsules of the first one."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from symgen.latents import Topography, roll
+
+__all__ = ["RollPrediction", "RollsFrames", "roll_prediction"]
+
+# Baselines are sure of no pixel: probabilities stay in this range, at most 6.9 nats a pixel.
+_LEAST, _MOST = 1e-3, 1 - 1e-3
+
+
+@runtime_checkable
+class RollsFrames(Protocol):
+    """A model whose latents can be inferred, rolled and decoded."""
+
+    topography: Topography
+
+    def encode(self, x: Tensor) -> Any:
+        """Infer a posterior from sequences of images."""
+        ...
+
+    def latents(self, posterior: Any, sampled: bool) -> Tensor:
+        """Make t, (B, S, C, D), from the posterior; without sampling by its expectations."""
+        ...
+
+    def decode(self, t: Tensor) -> Any:
+        """Return the distribution of the images for each t, with `mean` and `log_prob`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class RollPrediction:
+    """Errors of predicted frames, of the model and of two baselines, frame by frame.
+
+    Attributes:
+        nll: negative log-likelihood of frame l under `decode(roll(t_0, l))`, nats per image.
+        squared_error: squared error of its mean, summed over the pixels of an image.
+        repeat_nll: the same two for a baseline that repeats a frame: the last one before l of
+            those that t_0 depends on. nan at l = 0, which has none before it.
+        repeat_squared_error: see `repeat_nll`.
+        mean_nll: the same two for a baseline that always predicts the mean image.
+        mean_squared_error: see `mean_nll`.
+        seen: which frames t_0 depends on; the others are predicted without having been seen.
+    """
+
+    nll: Float[Tensor, "B S"]
+    squared_error: Float[Tensor, "B S"]
+    repeat_nll: Float[Tensor, "B S"]
+    repeat_squared_error: Float[Tensor, "B S"]
+    mean_nll: Float[Tensor, "B S"]
+    mean_squared_error: Float[Tensor, "B S"]
+    seen: Bool[Tensor, " S"]
+
+    def outside(self) -> dict[str, Float[Tensor, " B"]]:
+        """Average each error over the frames that t_0 does not see; nan if it sees them all."""
+        return self._average(~self.seen)
+
+    def inside(self) -> dict[str, Float[Tensor, " B"]]:
+        """Average each error over the frames that t_0 sees; nan if it sees frame 0 only.
+
+        Frame 0 is left out: it is a reconstruction, not a prediction.
+        """
+        after_first = torch.arange(len(self.seen), device=self.seen.device) > 0
+        return self._average(self.seen & after_first)
+
+    def _average(self, frames: Tensor) -> dict[str, Tensor]:
+        return {
+            name: errors[:, frames].mean(1)
+            for name, errors in vars(self).items()
+            if name != "seen"
+        }
+
+
+@torch.no_grad()
+def roll_prediction(
+    model: RollsFrames,
+    x: Float[Tensor, "B S channels height width"],
+    mean_image: Float[Tensor, "channels height width"],
+    sampled: bool = False,
+) -> RollPrediction:
+    """Predict every frame of a sequence by rolling the capsules of frame 0, and measure how well.
+
+    Frame l is predicted as `decode(roll(t_0, l))`, the paper's capsule traversal (Keller &
+    Welling 2021, section 6), and compared with the true frame. The latents t_0 depend on the
+    frames within half a window before and after frame 0, cyclically: `outside()` is the error
+    on the frames beyond, which a model can only have by having learned what a roll does. With
+    a window of all frames there are none.
+
+    Args:
+        model: a model with `encode`, `latents`, `decode` and a `topography`.
+        x: sequences of images in [0, 1].
+        mean_image: mean image of the training data, for the baseline.
+        sampled: draw t_0 from the posterior. Otherwise it is made of the mean of z and the
+            expected energy, which is deterministic.
+
+    Returns:
+        Errors of model and baselines. For their likelihood, the baselines' probabilities are held
+        within [0.001, 0.999]; their squared errors are those of the images as they are.
+
+    Raises:
+        ValueError: if the mean image has another shape than the frames.
+
+    Example:
+        >>> from symgen.models.tvae import TVAE
+        >>> model = TVAE(image_shape=(1, 8, 8), capsules=2, units=6, frames=6, window=3)
+        >>> x = torch.rand(5, 6, 1, 8, 8)
+        >>> prediction = roll_prediction(model, x, mean_image=x.mean((0, 1)))
+        >>> prediction.nll.shape, prediction.outside()["nll"].shape
+        (torch.Size([5, 6]), torch.Size([5]))
+    """
+    if mean_image.shape != x.shape[2:]:
+        raise ValueError(
+            f"mean_image of shape {tuple(mean_image.shape)} does not fit frames of shape "
+            f"{tuple(x.shape[2:])}: average the training images over all but these dimensions"
+        )
+    steps = torch.arange(x.shape[1], device=x.device)
+    first = model.latents(model.encode(x), sampled=sampled)[:, :1]  # (B, 1, C, D)
+    predicted = model.decode(roll(first, steps[:, None]))
+    seen = model.topography.seen_frames().to(x.device)
+
+    last_seen = torch.where(seen, steps, 0).cummax(0).values[:-1]  # of frames 0 .. l-1
+    repeat_nll, repeat_squared_error = _baseline_errors(x[:, last_seen], x[:, 1:])
+    mean_nll, mean_squared_error = _baseline_errors(mean_image.expand_as(x), x)
+    return RollPrediction(
+        nll=-predicted.log_prob(x),
+        squared_error=_squared_error(predicted.mean, x),
+        repeat_nll=_without_first(repeat_nll),
+        repeat_squared_error=_without_first(repeat_squared_error),
+        mean_nll=mean_nll,
+        mean_squared_error=mean_squared_error,
+        seen=seen,
+    )
+
+
+def _squared_error(predicted: Tensor, x: Tensor) -> Tensor:
+    return (predicted - x).square().sum((-3, -2, -1))
+
+
+def _baseline_errors(predicted: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    probability = predicted.clamp(_LEAST, _MOST)
+    nll = functional.binary_cross_entropy(probability, x, reduction="none").sum((-3, -2, -1))
+    return nll, _squared_error(predicted, x)
+
+
+def _without_first(errors: Tensor) -> Tensor:
+    return functional.pad(errors, (1, 0), value=torch.nan)

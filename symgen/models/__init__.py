@@ -1,0 +1,16 @@
+"""Models: nets, latents and a likelihood put together as a paper says."""
+
+from symgen.models.likelihood import PixelBernoulli
+from symgen.models.pretrained import Pretrained
+from symgen.models.tvae import TVAE, VAE, BubbleVAE, Elbo, Posterior, TopographicVAE
+
+__all__ = [
+    "BubbleVAE",
+    "Elbo",
+    "PixelBernoulli",
+    "Posterior",
+    "Pretrained",
+    "TVAE",
+    "TopographicVAE",
+    "VAE",
+]

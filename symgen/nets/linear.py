@@ -1,0 +1,131 @@
+"""Linear layers at the speed of the machine, with the normalisations of the paper's Table 3."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["Linear", "linear"]
+
+_HAS_ONEDNN = torch.backends.mkldnn.is_available()
+
+
+def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+class _OneDNNLinear(torch.autograd.Function):
+    """x Wᵀ + b whose three products all go through oneDNN.
+
+    Torch sends float32 products on the CPU to MKL, which takes its slow path on processors of
+    other makers; oneDNN computes the same float32 product twice as fast there (bench/step.py).
+    """
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return _onednn(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        x, weight, _ = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        (gradient,) = gradients
+        gradient = gradient.contiguous()
+        to_input = _onednn(gradient, weight.t(), None) if ctx.needs_input_grad[0] else None
+        return to_input, _onednn(gradient.t(), x.t(), None), gradient.sum(0)
+
+
+def linear(
+    x: Float[Tensor, "*batch inputs"],
+    weight: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
+) -> Float[Tensor, "*batch outputs"]:
+    """Compute `x Wᵀ + b` with the fastest float32 product that the processor has.
+
+    Args:
+        x: inputs.
+        weight: one row per output.
+        bias: one number per output.
+
+    Example:
+        >>> linear(torch.ones(2, 3), torch.ones(4, 3), torch.zeros(4))[0]
+        tensor([3., 3., 3., 3.])
+    """
+    plain = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
+    if plain or not _HAS_ONEDNN:
+        return functional.linear(x, weight, bias)
+    flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path
+    return _OneDNNLinear.apply(flat, weight, bias).unflatten(0, x.shape[:-1])  # pyright: ignore
+
+
+class Linear(nn.Module):
+    """A fully connected layer `x Wᵀ + b`.
+
+    Args:
+        inputs: size of the last dimension of the input.
+        outputs: size of the last dimension of the output.
+        fan: number m in the initial distribution U(-1/√m, 1/√m) of weights and biases; None
+            stands for `inputs`, torch's default. The authors' decoder uses its outputs.
+        normalisation: "weight" reparametrises each row as g·v/‖v‖ (Salimans & Kingma 2016);
+            "projected" asks `project_` to rescale rows to length one after each optimiser step.
+        projected_dimension: what "projected" normalises: 1 the incoming weights of each output,
+            0 the outgoing weights of each input.
+        shared_bias: number of distinct biases, each shared by as many consecutive outputs; None
+            gives every output its own. One per colour channel is what the authors' decoder has.
+
+    Example:
+        >>> layer = Linear(3, 2, normalisation="weight")
+        >>> layer(torch.zeros(5, 3)).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        fan: int | None = None,
+        normalisation: Literal["none", "weight", "projected"] = "none",
+        projected_dimension: int = 1,
+        shared_bias: int | None = None,
+    ) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(fan or inputs)
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(shared_bias or outputs).uniform_(-bound, bound))
+        self.gain: nn.Parameter | None = None
+        if normalisation == "weight":
+            self.gain = nn.Parameter(self.weight.detach().norm(dim=1))
+        self.normalisation = normalisation
+        self.projected_dimension = projected_dimension
+        self.project_()
+
+    def effective_weight(self) -> Float[Tensor, "outputs inputs"]:
+        """Return the weight that multiplies the input, after weight normalisation."""
+        if self.gain is None:
+            return self.weight
+        return self.weight * (self.gain / self.weight.norm(dim=1)).unsqueeze(1)
+
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        """Apply the layer."""
+        weight = self.effective_weight()
+        bias = self.bias.repeat_interleave(weight.shape[0] // self.bias.shape[0])
+        return linear(x, weight, bias)
+
+    @torch.no_grad()
+    def project_(self) -> None:
+        """Rescale the weights to unit length if the layer is "projected", else do nothing."""
+        if self.normalisation == "projected":
+            self.weight /= self.weight.norm(dim=self.projected_dimension, keepdim=True)
+
+    def extra_repr(self) -> str:
+        """Describe the layer in the printed model."""
+        outputs, inputs = self.weight.shape
+        return f"{inputs} -> {outputs}, normalisation={self.normalisation!r}"

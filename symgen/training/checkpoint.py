@@ -1,0 +1,222 @@
+"""Checkpoints: one file that holds all of a training run, replaced in one act."""
+
+import json
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+__all__ = [
+    "Checkpoint",
+    "load_checkpoint",
+    "save_checkpoint",
+    "write_atomically",
+]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Everything that the rest of a training run depends on.
+
+    Attributes:
+        step: updates done.
+        seconds: time spent on them.
+        settings: numbers that shape the trajectory; a run resumes only under equal ones.
+        weights: parameters and buffers of the model by name.
+        optimizer: state of the optimiser by position of the parameter and name, as in its
+            `state_dict()["state"]`.
+        generators: states of the random generators, by type of device.
+        recent: terms of the loss in the latest steps, kept for the next line of the log.
+    """
+
+    step: int
+    seconds: float
+    settings: dict[str, Any]
+    weights: dict[str, Tensor]
+    optimizer: dict[int, dict[str, Any]]
+    generators: dict[str, UInt8[Tensor, " bytes"]]
+    recent: Float[Tensor, "steps terms"]
+
+    @classmethod
+    def capture(
+        cls,
+        step: int,
+        seconds: float,
+        settings: dict[str, Any],
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recent: Float[Tensor, "steps terms"],
+    ) -> "Checkpoint":
+        """Gather the state of a run, the random generators of its devices included."""
+        generators = {"cpu": torch.get_rng_state()}
+        if recent.is_cuda:
+            generators["cuda"] = torch.cuda.get_rng_state(recent.device)
+        state = optimizer.state_dict()["state"]
+        return cls(step, seconds, settings, model.state_dict(), state, generators, recent)
+
+    def require_same(self, settings: dict[str, Any], model: nn.Module) -> None:
+        """Make sure that the run can go on under these settings with this model.
+
+        Raises:
+            ValueError: if they differ from those of the run; the message names each difference.
+        """
+        differences = _differences(self.settings, settings)
+        differences += _differences(_kinds(self.weights), _kinds(model.state_dict()))
+        if differences:
+            raise ValueError(
+                f"the run to resume had other settings: {'; '.join(differences)}. Resume with "
+                "those that it was started with, or start a new run in another folder"
+            )
+
+    def restore(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recent: Float[Tensor, "steps terms"],
+    ) -> None:
+        """Put the state back where `capture` took it from."""
+        model.load_state_dict(self.weights)
+        groups = optimizer.state_dict()["param_groups"]  # follow from the settings
+        optimizer.load_state_dict({"state": self.optimizer, "param_groups": groups})
+        recent.copy_(self.recent)
+        torch.set_rng_state(self.generators["cpu"])
+        if recent.is_cuda:
+            torch.cuda.set_rng_state(self.generators["cuda"], recent.device)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Replace a file in one act: whoever opens it finds the old or the new one, always whole.
+
+    Args:
+        path: file to replace or create.
+        write: writes the new content to the path that it is given, a sibling of `path`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> write_atomically(path, lambda partial: partial.write_text("whole"))
+        >>> path.read_text()
+        'whole'
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    write(partial)
+    with open(partial, "rb+") as file:
+        os.fsync(file.fileno())  # the content must be on disk before the name points to it
+    os.replace(partial, path)
+    if os.name == "posix":
+        directory = os.open(path.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint as safetensors, with all that is not a tensor as JSON in its header.
+
+    Args:
+        path: file to replace; an older checkpoint there stays whole until the new one is.
+        checkpoint: what to write.
+    """
+    tensors = {f"weights/{name}": tensor for name, tensor in checkpoint.weights.items()}
+    tensors |= {f"generators/{kind}": state for kind, state in checkpoint.generators.items()}
+    tensors["recent"] = checkpoint.recent
+    plain: dict[str, dict[str, Any]] = {}
+    for position, state in checkpoint.optimizer.items():
+        plain[str(position)] = {}
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{position}/{name}"] = value
+            else:
+                plain[str(position)][name] = value
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {
+        "format": _FORMAT,
+        "step": checkpoint.step,
+        "seconds": checkpoint.seconds,
+        "settings": checkpoint.settings,
+        "optimizer": plain,
+        "checksum": _checksum(tensors),
+    }
+    metadata = {"symgen": json.dumps(header)}
+    write_atomically(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint back, bit for bit, on the CPU.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or not a checkpoint of this format.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no checkpoint at {path}: name the folder of a run that has been started, or start "
+            "a new run without resuming"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("symgen", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise ValueError(_damaged(path, str(error))) from error
+    if header.get("format") != _FORMAT:
+        found = header.get("format", "none")
+        raise ValueError(_damaged(path, f"its format is {found}, not {_FORMAT}"))
+    if header["checksum"] != _checksum(tensors):
+        raise ValueError(_damaged(path, "the checksum of its tensors does not match"))
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "generators": {}, "optimizer": {}}
+    recent = tensors.pop("recent")
+    for name, tensor in tensors.items():
+        part, key = name.split("/", 1)
+        parts[part][key] = tensor
+    optimizer = {int(position): state for position, state in header["optimizer"].items()}
+    for key, tensor in parts["optimizer"].items():
+        position, name = key.split("/", 1)
+        optimizer[int(position)][name] = tensor
+    return Checkpoint(
+        step=header["step"],
+        seconds=header["seconds"],
+        settings=header["settings"],
+        weights=parts["weights"],
+        optimizer=optimizer,
+        generators=parts["generators"],
+        recent=recent,
+    )
+
+
+def _kinds(weights: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: f"{tensor.dtype} {tuple(tensor.shape)}" for name, tensor in weights.items()}
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """Phrase in what two sets of settings differ; they are compared as JSON gives them back."""
+    here = json.loads(json.dumps(here))
+    return [
+        f"{name} was {there.get(name, 'absent')!r} and is {here.get(name, 'absent')!r}"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name, "absent") != here.get(name, "absent")
+    ]
+
+
+def _checksum(tensors: dict[str, Tensor]) -> int:
+    """Compute the CRC-32 of all bytes, in the order of the names."""
+    value = 0
+    for name in sorted(tensors):
+        value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, value)
+    return value
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return (
+        f"{path} is not a whole checkpoint ({reason}): put back a copy of it, or move the run "
+        "folder away and start again"
+    )

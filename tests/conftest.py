@@ -1,0 +1,41 @@
+"""Options and fixtures of the whole suite; annotations are checked at run time here and only here."""
+
+import os
+from pathlib import Path
+
+import jaxtyping
+import pytest
+import torch
+
+jaxtyping.install_import_hook("symgen", "beartype.beartype")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="device of the tensors under test")
+    parser.addoption("--dtype", default="float64", help="precision of the maths under test")
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    return getattr(torch, request.config.getoption("--dtype"))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real MNIST and dSprites frames: SYMGEN_DATA, else ../shared/data."""
+    root = Path(os.environ.get("SYMGEN_DATA", ROOT.parent / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"no real data at {root}: set SYMGEN_DATA to a folder with mnist/ and dsprites/")
+    return root

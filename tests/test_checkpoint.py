@@ -1,0 +1,160 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from symgen.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    write_atomically,
+)
+
+SETTINGS = {"learning_rate": 1e-3, "optimizer_options": {"betas": (0.9, 0.99)}, "seed": 0}
+
+
+def trained(
+    name: str = "Adam", dtype: torch.dtype = torch.float32, steps: int = 3
+) -> tuple[nn.Module, torch.optim.Optimizer]:
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).to(dtype)
+    optimizer = getattr(torch.optim, name)(model.parameters(), lr=0.1)
+    advance(model, optimizer, steps)
+    return model, optimizer
+
+
+def advance(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    dtype = next(model.parameters()).dtype
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(6, 4, dtype=dtype)).square().sum().backward()
+        optimizer.step()
+
+
+def capture(model: nn.Module, optimizer: torch.optim.Optimizer, step: int = 3) -> Checkpoint:
+    recent = torch.arange(8, dtype=torch.float64).view(2, 4)
+    return Checkpoint.capture(step, 1.5, SETTINGS, model, optimizer, recent)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, capture(*trained()))
+    return path
+
+
+@pytest.mark.parametrize("name", ["Adam", "SGD", "NAdam", "ASGD", "Rprop", "Adagrad", "Adafactor"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_restored_run_goes_on_as_the_saved_one(
+    tmp_path: Path, name: str, dtype: torch.dtype
+) -> None:
+    model, optimizer = trained(name, dtype)
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, capture(model, optimizer))
+    advance(model, optimizer, 4)
+
+    torch.manual_seed(99)
+    other, other_optimizer = trained(name, dtype, steps=0)
+    recent = torch.zeros(2, 4, dtype=torch.float64)
+    checkpoint = load_checkpoint(path)
+    checkpoint.require_same(SETTINGS, other)
+    checkpoint.restore(other, other_optimizer, recent)
+    advance(other, other_optimizer, 4)
+
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[key]), key
+    assert (checkpoint.step, checkpoint.seconds) == (3, 1.5)
+    assert torch.equal(recent, torch.arange(8, dtype=torch.float64).view(2, 4))
+
+
+def test_the_file_is_plain_safetensors_with_a_readable_header(saved: Path) -> None:
+    content = saved.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    described = json.loads(header["__metadata__"]["symgen"])
+    assert described["step"] == 3
+    assert described["settings"]["learning_rate"] == 1e-3
+    assert "weights/0.weight" in header
+
+
+def test_replacing_leaves_no_other_file(saved: Path) -> None:
+    save_checkpoint(saved, capture(*trained(), step=9))
+    assert load_checkpoint(saved).step == 9
+    assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(partial: Path) -> None:
+        partial.write_text("half of the n")
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    write_atomically(path, lambda partial: partial.write_text("new"))
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.3, 0.9, 0.999])
+def test_a_truncated_checkpoint_is_named_with_its_mend(saved: Path, part: float) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors is not a whole .* start again"):
+        load_checkpoint(saved)
+
+
+def test_any_flipped_bit_is_noticed(saved: Path) -> None:
+    content = saved.read_bytes()
+    for position in torch.randint(len(content), (60,)).tolist():
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        saved.write_bytes(damaged)
+        try:
+            checkpoint = load_checkpoint(saved)
+        except ValueError as error:
+            assert str(saved) in str(error)
+        else:  # the flip hit a part of the header that says nothing about the tensors
+            assert position < 8 + int.from_bytes(content[:8], "little")
+            assert checkpoint.weights.keys() == load_checkpoint(saved).weights.keys()
+
+
+def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "weights.safetensors"
+    save_file({"weight": torch.ones(2)}, path)
+    with pytest.raises(ValueError, match="its format is none"):
+        load_checkpoint(path)
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*absent"):
+        load_checkpoint(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"learning_rate": 0.5}, r"learning_rate was 0\.001 and is 0\.5"),
+        ({"optimizer_options": {}}, "optimizer_options was"),
+        ({"momentum": 0.9}, "momentum was 'absent' and is 0.9"),
+    ],
+)
+def test_other_settings_are_refused_by_name(
+    saved: Path, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        load_checkpoint(saved).require_same(SETTINGS | changed, trained()[0])
+    assert "seed" not in str(caught.value)
+
+
+def test_another_model_is_refused_by_name(saved: Path) -> None:
+    checkpoint = load_checkpoint(saved)
+    wider = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))
+    with pytest.raises(ValueError, match=r"0\.weight was '.*\(3, 4\)' and is '.*\(3, 5\)'"):
+        checkpoint.require_same(SETTINGS, wider)
+    with pytest.raises(ValueError, match=r"float32.* and is .*float64"):
+        checkpoint.require_same(SETTINGS, trained(dtype=torch.float64)[0])

@@ -1,0 +1,464 @@
+"""The renderer against real dSprites, its definition and its anchors; files; moving sprites."""
+
+import hashlib
+import io
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from symgen.data import dsprites
+from symgen.data.dsprites import FACTOR_SIZES, Sprites, index_of, latents_of, render, unpack
+from symgen.data.dsprites_sequences import MovingSprites
+from symgen.data.sequences import Sequences, SequenceSource
+
+COUNT = math.prod(FACTOR_SIZES)
+CLASSES = st.tuples(*(st.integers(0, size - 1) for size in FACTOR_SIZES))
+SCALE = 1  # column of the factor with five values
+
+
+def long(*rows: tuple[int, ...]) -> torch.Tensor:
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 5)
+
+
+# The images
+
+
+def test_real_images_are_met_bit_for_bit(real_data: Path) -> None:
+    real = np.load(real_data / "dsprites" / "real_frames.npz")
+    drawn = dsprites.render_bits(real["latents_classes"]).numpy()
+    wrong = np.bitwise_count(drawn ^ real["images"]).sum(axis=1)
+    assert (wrong == 0).mean() >= 0.9997
+    assert wrong.max() <= 1
+
+
+def outline(shape: int) -> np.ndarray:
+    """Vertices (x, y) of a sprite of scale 1 about its centre, one after the other."""
+    if shape == 0:
+        return np.array([(-9.6, -9.6), (9.6, -9.6), (9.6, 9.6), (-9.6, 9.6)])
+    points = []
+    for k in range(100 if shape == 1 else 150):
+        t = 2 * math.pi * k / (100 if shape == 1 else 150)
+        if shape == 1:
+            points.append((9.6 * 1.33 * math.cos(t), 9.6 / 1.33 * math.sin(t)))
+        else:
+            bulge = 13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)
+            points.append((9.6 * math.sin(t) ** 3, -9.6 * bulge / 14.5 - 1.44))
+    return np.array(points)
+
+
+def painted(shape: int, scale: int, orientation: int, column: int, row: int) -> np.ndarray:
+    """One image by the even-odd rule, pixel by pixel, in whole numbers."""
+    angle, size = 2 * math.pi * orientation / 39, 0.5 + 0.1 * scale
+    turn = np.array([(math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))])
+    centre = 16 + 32 * np.array([column, row]) / 31
+    corners = np.floor((centre + size * outline(shape) @ turn.T) * 256 + 0.5).astype(int)
+    y, x = np.mgrid[0:64, 0:64] * 256 + 128
+    inside = np.zeros((64, 64), bool)
+    for (xa, ya), (xb, yb) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if ya > yb:
+            xa, ya, xb, yb = xb, yb, xa, ya
+        inside ^= (ya < y) & (y <= yb) & ((x - xa) * (yb - ya) >= (y - ya) * (xb - xa))
+    return inside
+
+
+@settings(deadline=None, max_examples=60)
+@given(CLASSES)
+def test_an_image_is_its_outline_filled_pixel_by_pixel(classes: tuple[int, ...]) -> None:
+    assert (render(long(classes))[0].numpy() == painted(*classes)).all()
+
+
+@pytest.mark.parametrize(
+    ("index", "latents", "pixels", "rows", "columns"),
+    [
+        (0, (0, 0, 0, 0, 0), 100, (11, 20), (11, 20)),
+        (1, (0, 0, 0, 0, 1), 100, (12, 21), (11, 20)),
+        (32, (0, 0, 0, 1, 0), 100, (11, 20), (12, 21)),
+        (1024, (0, 0, 1, 0, 0), 88, (11, 20), (11, 20)),
+        (300000, (1, 1, 12, 31, 0), 104, (9, 22), (43, 52)),
+        (500000, (2, 0, 8, 9, 0), 57, (11, 19), (20, 28)),
+        (737279, (2, 5, 39, 31, 31), 222, (39, 55), (38, 57)),
+    ],
+)
+def test_known_images(
+    index: int,
+    latents: tuple[int, ...],
+    pixels: int,
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+) -> None:
+    assert latents_of(torch.tensor([index])).tolist() == [list(latents)]
+    image = render(long(latents))[0].numpy()
+    assert image.sum() == pixels
+    for axis, extent in ((1, rows), (0, columns)):
+        filled = np.flatnonzero(image.any(axis=axis))
+        assert (filled[0], filled[-1]) == extent
+
+
+@pytest.fixture(scope="module")
+def grid_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("cache") / "grid"
+    dsprites.cached_grid(path)
+    yield path
+    path.unlink()  # 377 MB
+
+
+def test_the_whole_set_has_the_known_sums(grid_file: Path) -> None:
+    with grid_file.open("rb") as stream:
+        # In one image in 10^4 a vertex is so near a tie that another libm may round it otherwise.
+        assert hashlib.file_digest(stream, "sha256").hexdigest() == (
+            "3a228f4037ef3d42a42588e0e01f1078aa2df13cfa17584e88c95ed9fb5672da"
+        )
+    words = np.fromfile(grid_file, np.uint64).reshape(*FACTOR_SIZES, 64)
+    pixels = np.bitwise_count(words).sum(axis=(2, 3, 4, 5), dtype=np.int64)
+    assert pixels.sum(axis=1).tolist() == [53_612_886, 42_070_950, 32_645_028]
+    means = [
+        [92.196, 132.735, 180.634, 235.956, 298.654, 368.734],
+        [72.344, 104.142, 141.788, 185.185, 234.340, 289.324],
+        [56.126, 80.831, 110.005, 143.701, 181.837, 224.497],
+    ]
+    assert np.abs(pixels / (40 * 32 * 32) - means).max() < 6e-4
+    assert (words[:, :, 39] == words[:, :, 0]).all()  # a full turn
+    assert not words[..., [0, 1, 62, 63]].any()
+    edge = np.packbits([i in (0, 1, 62, 63) for i in range(64)]).view(np.uint64)[0]
+    assert not np.bitwise_or.reduce(words, axis=None) & edge
+
+
+def test_blocks_do_not_change_the_images() -> None:
+    latents = latents_of(torch.randint(COUNT, (2 * dsprites._BLOCK + 5,)))
+    images = render(latents)
+    assert images.dtype == torch.uint8
+    for row in (0, dsprites._BLOCK - 1, dsprites._BLOCK, len(latents) - 1):
+        assert images[row].equal(render(latents[row : row + 1])[0])
+    assert render(latents[:0]).shape == (0, 64, 64)
+
+
+def test_every_integer_type_draws_the_same() -> None:
+    latents = long((2, 5, 39, 31, 31), (0, 1, 2, 3, 4))
+    for dtype in (torch.uint8, torch.int16, torch.int32):
+        assert render(latents.to(dtype)).equal(render(latents))
+    for dtype in (np.uint8, np.uint64, ">i4"):
+        assert render(latents.numpy().astype(dtype)).equal(render(latents))
+
+
+# Numbers and class indices
+
+
+def test_numbers_and_class_indices_are_inverse() -> None:
+    index = torch.arange(COUNT)
+    assert index_of(latents_of(index)).equal(index)
+    assert latents_of(index[:6].reshape(2, 3)).shape == (2, 3, 5)
+
+
+@given(
+    st.integers(0, 4).flatmap(
+        lambda column: st.tuples(
+            st.just(column),
+            st.one_of(st.integers(-(2**31), -1), st.integers(FACTOR_SIZES[column], 2**31)),
+        )
+    ),
+    CLASSES,
+)
+def test_an_index_out_of_range_is_named(change: tuple[int, int], classes: tuple[int, ...]) -> None:
+    wrong = list(classes)
+    wrong[change[0]] = change[1]
+    for call in (render, index_of):
+        with pytest.raises(ValueError, match=re.escape(f"latents[1] = {wrong} is out of range")):
+            call(long(classes, tuple(wrong)))
+
+
+@given(arrays.arrays(np.int64, arrays.array_shapes(max_dims=4, max_side=6)))
+def test_a_wrong_shape_is_named(latents: np.ndarray) -> None:
+    if latents.ndim == 2 and latents.shape[1] == 5:
+        return
+    with pytest.raises(
+        ValueError, match=re.escape(f"(n, 5), got int64 in the shape {latents.shape}")
+    ):
+        render(latents)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.bool, torch.complex64])
+def test_a_wrong_type_is_named(dtype: torch.dtype) -> None:
+    with pytest.raises(ValueError, match=f"must be integer .* got {dtype}"):
+        render(torch.zeros(2, 5, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.bool_, np.dtype("U3"), object])
+def test_a_wrong_array_type_is_named(dtype: type) -> None:
+    with pytest.raises(ValueError, match="must be integer"):
+        render(np.zeros((2, 5), dtype))
+
+
+@pytest.mark.parametrize("index", [-1, COUNT])
+def test_an_image_number_out_of_range_is_named(index: int) -> None:
+    with pytest.raises(ValueError, match=f"image number {index} is out of range"):
+        latents_of(torch.tensor([0, index]))
+
+
+# Files
+
+
+def archive(images: np.ndarray, classes: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    metadata = np.array({"title": "stored as a pickle, which is not opened"})
+    np.savez_compressed(buffer, imgs=images, latents_classes=classes, metadata=metadata)
+    return buffer.getvalue()
+
+
+def content(count: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    latents = latents_of(
+        torch.randint(COUNT, (count,), generator=torch.Generator().manual_seed(1))
+    )
+    return render(latents).numpy(), np.insert(latents.numpy(), 0, 0, axis=1)
+
+
+@pytest.mark.parametrize("count", [0, 7, dsprites._BLOCK, dsprites._BLOCK + 3])
+def test_the_published_form_is_read(tmp_path: Path, count: int) -> None:
+    images, classes = content(count)
+    path = tmp_path / "sprites.npz"
+    path.write_bytes(archive(images, classes))
+    sprites = dsprites.read_npz(path)
+    assert (unpack(sprites.bits).numpy() == images).all()
+    assert (sprites.latents.numpy() == classes[:, 1:]).all()
+
+
+IMAGES, CLASSES_READ = content()
+COLOURED = CLASSES_READ + np.array([1, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"imgs": IMAGES}, "latents_classes"),
+        ({"latents_classes": CLASSES_READ}, "imgs"),
+        ({"imgs": IMAGES[:5], "latents_classes": CLASSES_READ}, r"\(5, 64, 64\)"),
+        ({"imgs": IMAGES[:, :32], "latents_classes": CLASSES_READ}, r"\(7, 32, 64\)"),
+        ({"imgs": IMAGES * 1.0, "latents_classes": CLASSES_READ}, "float64"),
+        ({"imgs": IMAGES * 255, "latents_classes": CLASSES_READ}, "255"),
+        ({"imgs": np.asfortranarray(IMAGES), "latents_classes": CLASSES_READ}, "Fortran"),
+        ({"imgs": IMAGES, "latents_classes": CLASSES_READ[:, 1:]}, r"\(7, 5\)"),
+        ({"imgs": IMAGES, "latents_classes": CLASSES_READ / 2}, "float64"),
+        ({"imgs": IMAGES, "latents_classes": COLOURED}, "colour"),
+        ({"imgs": IMAGES, "latents_classes": CLASSES_READ - 50}, "out of range|colour"),
+    ],
+)
+def test_other_content_is_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], complaint: str
+) -> None:
+    path = tmp_path / "sprites.npz"
+    np.savez(path, allow_pickle=False, **arrays)
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} .*({complaint}).* download it"):
+        dsprites.read_npz(path)
+
+
+@settings(
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_a_damaged_file_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
+    whole = archive(IMAGES, CLASSES_READ)
+    broken = bytearray(whole[: data.draw(st.integers(0, len(whole)), label="kept")])
+    if broken:
+        place = data.draw(st.integers(0, len(broken) - 1), label="place")
+        broken[place] ^= data.draw(st.integers(1, 255), label="flipped")
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(broken)
+    try:
+        sprites = dsprites.read_npz(path)
+    except ValueError as error:
+        assert str(path) in str(error)
+    else:
+        assert (unpack(sprites.bits).numpy() == IMAGES).all()
+        assert (sprites.latents.numpy() == CLASSES_READ[:, 1:]).all()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.npz", tmp_path):
+        with pytest.raises(FileNotFoundError, match=re.escape(str(path))):
+            dsprites.read_npz(path)
+
+
+def test_the_cache_is_reread_not_rewritten(grid_file: Path) -> None:
+    before = grid_file.stat().st_mtime_ns
+    bits, latents = dsprites.cached_grid(grid_file)
+    index = torch.randint(COUNT, (50,))
+    assert unpack(bits[index]).equal(render(latents[index]))
+    bits[0] = 255  # private to this process
+    assert not dsprites.cached_grid(grid_file).bits[0].equal(bits[0])
+    assert grid_file.stat().st_mtime_ns == before
+    assert [path.name for path in grid_file.parent.iterdir()] == [grid_file.name]
+
+
+def test_a_cache_of_another_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "grid"
+    path.write_bytes(bytes(1000))
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} has 1000 bytes.* delete"):
+        dsprites.cached_grid(path)
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "none"))):
+        dsprites.cached_grid(tmp_path / "none" / "grid")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(dsprites.os, "fsync", full)
+    monkeypatch.setattr(dsprites, "render_bits", lambda block: torch.zeros(1, 512).byte())
+    with pytest.raises(OSError, match="no space left"):
+        dsprites.cached_grid(tmp_path / "grid")
+    assert not list(tmp_path.iterdir())
+
+
+# Moving sprites
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, MovingSprites]:
+    return {split: MovingSprites(split) for split in ("train", "test", "all")}
+
+
+SPLITS = pytest.mark.parametrize("split", ["train", "test", "all"])
+
+
+@SPLITS
+def test_one_factor_moves_cyclically(sources: dict[str, MovingSprites], split: str) -> None:
+    source = sources[split]
+    assert isinstance(source, SequenceSource)
+    items = torch.randint(len(source), (64,))
+    frames, factors, moved = source.make(items, torch.Generator())
+    assert frames.shape == (64, 15, 1, 64, 64)
+    assert frames.dtype == torch.float32
+    assert source.factor_sizes == (3, 5, 15, 15, 15)
+    for walk, mover in zip(factors, moved.tolist(), strict=True):
+        assert mover in (1, 2, 3, 4)
+        for factor, size in enumerate(source.factor_sizes):
+            step = torch.arange(15) if factor == mover else 0
+            assert walk[:, factor].equal((walk[0, factor] + step) % size)
+    if split == "all":
+        first = (factors[:, 0] * torch.tensor([16875, 3375, 225, 15, 1])).sum(-1)
+        assert first.equal(items)
+
+
+@SPLITS
+def test_frames_show_their_factors(sources: dict[str, MovingSprites], split: str) -> None:
+    source = sources[split]
+    frames, factors, _ = source.make(torch.randint(len(source), (20,)), torch.Generator())
+    latents = factors.flatten(0, 1) * torch.tensor([1, 1, 2, 2, 2])
+    latents[:, SCALE] += 1  # the largest five of six
+    assert frames.flatten(0, 2).equal(render(latents).float())
+
+
+def test_the_scale_comes_round_three_times(sources: dict[str, MovingSprites]) -> None:
+    frames, factors, moved = sources["all"].make(torch.arange(64), torch.Generator())
+    frames, factors = frames[moved == SCALE], factors[moved == SCALE]
+    assert len(frames)
+    assert frames.equal(frames.roll(5, 1))
+    assert factors.equal(factors.roll(5, 1))
+    assert not frames.equal(frames.roll(1, 1))
+
+
+def test_a_later_start_is_the_rolled_sequence(sources: dict[str, MovingSprites]) -> None:
+    source = sources["test"]
+    items = torch.arange(len(source))
+    factors, moved = source._walk(items, torch.Generator())
+    item = int(torch.randint(len(source), ()))
+    after = factors[item, 1]
+    follower = (factors[:, 0] == after).all(-1) & (moved == moved[item])
+    assert follower.sum() == 1  # an orbit is held out whole
+    pair = torch.stack((items[item], items[follower][0]))
+    frames, factors, _ = source.make(pair, torch.Generator())
+    assert frames[1].equal(frames[0].roll(-1, 0))
+    assert factors[1].equal(factors[0].roll(-1, 0))
+
+
+def orbits(source: MovingSprites) -> dict[tuple[int, ...], int]:
+    """Count the items of each orbit, named by moving factor and the others' values."""
+    factors, moved = source._walk(torch.arange(len(source)), torch.Generator())
+    still = factors[:, 0].scatter(1, moved[:, None], 0)
+    names, counts = torch.cat((moved[:, None], still), 1).unique(dim=0, return_counts=True)
+    return dict(zip(map(tuple, names.tolist()), counts.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("held_out", "seed"), [(0.1, 0), (0.1, 1), (0.5, 0)])
+def test_no_orbit_is_in_both_splits(held_out: float, seed: int) -> None:
+    train = orbits(MovingSprites("train", held_out, seed))
+    test = orbits(MovingSprites("test", held_out, seed))
+    assert not train.keys() & test.keys()
+    whole = {1: 10125, 2: 3375, 3: 3375, 4: 3375}
+    for factor, count in whole.items():
+        held = sum(orbit[0] == factor for orbit in test)
+        assert held == round(held_out * count)
+        assert held + sum(orbit[0] == factor for orbit in train) == count
+    for orbit, items in (train | test).items():
+        assert items == (5 if orbit[0] == SCALE else 15)
+
+
+def test_the_split_follows_its_seed() -> None:
+    first, again, other = (orbits(MovingSprites("test", split_seed=seed)) for seed in (3, 3, 4))
+    assert first == again
+    assert len(first.keys() & other.keys()) < 0.3 * len(first)  # 10 % by chance
+
+
+@SPLITS
+def test_moving_factors_are_uniform(sources: dict[str, MovingSprites], split: str) -> None:
+    source = sources[split]
+    count = 8000  # a beginning of the split is as fair as the whole
+    _, moved = source._walk(torch.arange(count), torch.Generator().manual_seed(0))
+    deviation = math.sqrt(count * 0.25 * 0.75)
+    for factor in (1, 2, 3, 4):
+        assert abs((moved == factor).sum() - count / 4) < 4 * deviation
+
+
+@SPLITS
+def test_batches_are_a_function_of_seed_and_step(
+    sources: dict[str, MovingSprites], split: str
+) -> None:
+    first, again, other = (Sequences(sources[split], 6, seed=seed) for seed in (1, 1, 2))
+    for part, same in zip(first.batch(4), again.batch(4), strict=True):
+        assert part.equal(same)
+    assert not first.batch(4).factors.equal(other.batch(4).factors)
+    assert not first.batch(4).factors.equal(first.batch(5).factors)
+
+
+def test_given_images_are_shown(grid_file: Path, sources: dict[str, MovingSprites]) -> None:
+    bits, latents = dsprites.cached_grid(grid_file)
+    order = torch.randperm(COUNT)
+    shuffled = MovingSprites("test", sprites=Sprites(bits[order], latents[order]))
+    items = torch.arange(16)
+    for part, same in zip(
+        shuffled.make(items, torch.Generator()),
+        sources["test"].make(items, torch.Generator()),
+        strict=True,
+    ):
+        assert part.equal(same)
+    inverted = MovingSprites("test", sprites=Sprites(~bits, latents))
+    frames = inverted.make(items, torch.Generator()).frames
+    assert frames.equal(1 - sources["test"].make(items, torch.Generator()).frames)
+
+
+def test_missing_images_are_named() -> None:
+    latents = latents_of(torch.arange(COUNT // 2))
+    bits = torch.zeros(1, 512).byte().expand(len(latents), 512)
+    with pytest.raises(ValueError, match=r"368640 images given lack 253\d\d of the 50625"):
+        MovingSprites("all", sprites=Sprites(bits, latents))
+
+
+@pytest.mark.parametrize("held_out", [0.0, 1.0, -0.5, 1e-5, 1 - 1e-5, math.nan, math.inf])
+def test_an_empty_split_is_refused(held_out: float) -> None:
+    with pytest.raises(ValueError, match=f"held_out={held_out} leaves a split empty"):
+        MovingSprites("test", held_out=held_out)
+
+
+@pytest.mark.parametrize("item", [-1, 20270])
+def test_a_missing_item_is_named(sources: dict[str, MovingSprites], item: int) -> None:
+    with pytest.raises(ValueError, match=f"no item {item}: .*'test'.* has items 0 to 20269"):
+        sources["test"].make(torch.tensor([0, item]), torch.Generator())

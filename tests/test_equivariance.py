@@ -1,0 +1,146 @@
+"""Theorems about the equivariance error."""
+
+import itertools
+
+import pytest
+import torch
+
+from symgen.latents import roll
+from symgen.metrics import equivariance_chance, equivariance_error
+from symgen.metrics.equivariance import _comparators
+
+SHAPES = [(3, 6, 2, 6), (2, 5, 3, 8), (2, 9, 2, 4), (4, 2, 1, 3), (2, 1, 2, 4), (2, 18, 1, 18)]
+
+
+def error_by_the_equation(t):
+    """Eq. 13, one pair of frames, one capsule, one unit after the other, for one sequence."""
+    frames, capsules, units = t.shape
+    unit = t / t.norm(dim=-1, keepdim=True)
+    return sum(
+        abs(float(unit[first, c, (j - (second - first)) % units] - unit[second, c, j]))
+        for first, second in itertools.combinations(range(frames), 2)
+        for c in range(capsules)
+        for j in range(units)
+    )
+
+
+def rolling(batch, frames, capsules, units, **kind):
+    first = torch.randn(batch, 1, capsules, units, **kind)
+    return roll(first, torch.arange(frames, device=first.device)[:, None])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("centred", [False, True])
+def test_equals_the_double_sum_of_the_equation(shape, centred, device, dtype):
+    t = torch.randn(shape, device=device, dtype=dtype) + 0.5
+    expected = [
+        error_by_the_equation(one - one.mean(-1, keepdim=True) if centred else one) for one in t
+    ]
+    torch.testing.assert_close(equivariance_error(t, centred), t.new_tensor(expected))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_is_zero_for_capsules_that_roll(shape, centred, offset, device):
+    t = rolling(*shape, device=device) + offset
+    assert torch.equal(equivariance_error(t, centred), t.new_zeros(len(t)))
+
+
+def test_is_positive_for_capsules_that_roll_otherwise(device, dtype):
+    t = rolling(4, 6, 2, 6, device=device, dtype=dtype)
+    still = t[:, :1].expand_as(t)
+    for other in (t.flip(1), still, t.roll(1, 1) + torch.eye(6, dtype=dtype)[0]):
+        assert (equivariance_error(other) > 1).all()
+
+
+def test_does_not_depend_on_the_scale_of_a_capsule(device, dtype):
+    t = torch.randn(4, 6, 2, 8, device=device, dtype=dtype)
+    scale = torch.rand(4, 6, 2, 1, device=device, dtype=dtype) + 0.1
+    for centred in (False, True):
+        torch.testing.assert_close(
+            equivariance_error(t * scale, centred), equivariance_error(t, centred)
+        )
+    assert torch.equal(equivariance_error(t * 2.0**100), equivariance_error(t))
+
+
+def test_centred_ignores_an_offset_which_otherwise_lowers_the_error(device, dtype):
+    t = torch.randn(4, 6, 2, 8, device=device, dtype=dtype)
+    offset = torch.tensor([3.0, 30.0], device=device, dtype=dtype)[:, None]
+    torch.testing.assert_close(
+        equivariance_error(t + offset, centred=True), equivariance_error(t, centred=True)
+    )
+    assert (equivariance_error(t + offset) < 0.5 * equivariance_error(t)).all()
+
+
+def test_acting_on_the_whole_sequence_changes_nothing(device, dtype):
+    t = torch.randn(4, 6, 2, 8, device=device, dtype=dtype)
+    torch.testing.assert_close(equivariance_error(roll(t, 3)), equivariance_error(t))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_capsules_without_direction_count_as_zero(centred, device):
+    t = torch.randn(2, 4, 2, 5, device=device)
+    t[0, 1, 0] = 7.3 if centred else 0.0
+    t[1] = -7.3 if centred else 0.0
+    error = equivariance_error(t, centred)
+    directions = t[0] - t[0].mean(-1, keepdim=True) if centred else t[0]
+    directions = torch.nn.functional.normalize(directions, dim=-1)
+    directions[1, 0] = 0
+    frames = torch.stack([directions[frame].roll(-frame, -1) for frame in range(4)])
+    expected = torch.nn.functional.pdist(frames.flatten(1), p=1).sum()
+    torch.testing.assert_close(error[0], expected)
+    assert error[1] == 0
+
+
+def test_nan_is_passed_on_to_its_sequence_only():
+    t = torch.randn(2, 4, 2, 5)
+    t[0, 1, 0, 2] = torch.nan
+    error = equivariance_error(t)
+    assert error[0].isnan() and error[1].isfinite()
+
+
+@pytest.mark.parametrize("length", range(1, 12))
+def test_sorting_network_sorts_all_zeros_and_ones_hence_everything(length):
+    values = torch.tensor(list(itertools.product([0, 1], repeat=length))).T.clone()
+    expected = values.sort(dim=0).values
+    for low, high in _comparators(length):
+        values[[low, high]] = torch.stack(
+            [values[[low, high]].amin(0), values[[low, high]].amax(0)]
+        )
+    assert torch.equal(values, expected)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("shape", [(18, 18, 18), (15, 15, 15), (9, 2, 5), (3, 1, 3), (4, 2, 2)])
+def test_independent_noise_scores_chance(shape, centred, device):
+    t = torch.randn(1 + 3_000_000 // (shape[0] * shape[1] * shape[2]), *shape, device=device)
+    error = equivariance_error(t + (10 if centred else 0), centred).double()
+    chance = equivariance_chance(*shape, centred=centred)
+    assert abs(float(error.mean()) - chance) < 5 * float(error.std()) / len(error) ** 0.5 + 1e-9
+    assert float(error.mean()) == pytest.approx(chance, rel=0.01)
+
+
+def test_chance_tends_to_the_formula_for_many_units():
+    pair = (2 * 4000) ** 0.5 * (2 / torch.pi) ** 0.5
+    assert equivariance_chance(2, 1, 4000) == pytest.approx(pair, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "mean", "known"),
+    [
+        *[(18, 0.0, 13274), (18, 0.5, 11865), (18, 1.0, 9312), (18, 2.0, 5801), (18, 30.0, 427)],
+        *[(15, 0.0, 6938), (15, 1.0, 4857), (15, 2.0, 3013), (15, 5.0, 1306), (15, 30.0, 222)],
+    ],
+)
+def test_noise_with_an_offset_scores_the_known_values(size, mean, known, device):
+    t = torch.randn(200, size, size, size, device=device) + mean
+    assert float(equivariance_error(t).mean()) == pytest.approx(known, rel=0.005)
+
+
+@pytest.mark.parametrize("sizes", [(0, 2, 3), (2, 0, 3), (2, 2, 0)])
+def test_chance_names_numbers_that_make_no_sense(sizes):
+    with pytest.raises(ValueError, match=f"frames={sizes[0]}, capsules={sizes[1]}"):
+        equivariance_chance(*sizes)
+    with pytest.raises(ValueError, match="two units if centred"):
+        equivariance_chance(3, 3, 1, centred=True)

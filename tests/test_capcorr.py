@@ -9,6 +9,7 @@ from scipy.stats import pearsonr
 
 from symgen.latents import roll
 from symgen.metrics import capcorr, capcorr_chance, correlation, observed_and_true
+from symgen.metrics.shapes import require_shapes
 
 NAMES = ["shape", "scale", "angle"]
 SIZES = (3, 5, 15)
@@ -47,7 +48,7 @@ def reading_by_the_definition(t, factors, moved):
     return min(readings, key=lambda k: abs(k - pose[0])), pose[0]
 
 
-@pytest.mark.parametrize("offset", [0.0, 30.0])
+@pytest.mark.parametrize("offset", [0.0, 3000.0])
 @pytest.mark.parametrize("circular", [False, True])
 def test_is_one_for_capsules_that_roll(offset, circular, device):
     t, factors, moved = sequences(300, offset=offset, device=device)
@@ -211,3 +212,24 @@ def test_bad_input_is_named(device):
         observed_and_true(t, factors, torch.full_like(moved, 3))
     with pytest.raises(ValueError, match="period=0"):
         capcorr_chance(15, 15, 0)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((4, 5, 2), (4, 5, 3), (4,)),
+        ((4, 5, 2, 6), (4, 6, 3), (4,)),
+        ((4, 5, 2, 6), (4, 5, 3), (3,)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(shapes):
+    axes = {"t": "B S C D", "factors": "B S F", "moved": "B"}
+    named = [
+        (name, torch.zeros(*shape), axes[name]) for name, shape in zip(axes, shapes, strict=True)
+    ]
+    with pytest.raises(ValueError, match="shapes do not fit") as raised:
+        require_shapes(*named)
+    assert str(raised.value).endswith(
+        f"got t {shapes[0]}, factors {shapes[1]}, moved {shapes[2]}; "
+        "expected t (B, S, C, D), factors (B, S, F), moved (B)"
+    )

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,17 +112,12 @@ def test_a_truncated_checkpoint_is_named_with_its_mend(saved: Path, part: float)
 
 def test_any_flipped_bit_is_noticed(saved: Path) -> None:
     content = saved.read_bytes()
-    for position in torch.randint(len(content), (60,)).tolist():
+    for position in torch.randint(len(content), (100,)).tolist():
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
         saved.write_bytes(damaged)
-        try:
-            checkpoint = load_checkpoint(saved)
-        except ValueError as error:
-            assert str(saved) in str(error)
-        else:  # the flip hit a part of the header that says nothing about the tensors
-            assert position < 8 + int.from_bytes(content[:8], "little")
-            assert checkpoint.weights.keys() == load_checkpoint(saved).weights.keys()
+        with pytest.raises(ValueError, match=re.escape(str(saved))):
+            load_checkpoint(saved)
 
 
 def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
@@ -129,7 +125,7 @@ def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
 
     path = tmp_path / "weights.safetensors"
     save_file({"weight": torch.ones(2)}, path)
-    with pytest.raises(ValueError, match="its format is none"):
+    with pytest.raises(ValueError, match="its header does not describe a run"):
         load_checkpoint(path)
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*absent"):
         load_checkpoint(tmp_path / "absent")

@@ -22,6 +22,7 @@ from symgen.data.sequences import Sequences, SequenceSource
 COUNT = math.prod(FACTOR_SIZES)
 CLASSES = st.tuples(*(st.integers(0, size - 1) for size in FACTOR_SIZES))
 SCALE = 1  # column of the factor with five values
+STRIDES = torch.tensor([16875, 3375, 225, 15, 1])  # from factors to the start image's number
 
 
 def long(*rows: tuple[int, ...]) -> torch.Tensor:
@@ -205,10 +206,11 @@ def test_an_image_number_out_of_range_is_named(index: int) -> None:
 # Files
 
 
-def archive(images: np.ndarray, classes: np.ndarray) -> bytes:
+def archive(images: np.ndarray, classes: np.ndarray, compressed: bool = True) -> bytes:
     buffer = io.BytesIO()
+    save = np.savez_compressed if compressed else np.savez
     metadata = np.array({"title": "stored as a pickle, which is not opened"})
-    np.savez_compressed(buffer, imgs=images, latents_classes=classes, metadata=metadata)
+    save(buffer, imgs=images, latents_classes=classes, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -230,6 +232,7 @@ def test_the_published_form_is_read(tmp_path: Path, count: int) -> None:
 
 
 IMAGES, CLASSES_READ = content()
+PACKED, PLAIN = (archive(IMAGES, CLASSES_READ, compressed) for compressed in (True, False))
 COLOURED = CLASSES_READ + np.array([1, 0, 0, 0, 0, 0])
 
 
@@ -265,7 +268,7 @@ def test_other_content_is_refused(
 )
 @given(st.data())
 def test_a_damaged_file_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
-    whole = archive(IMAGES, CLASSES_READ)
+    whole = data.draw(st.sampled_from((PACKED, PLAIN)))
     broken = bytearray(whole[: data.draw(st.integers(0, len(whole)), label="kept")])
     if broken:
         place = data.draw(st.integers(0, len(broken) - 1), label="place")
@@ -341,10 +344,10 @@ def test_one_factor_moves_cyclically(sources: dict[str, MovingSprites], split: s
     for walk, mover in zip(factors, moved.tolist(), strict=True):
         assert mover in (1, 2, 3, 4)
         for factor, size in enumerate(source.factor_sizes):
-            step = torch.arange(15) if factor == mover else 0
+            step = torch.arange(15) * (factor == mover)
             assert walk[:, factor].equal((walk[0, factor] + step) % size)
     if split == "all":
-        first = (factors[:, 0] * torch.tensor([16875, 3375, 225, 15, 1])).sum(-1)
+        first = factors[:, 0] @ STRIDES
         assert first.equal(items)
 
 
@@ -380,15 +383,18 @@ def test_a_later_start_is_the_rolled_sequence(sources: dict[str, MovingSprites])
     assert factors[1].equal(factors[0].roll(-1, 0))
 
 
-def orbits(source: MovingSprites) -> dict[tuple[int, ...], int]:
-    """Count the items of each orbit, named by moving factor and the others' values."""
+def orbits(source: MovingSprites) -> dict[tuple[int, int], int]:
+    """Count the items of each orbit, named by the moving factor and the others' values."""
     factors, moved = source._walk(torch.arange(len(source)), torch.Generator())
-    still = factors[:, 0].scatter(1, moved[:, None], 0)
-    names, counts = torch.cat((moved[:, None], still), 1).unique(dim=0, return_counts=True)
-    return dict(zip(map(tuple, names.tolist()), counts.tolist(), strict=True))
+    still = factors[:, 0].scatter(1, moved[:, None], 0) @ STRIDES
+    names, counts = (50625 * moved + still).unique(return_counts=True)
+    return {
+        divmod(name, 50625): count
+        for name, count in zip(names.tolist(), counts.tolist(), strict=True)
+    }
 
 
-@pytest.mark.parametrize(("held_out", "seed"), [(0.1, 0), (0.1, 1), (0.5, 0)])
+@pytest.mark.parametrize(("held_out", "seed"), [(0.1, 0), (0.4, 1)])
 def test_no_orbit_is_in_both_splits(held_out: float, seed: int) -> None:
     train = orbits(MovingSprites("train", held_out, seed))
     test = orbits(MovingSprites("test", held_out, seed))
@@ -429,26 +435,26 @@ def test_batches_are_a_function_of_seed_and_step(
     assert not first.batch(4).factors.equal(first.batch(5).factors)
 
 
-def test_given_images_are_shown(grid_file: Path, sources: dict[str, MovingSprites]) -> None:
-    bits, latents = dsprites.cached_grid(grid_file)
-    order = torch.randperm(COUNT)
-    shuffled = MovingSprites("test", sprites=Sprites(bits[order], latents[order]))
-    items = torch.arange(16)
-    for part, same in zip(
-        shuffled.make(items, torch.Generator()),
-        sources["test"].make(items, torch.Generator()),
-        strict=True,
-    ):
-        assert part.equal(same)
-    inverted = MovingSprites("test", sprites=Sprites(~bits, latents))
-    frames = inverted.make(items, torch.Generator()).frames
-    assert frames.equal(1 - sources["test"].make(items, torch.Generator()).frames)
+def test_given_images_are_shown(sources: dict[str, MovingSprites]) -> None:
+    latents = latents_of(torch.randperm(COUNT))
+    used = (
+        (latents[:, SCALE] > 0) & (latents[:, 2:] % 2 == 0).all(1) & (latents[:, 2:] < 30).all(1)
+    )
+    latents = latents[used]
+    assert len(latents) == 50625
+    negatives = Sprites(~dsprites.render_bits(latents), latents)
+    source = MovingSprites("test", sprites=negatives)
+    items = torch.randint(len(source), (16,))
+    given = source.make(items, torch.Generator())
+    drawn = sources["test"].make(items, torch.Generator())
+    assert given.frames.equal(1 - drawn.frames)
+    assert given.factors.equal(drawn.factors)
 
 
 def test_missing_images_are_named() -> None:
     latents = latents_of(torch.arange(COUNT // 2))
     bits = torch.zeros(1, 512).byte().expand(len(latents), 512)
-    with pytest.raises(ValueError, match=r"368640 images given lack 253\d\d of the 50625"):
+    with pytest.raises(ValueError, match=r"368640 images given lack 27000 of the 50625"):
         MovingSprites("all", sprites=Sprites(bits, latents))
 
 

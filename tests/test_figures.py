@@ -23,6 +23,11 @@ from symgen.figures import (
 SEEN = torch.tensor([True, True, False, True])
 
 
+def packed(rgb: np.ndarray) -> np.ndarray:
+    """One number per pixel, which is quick to compare."""
+    return rgb.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+
+
 def pixels(image: torch.Tensor, scale: int) -> np.ndarray:
     """Repeat every pixel of (channels, height, width) scale x scale times, as 8-bit RGB."""
     levels = (image * 255).round().to(torch.uint8).numpy()
@@ -30,36 +35,35 @@ def pixels(image: torch.Tensor, scale: int) -> np.ndarray:
     return np.kron(levels, np.ones((scale, scale, 1), dtype=np.uint8))
 
 
-def places(picture: Image.Image, tile: np.ndarray) -> list[tuple[int, int]]:
-    """Top left corners (y, x) at which a picture shows exactly a tile."""
-    whole = np.asarray(picture.convert("RGB"))
-    height, width = tile.shape[:2]
-    reach_y, reach_x = whole.shape[0] - height + 1, whole.shape[1] - width + 1
-    if reach_y < 1 or reach_x < 1:
-        return []
-    corners = np.ones((reach_y, reach_x), dtype=bool)
-    for y, x in ((0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1)):
-        corners &= (whole[y : y + reach_y, x : x + reach_x] == tile[y, x]).all(-1)
+def places(picture: Image.Image, image: torch.Tensor, scale: int) -> list[tuple[int, int]]:
+    """Top left corners (y, x) at which a picture shows exactly an enlarged image."""
+    whole, tile = packed(np.asarray(picture.convert("RGB"))), packed(pixels(image, scale))
+    height, width = tile.shape
+    reach_y, reach_x = (max(0, size) for size in np.subtract(whole.shape, tile.shape) + 1)
+    matches = np.ones((reach_y, reach_x), dtype=bool)
+    for y, x in ((0, 0), (height // 3, width // 3), (height // 2, 0), (height - 1, width - 1)):
+        matches &= whole[y : y + reach_y, x : x + reach_x] == tile[y, x]
     return [
         (int(y), int(x))
-        for y, x in np.argwhere(corners)
+        for y, x in np.argwhere(matches)
         if (whole[y : y + height, x : x + width] == tile).all()
     ]
 
 
 def scale_in(picture: Image.Image, image: torch.Tensor) -> int:
     """The whole factor by which an image is enlarged in a picture."""
-    found = [scale for scale in range(1, 40) if places(picture, pixels(image, scale))]
-    assert found, "the image is nowhere in the picture"
-    return max(found)
+    scale = next((scale for scale in range(1, 40) if places(picture, image, scale)), None)
+    assert scale is not None, "the image is nowhere in the picture"
+    return scale
 
 
 def rows_of(*shape: int, levels: int = 256) -> tuple[torch.Tensor, ...]:
     return tuple(torch.randint(levels, shape) / (levels - 1) for _ in range(3))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("height", "width"), [(28, 28), (64, 64), (10, 16), (100, 90)])
+@pytest.mark.parametrize(
+    ("channels", "height", "width"), [(1, 28, 28), (3, 28, 28), (1, 64, 64), (3, 10, 16)]
+)
 def test_strip_shows_every_pixel_at_its_place(channels: int, height: int, width: int) -> None:
     rows = rows_of(2, 4, channels, height, width)
     strip = traversal_strip(*rows, torch.ones(4, dtype=torch.bool), titles=["scale", "hue"])
@@ -69,9 +73,7 @@ def test_strip_shows_every_pixel_at_its_place(channels: int, height: int, width:
     for row, images in enumerate(rows):
         for example in range(2):
             for frame in range(4):
-                (corners[example, row, frame],) = places(
-                    strip, pixels(images[example, frame], scale)
-                )
+                (corners[example, row, frame],) = places(strip, images[example, frame], scale)
     # Columns share x and rows share y, at constant distances, in reading order.
     assert (corners[..., 1] == corners[:1, :1, :, 1]).all()
     assert (corners[..., 0] == corners[..., :1, 0]).all()
@@ -86,10 +88,8 @@ def test_strip_greys_only_given_frames_that_were_not_seen() -> None:
     strip = traversal_strip(*rows, SEEN)
     scale = scale_in(strip, rows[0][0, 0])
     side = 28 * scale
-    (y, left), (_, right) = (
-        places(strip, pixels(rows[0][0, frame], scale))[0] for frame in (1, 3)
-    )
-    assert places(strip, pixels(rows[0][0, 2], scale)) == []
+    (y, left), (_, right) = (places(strip, rows[0][0, frame], scale)[0] for frame in (1, 3))
+    assert places(strip, rows[0][0, 2], scale) == []
     x = (left + right) // 2
     drawn = np.asarray(strip)[y : y + side, x : x + side].astype(float)
     true = pixels(rows[0][0, 2], scale).astype(float)
@@ -97,7 +97,7 @@ def test_strip_greys_only_given_frames_that_were_not_seen() -> None:
     assert drawn.std() < true.std() / 2  # but of less contrast
     assert drawn.max() < true.max()
     for images in rows[1:]:
-        assert all(len(places(strip, pixels(images[0, frame], scale))) == 1 for frame in range(4))
+        assert all(len(places(strip, images[0, frame], scale)) == 1 for frame in range(4))
 
 
 def test_strip_of_one_example_needs_no_leading_dimension() -> None:
@@ -144,7 +144,7 @@ def test_gif_has_every_frame_and_loops_for_ever(
             assert moment.info["duration"] == 70
             for row, images in enumerate(rows):
                 for example in range(examples):
-                    found = places(moment, pixels(images[example, index], scale))
+                    found = places(moment, images[example, index], scale)
                     assert len(found) == (1 if row or SEEN[index] else 0)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -226,7 +226,7 @@ def discriminability(t: np.ndarray, labels: np.ndarray, label: int) -> float:
 
 
 @pytest.mark.parametrize("threshold", [0.85, 0.2])
-@pytest.mark.parametrize("offset", [0.0, 30.0, -1e4])
+@pytest.mark.parametrize("offset", [0.0, 30.0, -1e8])
 def test_class_selectivity_is_the_class_of_greatest_discriminability(
     threshold: float, offset: float
 ) -> None:
@@ -254,11 +254,11 @@ def test_class_selectivity_prefers_the_greatest_where_the_last_would_do_too() ->
 
 
 def test_class_selectivity_of_neurons_without_variance() -> None:
-    # Always the same; one class against the rest without any noise; a class without images.
-    labels = torch.tensor([0, 0, 0, 3, 3, 3, 4])
-    t = torch.stack([torch.full((7,), 0.1), (labels == 3).float(), -(labels == 0).float()], 1)
-    assert class_selectivity(t, labels)[:2].tolist() == [-1, 3]
-    assert not set(class_selectivity(t, labels).tolist()) & {1, 2}
+    labels = torch.tensor([0, 0, 0, 3, 3, 3, 4])  # no images of classes 1 and 2
+    dead = torch.randn(50).expand(7, 50)
+    assert (class_selectivity(dead, labels) == -1).all()
+    noiseless = torch.stack([labels == 3, labels == 0, labels == 4], dim=1).float()
+    assert class_selectivity(noiseless, labels).tolist() == [3, 0, 4]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_torus_map_lays_out_the_best_images_by_row(channels: int, absolute: bool
     picture = torus_map(t, images, torch.arange(40) % 3, grid=(2, 3), absolute=absolute)
     best = max_activating(t, images, absolute)
     scale = scale_in(picture, best[0])
-    corners = [places(picture, pixels(image, scale)) for image in best]
+    corners = [places(picture, image, scale) for image in best]
     if len(best.flatten(1).unique(dim=0)) == 6:
         corners = [corner for (corner,) in corners]
         assert corners == sorted(corners)

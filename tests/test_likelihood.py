@@ -97,6 +97,18 @@ def test_likelihood_leaves_no_gradient():
     ).requires_grad
 
 
+def test_large_batches_are_taken_in_parts():
+    class Recording(Linear):
+        def log_weights(self, x, samples):
+            images.append(x.shape[0] * x.shape[1])
+            return super().log_weights(x, samples)
+
+    images = []
+    x = torch.randn(300, 4, 1, 2, 3)
+    torch.testing.assert_close(log_likelihood(Recording(), x, 3), exact(x))
+    assert sum(images) == 1200 and max(images) <= 512
+
+
 def test_bad_arguments_are_named():
     x = torch.randn(3, 4, 1, 2, 3)
     with pytest.raises(ValueError, match=r"convention='papers': choose one of \['bound', 'paper"):

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,18 +75,16 @@ def test_learning_rate_rises_to_one_and_never_rises_again(warmup: int, schedule:
     top = max(math.ceil(warmup / 10) - 1, 0)
     assert all(0 < factor <= 1 for factor in factors[:-1])
     assert factors[top] == max(factors) == 1.0
-    rises = [b - a for a, b in zip(factors[:top], factors[1 : top + 1], strict=True)]
+    rises = [b - a for a, b in pairwise(factors[: top + 1])]
     assert all(math.isclose(rise, 1 / math.ceil(warmup / 10)) for rise in rises)
-    assert all(b <= a for a, b in zip(factors[top:], factors[top + 1 :], strict=False))
+    assert all(b <= a for a, b in pairwise(factors[top:]))
     assert math.isclose(factors[-1], 0.0 if schedule == "cosine" else 1.0, abs_tol=1e-12)
 
 
 def test_cosine_is_symmetric_about_one_half() -> None:
     training = Training(sequences=160, batch_size=10, warmup=40, schedule="cosine")
     rest = [learning_rate_factor(training, step) for step in range(4, 17)]
-    assert all(
-        math.isclose(a + b, 1.0) for a, b in zip(rest, reversed(rest), strict=True)
-    )
+    assert all(math.isclose(a + b, 1.0) for a, b in zip(rest, reversed(rest), strict=True))
 
 
 @pytest.mark.parametrize("kl_warmup", [1, 45, 1000])
@@ -143,9 +142,7 @@ def test_the_fused_kernel_takes_the_step_of_the_plain_one(name: str) -> None:
     for choice in ({}, {"foreach": False}):
         torch.manual_seed(1)
         model = nn.Linear(5, 3)
-        training = Training(
-            optimizer=name, learning_rate=0.05, optimizer_options=options | choice
-        )
+        training = Training(optimizer=name, learning_rate=0.05, optimizer_options=options | choice)
         optimizer = make_optimizer(model, training)
         assert bool(optimizer.defaults["fused"]) is (not choice)
         for _ in range(5):

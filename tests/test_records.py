@@ -80,7 +80,6 @@ def test_without_a_folder_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.filterwarnings("default::DeprecationWarning")  # of TensorBoard's reader
 def test_tensorboard_shows_every_step_once_after_a_resume(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -142,8 +142,3 @@ def test_expected_energy_is_deterministic_and_sampling_is_not():
     assert torch.equal(once, again)
     drawn = [roll_prediction(model, x, x[0, 0], sampled=True).nll for _ in range(2)]
     assert not torch.equal(*drawn)
-
-
-def test_mean_image_of_another_shape_is_named():
-    with pytest.raises(ValueError, match=r"mean_image of shape \(1, 5, 4\) .* \(1, 4, 4\)"):
-        roll_prediction(tvae(window=5), images(), torch.zeros(1, 5, 4))

@@ -8,9 +8,11 @@ differs in a single pixel: a vertex on a rounding tie, decided by float32 noise 
 import os
 import uuid
 import zipfile
+import zlib
 from functools import cache
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -38,6 +40,9 @@ _VERTICES = 150  # of the heart; the other outlines have fewer
 _BLOCK = 1024  # images made together: their crossings stay in the processor's cache
 # Words whose bits are set from pixel i on, i = 0..64, in the byte order of `packbits`.
 _PIXELS_FROM = np.packbits(np.arange(64) >= np.arange(65)[:, None], axis=1).view(np.uint64)[:, 0]
+# What reading a damaged archive raises, or an array header in it.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError)
+_DAMAGE += (RuntimeError, TokenError)
 _URL = "https://github.com/google-deepmind/dsprites-dataset"
 
 
@@ -202,7 +207,7 @@ def read_npz(path: str | Path) -> Sprites:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive)
-    except Exception as error:  # a damaged archive breaks in a dozen ways, one message serves all
+    except _DAMAGE as error:
         raise ValueError(
             f"{path} cannot be read as dSprites ({type(error).__name__}: {error}): "
             f"download it again from {_URL}"
@@ -253,7 +258,11 @@ def cached_grid(path: str | Path) -> Sprites:
 
 def _checked(latents: np.ndarray | Tensor) -> Int64[np.ndarray, "n 5"]:
     """Return class indices as int64 after checking type, shape and range."""
-    if "int" not in str(latents.dtype) or latents.ndim != 2 or latents.shape[1] != 5:
+    if isinstance(latents, Tensor):
+        integer = latents.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+    else:
+        integer = latents.dtype.kind in "iu"
+    if not integer or latents.ndim != 2 or latents.shape[1] != 5:
         raise ValueError(
             f"latents must be integer class indices of {FACTOR_NAMES} in the shape (n, 5), "
             f"got {latents.dtype} in the shape {tuple(latents.shape)}"
@@ -374,7 +383,7 @@ def _read_archive(archive: zipfile.ZipFile) -> Sprites:
     return Sprites(torch.from_numpy(bits), torch.from_numpy(latents))
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _header(stream: IO[bytes] | zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
     """Read shape and type from the head of an npy file."""
     version = np.lib.format.read_magic(stream)
     if version != (1, 0):

@@ -32,11 +32,11 @@ class MovingSprites:
     With `split="all"` the items are the 50,625 start images and each time the moving factor is
     drawn uniformly, as in the paper, which trains and evaluates on the same images. The other
     splits hold out **orbits**: an orbit is a moving factor with the values of the four others,
-    which is the closed walk of a sequence. A share of each factor's orbits, chosen by `split_seed`,
-    makes the test split, so no test sequence is a cyclic shift of a training sequence. Its single
-    images do occur in training, in the orbits of other moving factors. Here items are pairs of a
-    start image and a moving factor, about equally many for every factor, in a random but fixed
-    order.
+    which is the closed walk of a sequence. A share of each factor's orbits, chosen by
+    `split_seed`, makes the test split, so no test sequence is a cyclic shift of a training
+    sequence. Its single images do occur in training, in the orbits of other moving factors. Here
+    items are pairs of a start image and a moving factor, about equally many for every factor, in a
+    random but fixed order.
 
     Args:
         split: "train" or "test" orbits, or "all".
@@ -142,9 +142,8 @@ def _factors_of(image: Int64[Tensor, " images"]) -> Int64[Tensor, "images 5"]:
 
 def _subset(sprites: Sprites | None) -> UInt8[Tensor, "images 512"]:
     """Draw the images of the subset or pick them out of others, in C order of the factors."""
-    latents = _factors_of(torch.arange(COUNT)) * torch.tensor((1, 1, 2, 2, 2)) + torch.tensor(
-        (0, 1, 0, 0, 0)
-    )
+    stride, first = torch.tensor((1, 1, 2, 2, 2)), torch.tensor((0, 1, 0, 0, 0))
+    latents = _factors_of(torch.arange(COUNT)) * stride + first
     if sprites is None:
         return render_bits(latents)
     row = torch.full((prod(FACTOR_SIZES),), -1)

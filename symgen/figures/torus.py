@@ -105,11 +105,10 @@ def class_selectivity(
             f"labels holds the classes {present.tolist()}: selectivity compares at least two, "
             "counted from 0"
         )
-    # Less the first response, a neuron that never changes is exactly 0; less the mean, the sums
-    # of squares keep their digits.
+    # Less the first response, the sums of squares keep their digits, and a neuron that never
+    # changes is exactly 0.
     response = t.detach().flatten(1).to(torch.float64)
     response = response - response[:1]
-    response = response - response.mean(0)
     member = torch.nn.functional.one_hot(labels.long()).to(response)  # (n, classes)
 
     def moments(weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,7 +167,8 @@ def torus_map(
             f"it must be (n, {rows * columns}) or (n, {rows}, {columns})"
         )
     check_images("images", images)
-    activations = activations.detach().reshape(-1, rows, columns)
+    activations, images, labels = activations.detach().cpu(), images.cpu(), labels.cpu()
+    activations = activations.reshape(-1, rows, columns)
     best = max_activating(activations, images, absolute)
     classes = class_selectivity(activations, labels)
     picture = _draw_map(best, classes, int(labels.max()) + 1, "|t|" if absolute else "t")

@@ -123,6 +123,7 @@ def traversal_strip(
         FileNotFoundError: if the folder of `path` does not exist.
 
     Example:
+        >>> import torch
         >>> frames = torch.rand(2, 18, 1, 28, 28)
         >>> seen = torch.arange(18) < 12
         >>> strip = traversal_strip(frames, frames, frames, seen, titles=("rotation", "scale"))
@@ -233,7 +234,7 @@ def traversal_gif(
         FileNotFoundError: if the folder of `path` does not exist.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile, torch
         >>> frames, seen = torch.rand(1, 15, 1, 64, 64), torch.arange(15) < 10
         >>> traversal_gif(frames, frames, frames, seen, Path(tempfile.mkdtemp()) / "heart.gif")
     """

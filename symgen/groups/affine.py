@@ -154,7 +154,7 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     rotation, scale, stretch, shear, x, y = generators.unbind(-1)
     top = torch.stack([scale + stretch, shear + rotation, x], -1)
     middle = torch.stack([shear - rotation, scale - stretch, y], -1)
-    return torch.linalg.matrix_exp(torch.stack([top, middle, torch.zeros_like(top)], -2))
+    return _exponential(torch.stack([top, middle, torch.zeros_like(top)], -2))
 
 
 def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
@@ -212,8 +212,13 @@ def _shift_logarithm(linear: list[Tensor], matrix: Tensor) -> Tensor:
     block[..., 0, 0], block[..., 0, 1] = scale + stretch, shear + rotation
     block[..., 1, 0], block[..., 1, 1] = shear - rotation, scale - stretch
     block[..., 0, 2] = block[..., 1, 3] = 1
-    phi = torch.linalg.matrix_exp(block)[..., :2, 2:]
+    phi = _exponential(block)[..., :2, 2:]
     return torch.linalg.solve(phi, matrix[..., :2, 2])
+
+
+def _exponential(matrix: Tensor) -> Tensor:
+    """Exponentiate in double precision: torch's float32 result is off by up to 3e-5."""
+    return torch.linalg.matrix_exp(matrix.double()).to(matrix.dtype)
 
 
 def _checked(matrix: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ def tilt(angle: Float[Tensor, "*batch"], diagonal: float) -> Float[Tensor, "*bat
     length f = diagonal / (2 sin α) and projected (the perspective sequences of the Topographic
     VAE, Keller & Welling 2021): H ∝ diag(f, f, 1) (R + f E₃₃). Divided by f, which a projective
     map may be, its last row is R₃ / f + (0, 0, 1): nothing is singular at α = 0, the identity.
-    Around 90° part of the plane lies behind the pinhole and is seen through it all the same.
+    Around 90° part of the plane lies behind the pinhole and is seen through it all the same;
+    where tan α = -diagonal / 2 the plane is seen edge-on, and H has no inverse.
 
     Args:
         angle: α in radians.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -89,23 +89,23 @@ class Topography:
             )
 
     @classmethod
-    def tvae(cls, capsules: int, units: int, frames: int, window: int, **extents: Any) -> Self:
+    def tvae(cls, capsules: int, units: int, frames: int, window: int, **extents: Any) -> "Topography":
         """Build shifting temporal coherence; `window=1` is the paper's L = 0."""
         return cls(capsules, units, frames, window, **extents)
 
     @classmethod
-    def bubble(cls, capsules: int, units: int, frames: int, window: int, **extents: Any) -> Self:
+    def bubble(cls, capsules: int, units: int, frames: int, window: int, **extents: Any) -> "Topography":
         """Build stationary temporal coherence (BubbleVAE): energy is shared without a shift."""
         return cls(capsules, units, frames, window, shift=0, **extents)
 
     @classmethod
-    def torus(cls, grid: tuple[int, int], patch: int = 5) -> Self:
+    def torus(cls, grid: tuple[int, int], patch: int = 5) -> "Topography":
         """Build a 2-D torus of rows × columns units with square neighbourhoods, one frame."""
         rows, columns = grid
         return cls(rows, columns, 1, 1, patch, shift=0, capsule_neighbourhood=patch)
 
     @classmethod
-    def none(cls, capsules: int, units: int, frames: int) -> Self:
+    def none(cls, capsules: int, units: int, frames: int) -> "Topography":
         """Build the absence of a topography: latents are independent (VAE)."""
         return cls(capsules, units, frames, window=0, neighbourhood=0)
 

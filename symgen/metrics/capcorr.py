@@ -11,6 +11,7 @@ from scipy.stats import poisson
 from torch import Tensor
 
 from symgen.latents import observed_roll
+from symgen.metrics.shapes import require_shapes
 
 __all__ = ["RollReadings", "capcorr", "capcorr_chance", "correlation", "observed_and_true"]
 
@@ -53,7 +54,7 @@ def observed_and_true(
         canonical: the factor's value in the reference frame.
 
     Raises:
-        ValueError: if `moved` names a factor that is not there.
+        ValueError: if `moved` names a factor that is not there, or shapes do not fit.
 
     Example:
         >>> t_0 = torch.randn(1, 1, 3, 6, generator=torch.Generator().manual_seed(0))
@@ -63,6 +64,7 @@ def observed_and_true(
         >>> observed_and_true(rolling, pose, torch.tensor([0]))
         RollReadings(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
     """
+    require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"), ("moved", moved, "B"))
     sequences, frames, _, units = t.shape
     if sequences and not -1 <= int(moved.min()) <= int(moved.max()) < factors.shape[2]:
         raise ValueError(

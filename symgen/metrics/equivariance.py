@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.latents import roll
+from symgen.metrics.shapes import require_shapes
 
 __all__ = ["equivariance_chance", "equivariance_error"]
 
@@ -31,12 +32,16 @@ def equivariance_error(t: Float[Tensor, "B S C D"], centred: bool = False) -> Fl
         direction and is left at zero: against a frame with a direction it counts with the sum
         of absolute values of that one, against another such capsule with nothing.
 
+    Raises:
+        ValueError: if `t` does not have four dimensions.
+
     Example:
         >>> t_0 = torch.randn(1, 1, 2, 6, generator=torch.Generator().manual_seed(0))
         >>> rolling = roll(t_0, torch.arange(6)[:, None])  # (1, 6, 2, 6)
         >>> equivariance_error(rolling), equivariance_error(rolling.flip(1)).round()
         (tensor([0.]), tensor([83.]))
     """
+    require_shapes(("t", t, "B S C D"))
     # Rolled back by l, frame l should be frame 0: a_l[j] = t_l[j + l]. Then eq. 13 compares a_l[j]
     # with a_l'[j] for every pair of frames, unit by unit. Frames come first from here on.
     frames = t.shape[1]

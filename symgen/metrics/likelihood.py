@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen.metrics.shapes import require_shapes
+
 __all__ = [
     "WeighsFrames",
     "entropy_floor",
@@ -66,6 +68,9 @@ def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
 
 _CONVENTIONS = {"bound": sequence_bound, "paper": paper_estimate}
 
+# Images decoded at once: enough for full speed, few enough to stay in the cache.
+_IMAGES = 512
+
 
 @torch.no_grad()
 def log_likelihood(
@@ -76,8 +81,8 @@ def log_likelihood(
 ) -> Float[Tensor, " B"]:
     """Estimate log p(x) by importance sampling.
 
-    Both conventions from the same samples: call `model.log_weights` and then `sequence_bound`
-    and `paper_estimate`.
+    Large batches are taken in parts. To have both conventions from the same samples, call
+    `model.log_weights` and then `sequence_bound` and `paper_estimate`.
 
     Args:
         model: a model with `log_weights`.
@@ -89,7 +94,7 @@ def log_likelihood(
         Nats per frame for every sequence; `entropy_floor` is what a perfect model would lose.
 
     Raises:
-        ValueError: if there is no such convention, or no sample.
+        ValueError: if there is no such convention or no sample, or `x` does not fit the model.
 
     Example:
         >>> from symgen.models.tvae import TVAE
@@ -101,7 +106,10 @@ def log_likelihood(
         raise ValueError(f"convention={convention!r}: choose one of {sorted(_CONVENTIONS)}")
     if samples < 1:
         raise ValueError(f"samples={samples}: importance sampling needs at least one sample")
-    return _CONVENTIONS[convention](model.log_weights(x, samples))
+    require_shapes(("x", x, "B S channels height width"))
+    estimate = _CONVENTIONS[convention]
+    parts = x.split(max(1, _IMAGES // x.shape[1]))
+    return torch.cat([estimate(model.log_weights(part, samples)) for part in parts])
 
 
 def entropy_floor(x: Float[Tensor, "B S channels height width"]) -> Float[Tensor, " B"]:
@@ -117,9 +125,13 @@ def entropy_floor(x: Float[Tensor, "B S channels height width"]) -> Float[Tensor
     Returns:
         Nats per frame for every sequence, the mean over its frames.
 
+    Raises:
+        ValueError: if `x` does not have five dimensions.
+
     Example:
         >>> entropy_floor(torch.full((1, 2, 1, 4, 4), 0.5)) / math.log(2)
         tensor([16.])
     """
+    require_shapes(("x", x, "B S channels height width"))
     entropy = torch.special.entr(x) + torch.special.entr(1 - x)
     return entropy.sum((-3, -2, -1)).mean(-1)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from symgen.latents import Topography, roll
+from symgen.metrics.shapes import require_shapes
 
 __all__ = ["RollPrediction", "RollsFrames", "roll_prediction"]
 
@@ -115,11 +116,9 @@ def roll_prediction(
         >>> prediction.nll.shape, prediction.outside()["nll"].shape
         (torch.Size([5, 6]), torch.Size([5]))
     """
-    if mean_image.shape != x.shape[2:]:
-        raise ValueError(
-            f"mean_image of shape {tuple(mean_image.shape)} does not fit frames of shape "
-            f"{tuple(x.shape[2:])}: average the training images over all but these dimensions"
-        )
+    require_shapes(
+        ("x", x, "B S channels height width"), ("mean_image", mean_image, "channels height width")
+    )
     steps = torch.arange(x.shape[1], device=x.device)
     first = model.latents(model.encode(x), sampled=sampled)[:, :1]  # (B, 1, C, D)
     predicted = model.decode(roll(first, steps[:, None]))

@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
@@ -15,6 +15,7 @@ __all__ = ["Pretrained"]
 
 _WEIGHTS = "model.safetensors"
 _CONFIG = "model.json"
+Model = TypeVar("Model", bound="Pretrained")
 
 
 class Pretrained(nn.Module):
@@ -26,7 +27,7 @@ class Pretrained(nn.Module):
 
     config: dict[str, Any]
 
-    def __new__(cls, **arguments: Any) -> Self:
+    def __new__(cls, **arguments: Any):
         """Note the arguments before any constructor sees them."""
         module = super().__new__(cls)
         object.__setattr__(module, "config", arguments)
@@ -61,7 +62,7 @@ class Pretrained(nn.Module):
         return folder
 
     @classmethod
-    def from_pretrained(cls, name: str | Path) -> Self:
+    def from_pretrained(cls: type[Model], name: str | Path) -> Model:
         """Load a model from a folder or from the Hugging Face hub.
 
         Args:

@@ -62,7 +62,7 @@ def linear(
     if plain or not _HAS_ONEDNN:
         return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path
-    return _OneDNNLinear.apply(flat, weight, bias).unflatten(0, x.shape[:-1])  # pyright: ignore
+    return _OneDNNLinear.apply(flat, weight, bias).view(*x.shape[:-1], -1)  # pyright: ignore
 
 
 class Linear(nn.Module):

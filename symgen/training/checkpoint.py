@@ -88,6 +88,14 @@ class Checkpoint:
         model.load_state_dict(self.weights)
         groups = optimizer.state_dict()["param_groups"]  # follow from the settings
         optimizer.load_state_dict({"state": self.optimizer, "param_groups": groups})
+        parameters = [
+            parameter for group in optimizer.param_groups for parameter in group["params"]
+        ]
+        for position, state in self.optimizer.items():
+            loaded = optimizer.state[parameters[position]]
+            for name, value in state.items():
+                if isinstance(value, Tensor):  # torch has rounded some to the parameter's type
+                    loaded[name] = value.to(loaded[name].device)
         recent.copy_(self.recent)
         torch.set_rng_state(self.generators["cpu"])
         if recent.is_cuda:
@@ -138,15 +146,16 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             else:
                 plain[str(position)][name] = value
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {
-        "format": _FORMAT,
-        "step": checkpoint.step,
-        "seconds": checkpoint.seconds,
-        "settings": checkpoint.settings,
-        "optimizer": plain,
-        "checksum": _checksum(tensors),
-    }
-    metadata = {"symgen": json.dumps(header)}
+    header = json.dumps(
+        {
+            "format": _FORMAT,
+            "step": checkpoint.step,
+            "seconds": checkpoint.seconds,
+            "settings": checkpoint.settings,
+            "optimizer": plain,
+        }
+    )
+    metadata = {"symgen": header, "checksum": _checksum(header, tensors)}
     write_atomically(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
 
@@ -164,15 +173,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("symgen", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+            # copies, since the tensors would go on reading from the file
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, OSError) as error:
         raise ValueError(_damaged(path, str(error))) from error
-    if header.get("format") != _FORMAT:
-        found = header.get("format", "none")
-        raise ValueError(_damaged(path, f"its format is {found}, not {_FORMAT}"))
-    if header["checksum"] != _checksum(tensors):
-        raise ValueError(_damaged(path, "the checksum of its tensors does not match"))
+    if "symgen" not in metadata:
+        raise ValueError(_damaged(path, "its header does not describe a run"))
+    if metadata.get("checksum") != _checksum(metadata["symgen"], tensors):
+        raise ValueError(_damaged(path, "its checksum does not match"))
+    header = json.loads(metadata["symgen"])
+    if header["format"] != _FORMAT:
+        raise ValueError(
+            f"{path} has format {header['format']}, this version reads {_FORMAT}: resume with the "
+            "version that wrote it"
+        )
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "generators": {}, "optimizer": {}}
     recent = tensors.pop("recent")
     for name, tensor in tensors.items():
@@ -207,12 +222,13 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     ]
 
 
-def _checksum(tensors: dict[str, Tensor]) -> int:
-    """Compute the CRC-32 of all bytes, in the order of the names."""
-    value = 0
-    for name in sorted(tensors):
+def _checksum(header: str, tensors: dict[str, Tensor]) -> str:
+    """Compute the CRC-32 of the header and of names, kinds and bytes of all tensors."""
+    value = zlib.crc32(header.encode())
+    for name, kind in sorted(_kinds(tensors).items()):
+        value = zlib.crc32(f"{name} {kind}".encode(), value)
         value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, value)
-    return value
+    return f"{value:08x}"
 
 
 def _damaged(path: Path, reason: str) -> str:

@@ -258,8 +258,10 @@ def _find_checkpoint(folder: Path | None, state: Path | None, resume: bool) -> C
         if state is None:
             raise ValueError("resume=True without a folder: name the folder of the run")
         return load_checkpoint(state)
-    marks = ("state", "metrics.jsonl", "model.safetensors")
-    if folder is not None and any((folder / mark).exists() for mark in marks):
+    # A run has a checkpoint before it has anything else; empty files are of one that never began.
+    marks = ("state/checkpoint.safetensors", "model.safetensors", "metrics.jsonl")
+    paths = [] if folder is None else [folder / mark for mark in marks]
+    if any(path.is_file() and path.stat().st_size for path in paths):
         raise FileExistsError(
             f"{folder} holds a run already: resume it, or choose another folder for a new one"
         )

@@ -1,0 +1,33 @@
+"""A check that tensors fit together, for the functions that users hand their own tensors to."""
+
+from torch import Tensor
+
+__all__ = ["require_shapes"]
+
+
+def require_shapes(*named: tuple[str, Tensor, str]) -> None:
+    """Require that tensors have the given axes, of equal size where axes have equal names.
+
+    Args:
+        named: name of a tensor, the tensor, and the names of its axes in one string.
+
+    Raises:
+        ValueError: if a tensor has other axes than it should, or sizes disagree.
+
+    Example:
+        >>> import torch
+        >>> require_shapes(("t", torch.zeros(2, 3), "B S"), ("moved", torch.zeros(2), "B"))
+    """
+    sizes: dict[str, int] = {}
+    fits = True
+    for _, tensor, axes in named:
+        names = axes.split()
+        fits = fits and tensor.dim() == len(names)
+        fits = fits and all(
+            sizes.setdefault(name, size) == size
+            for name, size in zip(names, tensor.shape, strict=True)
+        )
+    if not fits:
+        given = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor, _ in named)
+        expected = ", ".join(f"{name} ({', '.join(axes.split())})" for name, _, axes in named)
+        raise ValueError(f"shapes do not fit: got {given}; expected {expected}")

@@ -1,0 +1,42 @@
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from symgen.latents import Gaussian, standard_normal_log_prob
+
+
+def make(device, dtype):
+    mean, log_variance = torch.randn(2, 3, 4, device=device, dtype=dtype)
+    return Gaussian(mean, log_variance), Normal(mean, (0.5 * log_variance).exp())
+
+
+def test_density_and_divergence_agree_with_torch(device, dtype):
+    q, normal = make(device, dtype)
+    prior = Normal(torch.zeros_like(q.mean), torch.ones_like(q.mean))
+    x = torch.randn(7, 3, 4, device=device, dtype=dtype)
+    torch.testing.assert_close(q.log_prob(x), normal.log_prob(x))
+    torch.testing.assert_close(q.kl(), kl_divergence(normal, prior))
+    torch.testing.assert_close(standard_normal_log_prob(x), prior.log_prob(x))
+
+
+def test_samples_have_the_moments(device, dtype):
+    q, _ = make(device, dtype)
+    x = q.sample(200_000)
+    torch.testing.assert_close(x.mean(0), q.mean, atol=0.03, rtol=0)
+    torch.testing.assert_close(x.std(0), q.std, atol=0.03, rtol=0.01)
+    torch.testing.assert_close(x.square().mean(0), q.second_moment(), atol=0.05, rtol=0.03)
+    assert q.sample().shape == q.mean.shape
+
+
+def test_divergence_equals_its_monte_carlo_estimate(device, dtype):
+    q, _ = make(device, dtype)
+    x = q.sample(400_000)
+    estimate = (q.log_prob(x) - standard_normal_log_prob(x)).mean(0)
+    torch.testing.assert_close(estimate, q.kl(), atol=0.02, rtol=0.01)
+
+
+def test_gradients_flow_through_samples(device, dtype):
+    mean = torch.zeros(3, device=device, dtype=dtype, requires_grad=True)
+    log_variance = torch.zeros(3, device=device, dtype=dtype, requires_grad=True)
+    Gaussian(mean, log_variance).sample().square().sum().backward()
+    assert mean.grad is not None and mean.grad.ne(0).all()
+    assert log_variance.grad is not None and log_variance.grad.ne(0).all()

@@ -3,7 +3,7 @@
     python bench/metrics.py [--threads 2] [--batch 64] [--seconds 1] [--json PATH]
 
 "loop" is the metric written straight from its equation in batched torch, in the same run.
-"authors" is their released code, measured on two cores of the machine of our other baselines.
+"authors" is their released code, measured once on two cores (likelihood: colour MNIST).
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Options and fixtures of the whole suite; annotations are checked at run time here and only here."""
+"""Options and fixtures of the suite; annotations are checked at run time here and only here."""
 
 import os
 from pathlib import Path
@@ -37,5 +37,7 @@ def real_data() -> Path:
     """Folder of real MNIST and dSprites frames: SYMGEN_DATA, else ../shared/data."""
     root = Path(os.environ.get("SYMGEN_DATA", ROOT.parent / "shared" / "data"))
     if not root.is_dir():
-        pytest.skip(f"no real data at {root}: set SYMGEN_DATA to a folder with mnist/ and dsprites/")
+        pytest.skip(
+            f"no real data at {root}: set SYMGEN_DATA to a folder with mnist/ and dsprites/"
+        )
     return root

@@ -33,7 +33,9 @@ def by_loop(topography, u):
         return (low + 1 if topography.reference_window and k % 2 == 0 else low), high
 
     def weight(offset, k):
-        return 0.5 if k % 2 == 0 and 2 * abs(offset) == k and not topography.reference_window else 1
+        return (
+            0.5 if k % 2 == 0 and 2 * abs(offset) == k and not topography.reference_window else 1
+        )
 
     across = topography.capsule_neighbourhood
     low, high = ends(window)

@@ -37,7 +37,7 @@ def roll(t: Shaped[Tensor, "*batch D"], shift: int | Tensor) -> Shaped[Tensor, "
         raise ValueError(f"roll takes an integer shift, got {given}: round it to whole units")
     units = t.shape[-1]
     source = (torch.arange(units, device=t.device) - shift[..., None]) % units
-    shape = torch.broadcast_shapes(t.shape[:-1], shift.shape) + (units,)
+    shape = (*torch.broadcast_shapes(t.shape[:-1], shift.shape), units)
     return t.expand(shape).gather(-1, source.expand(shape))
 
 

@@ -89,12 +89,16 @@ class Topography:
             )
 
     @classmethod
-    def tvae(cls, capsules: int, units: int, frames: int, window: int, **extents: Any) -> "Topography":
+    def tvae(
+        cls, capsules: int, units: int, frames: int, window: int, **extents: Any
+    ) -> "Topography":
         """Build shifting temporal coherence; `window=1` is the paper's L = 0."""
         return cls(capsules, units, frames, window, **extents)
 
     @classmethod
-    def bubble(cls, capsules: int, units: int, frames: int, window: int, **extents: Any) -> "Topography":
+    def bubble(
+        cls, capsules: int, units: int, frames: int, window: int, **extents: Any
+    ) -> "Topography":
         """Build stationary temporal coherence (BubbleVAE): energy is shared without a shift."""
         return cls(capsules, units, frames, window, shift=0, **extents)
 

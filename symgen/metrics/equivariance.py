@@ -109,7 +109,8 @@ def _normalise(t: Tensor, centred: bool) -> Tensor:
 def _sort(frames: Tensor) -> list[Tensor]:
     """Sort along the first dimension, which is short: a network of elementwise min and max.
 
-    Measured 4 to 9 times as fast as torch.sort, which handles short columns one by one.
+    Measured 7 to 10 times as fast as torch.sort for 64 sequences and more (twice for 8), which
+    handles short columns one by one.
     """
     rows = list(frames)
     for low, high in _comparators(len(rows)):

@@ -1,6 +1,7 @@
 """Multilayer perceptrons, alone or several side by side on the same input."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, sizes: Sequence[int], make: Callable[[int, int], Linear] = Linear) -> None:
         super().__init__()
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
+        pairs = pairwise(sizes)
         self.layers = nn.ModuleList(make(inputs, outputs) for inputs, outputs in pairs)
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:

@@ -1,0 +1,180 @@
+"""An experiment as one value: model, data and training, ready to be built, saved and read."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.data import MovingSprites, Sequences, SequenceSource, TransformingDigits, load
+from symgen.data.images import paper_split
+from symgen.latents import Topography
+from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
+from symgen.training import Training
+
+__all__ = ["DataConfig", "Experiment", "ModelConfig"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model, and its numbers."""
+
+    kind: Literal["tvae", "bubble", "vae", "torus"] = "tvae"
+    """Topographic VAE, BubbleVAE, plain VAE, or a 2-D torus of single units."""
+    capsules: int = 18
+    """Number of capsules, C (rows of the torus)."""
+    units: int = 18
+    """Units in a capsule, D (columns of the torus)."""
+    window: int = 13
+    """Frames that share energy, 2L in the paper; 1 is its L = 0. Unused by vae and torus."""
+    neighbourhood: int = 3
+    """Units of a capsule that share energy, K (side of the torus's patches). Unused by vae."""
+    reference_window: bool = False
+    """The authors' window: even windows lean forward, corners are cut."""
+    hidden: tuple[int, ...] | None = None
+    """Hidden units of the encoders, reversed for the decoder; None: the paper's (3N, 2N)."""
+    mu: float = -30.0
+    """Initial value of the offset mu."""
+    eps: float = 1e-6
+    """Keeps the energy's root away from zero."""
+    standardise: bool = False
+    """Feed the decoder latents of mean 0 and variance 1 under the prior."""
+    initialisation: Literal["fan_in", "reference"] = "fan_in"
+    """Torch's initial weights, or the authors' in the decoder."""
+    output_bias: Literal["pixel", "channel"] = "pixel"
+    """Bias of the last layer for every pixel, or for every colour channel as the authors'."""
+    normalisation: Literal["none", "weight", "projected"] = "none"
+    """Weight normalisation or projected gradient descent (the paper's Table 3)."""
+    clamp_logits: bool = False
+    """Hold the logits within ±15.94 as the authors' code does."""
+
+    def build(self, frames: int, image_shape: tuple[int, int, int]) -> TopographicVAE:
+        """Make the model; its weights come from the global random generator."""
+        given = asdict(self)
+        kind = given.pop("kind")
+        temporal = ("window", "neighbourhood", "reference_window")
+        size = {name: given.pop(name) for name in ("capsules", "units")} | {"frames": frames}
+        extents = {name: given.pop(name) for name in temporal}
+        if kind == "torus":
+            grid = (self.capsules, self.units)
+            topography = Topography.torus(grid, patch=self.neighbourhood)
+            return TopographicVAE(image_shape=image_shape, topography=topography, **given)
+        if kind == "vae":
+            return VAE(image_shape=image_shape, **size, **given)
+        model = TVAE if kind == "tvae" else BubbleVAE
+        return model(image_shape=image_shape, **size, **extents, **given)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which sequences, and how they are split."""
+
+    scene: Literal["digits", "sprites"] = "digits"
+    """Transforming digits, or dSprites that move."""
+    images: Literal["mnist", "digits"] = "mnist"
+    """Handwriting that moves: MNIST, or scikit-learn's embedded digits."""
+    mode: Literal["single", "rotation+hue", "perspective+hue", "still"] = "single"
+    """What happens to the digits: one of rotation, scale and hue, two together, or nothing."""
+    test_mode: Literal["single", "rotation+hue", "perspective+hue", "still"] | None = None
+    """What happens to them in the test; None: the same."""
+    split_seed: int = 0
+    """Seed of the split: MNIST's 48,000 training images, or the sprites' held-out orbits."""
+    root: Path | None = None
+    """Folder of the image files; None: the environment variable SYMGEN_DATA."""
+    download: bool = False
+    """Fetch missing files over the network, with checked hashes."""
+
+    def source(self, train: bool) -> SequenceSource:
+        """Open the training sequences or those held out for the test."""
+        if self.scene == "sprites":
+            split = "train" if train else "test"
+            return MovingSprites(split, split_seed=self.split_seed)
+        split = "train" if train else "test"
+        images = load(self.images, self.root, split=split, download=self.download)
+        if train and self.images == "mnist":
+            images, _ = paper_split(images, self.split_seed)
+        return TransformingDigits(images.pixels, self.mode if train else self._test_mode)
+
+    def labelled_images(self, train: bool = False) -> tuple[Tensor, Tensor]:
+        """Return still images (n, 1, H, W) uint8 and their classes (n,), for the torus map."""
+        split = "train" if train else "test"
+        images = load(self.images, self.root, split=split, download=self.download)
+        return images.pixels, images.labels
+
+    @property
+    def _test_mode(self) -> Literal["single", "rotation+hue", "perspective+hue", "still"]:
+        return self.mode if self.test_mode is None else self.test_mode
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A model trained on sequences."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: Training = field(default_factory=Training)
+
+    def build(self) -> tuple[TopographicVAE, Sequences]:
+        """Make the untrained model and its training sequences; the seed is the training's.
+
+        Example:
+            >>> experiment = Experiment(data=DataConfig(images="digits"))
+            >>> model, data = experiment.build()
+            >>> model.frames, data.batch_size
+            (18, 32)
+        """
+        source = self.data.source(train=True)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.training.seed)
+            model = self.model.build(source.frames, source.image_shape)
+        return model, Sequences(source, self.training.batch_size, seed=self.training.seed)
+
+    def test_sequences(self, batch_size: int, seed: int) -> Sequences:
+        """Make the held-out sequences, in fixed order, their transformations fixed by the seed."""
+        return Sequences(self.data.source(train=False), batch_size, seed=seed, shuffle=False)
+
+    def mean_image(self, sequences: int = 2000) -> Float[Tensor, "channels height width"]:
+        """Average training frames, a baseline of predictions."""
+        data = Sequences(self.data.source(train=True), batch_size=50, seed=self.training.seed)
+        batches = math.ceil(min(sequences, len(data.source)) / data.batch_size)
+        means = [data.batch(step).frames.mean((0, 1)) for step in range(batches)]
+        return torch.stack(means).mean(0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the experiment as plain JSON values."""
+        values = asdict(self)
+        root = values["data"]["root"]
+        values["data"]["root"] = None if root is None else str(root)
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Experiment":
+        """Read what `to_json` returned.
+
+        Raises:
+            ValueError: if a field is missing or unknown.
+        """
+        return _read(cls, values, "experiment")
+
+
+def _read(kind: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: expected a group of settings, got {values!r}")
+    hints = get_type_hints(kind)
+    known = {entry.name for entry in fields(kind)}
+    if set(values) != known:
+        odd = ", ".join(sorted(known.symmetric_difference(values)))
+        raise ValueError(f"{where}: missing or unknown settings: {odd}")
+    read = {}
+    for name, value in values.items():
+        if is_dataclass(hints[name]):
+            value = _read(hints[name], value, f"{where}.{name}")
+        elif name == "root" and value is not None:
+            value = Path(value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        read[name] = value
+    return kind(**read)

@@ -1,0 +1,32 @@
+"""Presets: every experiment that has a name, one module per item of the papers."""
+
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.presets import mnist, sprites, torus
+from symgen.training.optimisation import nearest
+
+__all__ = ["PRESETS", "preset"]
+
+PRESETS: dict[str, tuple[str, Experiment]] = {
+    **dict(sorted(sprites.PRESETS.items())),
+    **dict(sorted(mnist.PRESETS.items())),
+    **torus.PRESETS,
+}
+"""Description and experiment by name."""
+
+
+def preset(name: str) -> Experiment:
+    """Look up an experiment by its name.
+
+    Raises:
+        ValueError: if there is none; the message lists the near names.
+
+    Example:
+        >>> preset("demo").model.window
+        10
+        >>> preset("dmeo")
+        Traceback (most recent call last):
+        ValueError: unknown preset 'dmeo': did you mean demo?
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}: {nearest(name, PRESETS)}")
+    return PRESETS[name][1]

@@ -259,13 +259,14 @@ def _print_evaluation(run: OpenRun, record: dict[str, Any]) -> None:
             f"{measured['e_eq_centred_percent_of_chance']:.1f} % of chance",
         )
     for factor, values in measured["capcorr"].items():
-        table.add_row(
-            f"CapCorr {factor}",
-            f"{values['value']:.2f}",
-            f"chance {values['chance']:.2f}; circular {values['circular']:.2f}",
+        value, circular = (
+            "undefined" if values[key] is None else f"{values[key]:.2f}"
+            for key in ("value", "circular")
         )
+        beside = f"chance {values['chance']:.2f}; circular {circular}"
+        table.add_row(f"CapCorr {factor}", value, beside)
     for place, errors in measured.get("roll_prediction", {}).items():
-        if errors["nll"] != errors["nll"]:  # no frame lies outside a full window
+        if errors["nll"] is None:  # no frame lies outside a full window
             continue
         name = "unseen" if place == "outside" else "seen"
         for key, unit in (("squared_error", "squared error"), ("nll", "NLL")):

@@ -1,5 +1,6 @@
 """Every metric of a trained model on held-out sequences, in one pass."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,8 @@ def evaluate(
         observe: is told how many batches of how many are done.
 
     Returns:
-        Numbers by name; likelihoods in nats per frame, `nan` where a number is not defined.
+        Numbers by name; likelihoods in nats per frame; None where a number is not defined, such
+        as the prediction of frames outside a window of all frames.
 
     Example:
         >>> from symgen import TVAE
@@ -113,7 +115,7 @@ def evaluate(
                 observe(step + 1, batches)
     model.train(was_training)
 
-    means = {name: float(torch.cat(parts).mean()) for name, parts in values.items()}
+    means = {name: _defined(float(torch.cat(parts).mean())) for name, parts in values.items()}
     result: dict[str, Any] = {
         "sequences": count,
         "samples": samples,
@@ -123,10 +125,10 @@ def evaluate(
     }
     if model.topography.frames > 1:
         size = (model.frames, model.capsules, model.units)
-        result["e_eq_percent_of_chance"] = 100 * means["e_eq"] / equivariance_chance(*size)
-        result["e_eq_centred_percent_of_chance"] = (
-            100 * means["e_eq_centred"] / equivariance_chance(*size, centred=True)
-        )
+        for name, centred in (("e_eq", False), ("e_eq_centred", True)):
+            error = torch.cat(values[name]).mean()
+            chance = equivariance_chance(*size, centred=centred)
+            result[f"{name}_percent_of_chance"] = float(100 * error / chance)
         result["roll_prediction"] = {
             place: {
                 name.removeprefix(f"{place}/"): value
@@ -138,9 +140,13 @@ def evaluate(
     return result
 
 
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def _capcorr(
     model: TopographicVAE, data: Sequences, readings: list[RollReadings]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """CapCorr of every factor that moved, beside its chance level and the circular variant."""
     observed, true, factor = (torch.cat(parts).cpu() for parts in zip(*readings, strict=True))
     table = {}
@@ -151,9 +157,9 @@ def _capcorr(
         pair = observed[chosen], true[chosen]
         size = (model.units, model.capsules, data.source.factor_sizes[index], model.frames)
         table[name] = {
-            "value": correlation(*pair),
+            "value": _defined(correlation(*pair)),
             "chance": capcorr_chance(*size),
-            "circular": correlation(*pair, period=model.units),
+            "circular": _defined(correlation(*pair, period=model.units)),
             "sequences": int(chosen.sum()),
         }
     return table

@@ -30,7 +30,6 @@ class PixelBernoulli(Distribution):
         tensor([-11.0904, -11.0904])
     """
 
-    arg_constraints = {"logits": constraints.real}
     has_rsample = False
 
     def __init__(
@@ -40,6 +39,11 @@ class PixelBernoulli(Distribution):
             logits.clamp(-_REFERENCE_CLAMP, _REFERENCE_CLAMP) if clamped else logits
         ).float()
         super().__init__(logits.shape[:-3], logits.shape[-3:], validate_args=False)
+
+    @property
+    def arg_constraints(self) -> dict[str, constraints.Constraint]:
+        """What a logit may be: any number."""
+        return {"logits": constraints.real}
 
     @property
     def mean(self) -> Tensor:

@@ -1,0 +1,37 @@
+# Each target sets up what it needs: a virtual environment and the package in it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Train on rendered dSprites (five minutes on two cores), measure, draw.
+demo: .venv/installed
+	rm -rf runs/demo
+	$(BIN)/symgen train demo
+	$(BIN)/symgen evaluate runs/demo --sequences 2000
+	$(BIN)/symgen traverse runs/demo
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+# The processes of the suite share the cores, so each computes with one thread.
+test: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: .venv/installed-dev
+	$(BIN)/python bench/metrics.py --json results/bench/metrics.json
+	$(BIN)/python bench/step.py --json results/bench/step.json
+
+clean:
+	rm -rf .venv runs build dist

@@ -1,7 +1,9 @@
 """The command line `symgen`: the only place that prints, draws progress and reads arguments."""
 
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,19 +198,23 @@ def _train(words: Sequence[str]) -> None:
         options = _parse(_Train, f"train {name}", words[1:], _Train(preset(name)))
         experiment = options.experiment
         folder = Path("runs") / name if options.out is None else options.out
-    with _bar("training") as (bar, task):
+    with _progress("training") as show:
 
         def observe(now: training.Progress) -> None:
-            bar.update(
-                task,
-                total=now.steps,
-                completed=now.step,
-                text=f"{now.sequences:,} sequences, {now.sequences_per_second:,.0f}/s, "
-                f"loss {now.loss:.1f} (nll {now.nll:.1f}), {_minutes(now.seconds_left)} left",
+            text = (
+                f"{now.sequences:,} sequences, {now.sequences_per_second:,.0f}/s, "
+                f"loss {now.loss:.1f} (nll {now.nll:.1f}), {_minutes(now.seconds_left)} left"
             )
+            show(now.step, now.steps, text)
 
         run = start_run(
-            name, experiment, folder, resume=resume, device=options.device, observe=observe
+            name,
+            experiment,
+            folder,
+            command=shlex.join(["symgen", "train", *words]),
+            resume=resume,
+            device=options.device,
+            observe=observe,
         )
     _console.print(
         f"{run.sequences:,} sequences in {_minutes(run.seconds)}: {folder}\n"
@@ -221,7 +227,7 @@ def _train(words: Sequence[str]) -> None:
 def _evaluate(words: Sequence[str]) -> None:
     options = _parse(_Evaluate, "evaluate", words)
     run = open_run(options.run, options.root)
-    with _bar("evaluating") as (bar, task):
+    with _progress("evaluating") as show:
         record = evaluate_run(
             run,
             sequences=options.sequences,
@@ -229,7 +235,7 @@ def _evaluate(words: Sequence[str]) -> None:
             seed=options.seed,
             device=options.device,
             record=options.record,
-            observe=lambda done, total: bar.update(task, total=total, completed=done),
+            observe=lambda done, total: show(done, total, f"batch {done} of {total}"),
         )
     _print_evaluation(run, record)
 
@@ -357,10 +363,25 @@ def _data(words: Sequence[str]) -> None:
 
 
 @contextmanager
-def _bar(verb: str):
-    columns = (TextColumn(verb), BarColumn(None), TextColumn("{task.fields[text]}"))
-    with Progress(*columns, console=_errors, transient=True) as bar:
-        yield bar, bar.add_task(verb, total=None, text="")
+def _progress(verb: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Give a function that shows how much is done: a bar, or a line twice a minute in a log."""
+    if _errors.is_terminal:
+        columns = (TextColumn(verb), BarColumn(None), TextColumn("{task.fields[text]}"))
+        with Progress(*columns, console=_errors, transient=True) as bar:
+            task = bar.add_task(verb, total=None, text="")
+            yield lambda done, total, text: bar.update(
+                task, completed=done, total=total, text=text
+            )
+        return
+    last = time.monotonic()
+
+    def line(done: int, total: int, text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 30:
+            last = time.monotonic()
+            _errors.print(f"{verb} {100 * done // total} %: {text}", soft_wrap=True)
+
+    yield line
 
 
 def _minutes(seconds: float) -> str:

@@ -65,18 +65,18 @@ def start_run(
     experiment: Experiment,
     folder: Path,
     *,
+    command: str,
     resume: bool = False,
     device: str = "cpu",
     observe: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train an experiment in a run folder, or continue there.
 
-    Writes `config.json` beside what `fit` writes; everything that it takes to run again.
-
     Args:
         name: what the run is called, usually the preset.
         experiment: model, data and training.
         folder: the run folder.
+        command: the words that start this run, for the record.
         resume: continue the run in the folder; the experiment must be the same.
         device: where to train.
         observe: is told the progress.
@@ -86,24 +86,16 @@ def start_run(
     """
     model, data = experiment.build()
     model.to(device)
-    if not resume:
-        if (folder / _CONFIG).exists():
-            raise FileExistsError(
-                f"{folder} holds a run already: continue it with `symgen train --resume {folder}`"
-                " or choose another folder with --out"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_json(
-            folder / _CONFIG,
-            {
-                "name": name,
-                "experiment": experiment.to_json(),
-                "command": f"symgen train {name}",
-                "commit": _commit(),
-                "hardware": hardware(device),
-            },
-        )
-    return fit(model, data, experiment.training, folder, resume=resume, observe=observe)
+    config = {
+        "name": name,
+        "experiment": experiment.to_json(),
+        "command": command,
+        "commit": _commit(),
+        "hardware": hardware(device),
+    }
+    return fit(
+        model, data, experiment.training, folder, resume=resume, config=config, observe=observe
+    )
 
 
 def open_run(folder: Path, root: Path | None = None) -> OpenRun:

@@ -1,11 +1,12 @@
 """The training loop."""
 
+import json
 import math
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,7 +17,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from symgen.data.sequences import Sequences
-from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from symgen.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    write_atomically,
+)
 from symgen.training.optimisation import (
     Training,
     kl_weight,
@@ -50,6 +56,7 @@ def fit(
     folder: Path | str | None = None,
     *,
     resume: bool = False,
+    config: Mapping[str, Any] | None = None,
     observe: Callable[[Progress], object] | None = None,
     evaluate: Callable[[Any], dict[str, Any]] | None = None,
     evaluate_every: int = 0,
@@ -69,6 +76,7 @@ def fit(
         training: all numbers of the run; by default `Training()` with the batch size of `data`.
         folder: run folder to write; None writes nothing.
         resume: whether to continue the run in `folder` rather than start one.
+        config: what it takes to run again, for `config.json` in the folder of a new run.
         observe: is told the progress a few times per second, and at the end.
         evaluate: measures the model, without gradients, in evaluation mode and with noise of its
             own, so that training goes on as if it had not been called; its numbers join the log.
@@ -113,8 +121,11 @@ def fit(
     if checkpoint is not None:
         checkpoint.require_same(identity, model)
         step, seconds = checkpoint.step, checkpoint.seconds
-    if state is not None:
+    if folder is not None and state is not None:
         state.parent.mkdir(parents=True, exist_ok=True)
+        if config is not None and not resume:
+            text = json.dumps(config, indent=2) + "\n"
+            write_atomically(folder / "config.json", lambda partial: partial.write_text(text))
 
     with (
         torch.random.fork_rng(devices),

@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from symgen.experiments import PRESETS, DataConfig, Experiment, ModelConfig, preset
+from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
+from symgen.training import Training
+
+every = pytest.mark.parametrize("name", PRESETS)
+
+
+@every
+def test_every_preset_survives_json(name):
+    experiment = preset(name)
+    assert Experiment.from_json(json.loads(json.dumps(experiment.to_json()))) == experiment
+
+
+@every
+def test_every_preset_builds_its_model(name):
+    experiment = preset(name)
+    frames = {"still": 1}.get(experiment.data.mode, 18)
+    size = (frames, (1 if frames == 1 else 3, 28, 28))
+    if experiment.data.scene == "sprites":
+        size = (15, (1, 64, 64))
+    model = experiment.model.build(*size)
+    kinds = {"tvae": TVAE, "bubble": BubbleVAE, "vae": VAE, "torus": TopographicVAE}
+    assert type(model) is kinds[experiment.model.kind]
+    assert model.capsules * model.units == (225 if experiment.data.scene == "sprites" else 324)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-paper")])
+def test_paper_presets_are_what_the_paper_ran(name):
+    experiment = preset(name)
+    assert experiment.training.optimizer == "SGD"
+    assert experiment.training.optimizer_options == {"momentum": 0.9}
+    assert experiment.model.initialisation == "reference"
+    assert experiment.model.output_bias == "channel" and experiment.model.clamp_logits
+    assert experiment.training.learning_rate == 1e-4
+
+
+def test_the_seed_alone_decides_the_initial_weights():
+    experiment = Experiment(data=DataConfig(images="digits"), training=Training(seed=4))
+    first, second = (experiment.build()[0].decoder.layers[0].weight for _ in range(2))
+    other = Experiment(data=DataConfig(images="digits"), training=Training(seed=5)).build()[0]
+    assert first.equal(second)
+    assert not first.equal(other.decoder.layers[0].weight)
+
+
+def test_paths_survive_json():
+    experiment = Experiment(data=DataConfig(root=Path("somewhere")))
+    assert Experiment.from_json(experiment.to_json()) == experiment
+
+
+def test_the_test_may_show_other_transformations_than_the_training():
+    data = DataConfig(images="digits", test_mode="rotation+hue")
+    experiment = Experiment(ModelConfig(), data)
+    assert set(experiment.test_sequences(8, seed=0).batch(0).moved.tolist()) == {-1}
+    assert set(experiment.build()[1].batch(0).moved.tolist()) <= {0, 1, 2}
+
+
+def test_the_mean_image_is_that_of_the_training_frames():
+    image = Experiment(data=DataConfig(images="digits")).mean_image(sequences=100)
+    assert image.shape == (3, 28, 28)
+    assert 0 < image.mean() < image.max() < 0.6
+
+
+def test_settings_of_another_version_are_refused():
+    values = Experiment().to_json()
+    values["model"]["wings"] = 2
+    with pytest.raises(ValueError, match=r"experiment\.model: missing or unknown settings: wings"):
+        Experiment.from_json(values)
+    with pytest.raises(ValueError, match="expected a group of settings"):
+        Experiment.from_json(Experiment().to_json() | {"data": 3})

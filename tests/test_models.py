@@ -3,13 +3,14 @@
 import subprocess
 import sys
 
+import jaxtyping
 import pytest
 import torch
 
 import symgen
 from symgen import TVAE, VAE, BubbleVAE, TopographicVAE
-from symgen.latents import Topography, roll, student_t
-from symgen.models.tvae import _prior_moments
+from symgen.latents import Gaussian, Topography, roll, student_t
+from symgen.models.topographic import _prior_moments
 
 SIZE = {"image_shape": (2, 6, 5), "capsules": 3, "units": 6, "frames": 4}
 MODELS = {
@@ -92,15 +93,15 @@ def test_elbo_is_the_bound_of_its_parts(model, x):
 
 
 def test_importance_weights_average_to_the_negative_elbo(model, x):
-    estimate = model.log_weights(x, 500).mean(0)
-    elbo = torch.stack([-(e.nll + e.kl) for e in (model.elbo(x) for _ in range(500))])
-    error = (elbo.std(0) + model.log_weights(x, 500).std(0)) / 500**0.5
-    assert ((estimate - elbo.mean(0)).abs() < 6 * error + 1e-3).all()
+    weights = model.log_weights(x, 100)
+    elbo = torch.stack([-(e.nll + e.kl) for e in (model.elbo(x) for _ in range(100))])
+    error = (elbo.std(0) + weights.std(0)) / 100**0.5
+    assert ((weights.mean(0) - elbo.mean(0)).abs() < 6 * error + 1e-3).all()
 
 
 def test_log_prob_is_above_the_elbo_and_grows_with_samples(model, x):
-    few = torch.stack([model.log_prob(x, 1) for _ in range(40)]).mean()
-    many = torch.stack([model.log_prob(x, 30) for _ in range(40)]).mean()
+    few = torch.stack([model.log_prob(x, 1) for _ in range(30)]).mean()
+    many = torch.stack([model.log_prob(x, 30) for _ in range(10)]).mean()
     assert many > few
 
 
@@ -142,10 +143,22 @@ def test_the_first_frame_depends_on_the_frames_it_sees_only(model, x):
     ],
     ids=["frames", "no batch", "integers"],
 )
-def test_images_of_another_form_are_refused(model, wrong):
+def test_images_of_another_form_are_refused(model, wrong, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match="does not fit the model") as error:
         model.encode(wrong(model))
     assert str(tuple(wrong(model).shape)) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(float("nan"), "reaches from nan"), (-0.1, "reaches from -0.1"), (255.0, "to 255: scale")],
+)
+def test_values_that_are_no_gray_levels_are_refused(value, message):
+    x = torch.rand(3, 4, 2, 6, 5)
+    x[1, 2, 0, 3, 3] = value
+    with pytest.raises(ValueError, match=message):
+        MODELS["tvae"]().encode(x)
 
 
 def test_repr_names_the_layers(model):
@@ -163,8 +176,8 @@ def test_expected_energy_is_not_the_energy_of_the_mean(device):
     """With u spread around zero the energy of its mean vanishes, its expected energy does not."""
     model = MODELS["tvae"]().to(device)
     posterior = model.encode(torch.rand(2, 4, 2, 6, 5, device=device))
-    posterior.u.mean.zero_()
-    posterior.u.log_variance.zero_()
+    zero = torch.zeros_like(posterior.u.mean)
+    posterior = posterior._replace(u=Gaussian(zero, zero))
     t = model.latents(posterior, sampled=False)
     torch.testing.assert_close(t, (posterior.z.mean + 30) / 3)
 
@@ -233,8 +246,7 @@ from symgen import TVAE, VAE, BubbleVAE
 size = {"image_shape": (1, 6, 5), "capsules": 3, "units": 6, "frames": 4}
 models = [
     TVAE(**size, window=3, neighbourhood=3, standardise=True),
-    BubbleVAE(**size, window=2, clamp_logits=True, output_bias="channel"),
-    TVAE(**size, window=3, normalisation="weight"),
+    BubbleVAE(**size, window=2, clamp_logits=True, normalisation="weight"),
     VAE(**size),
 ]
 for model in models:

@@ -2,7 +2,7 @@
 
 from symgen.data import dsprites
 from symgen.data.dsprites_sequences import MovingSprites
-from symgen.data.images import Images, load, paper_split, read_idx
+from symgen.data.images import Images, load, paper_split, read_idx, require_unit_range
 from symgen.data.sequences import SequenceBatch, Sequences, SequenceSource
 from symgen.data.transforming_digits import TransformingDigits
 
@@ -17,4 +17,5 @@ __all__ = [
     "load",
     "paper_split",
     "read_idx",
+    "require_unit_range",
 ]

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-import pooch
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int64, UInt8
-from sklearn.datasets import load_digits
+from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 
 from symgen.data import dsprites
 
-__all__ = ["Images", "load", "paper_split", "read_idx"]
+__all__ = ["Images", "load", "paper_split", "read_idx", "require_unit_range"]
 
 Split = Literal["train", "test"]
 Root = str | os.PathLike[str] | None
@@ -120,6 +118,26 @@ def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     return _select(images, train), _select(images, validation)
 
 
+def require_unit_range(name: str, images: Shaped[Tensor, "..."]) -> None:
+    """Refuse images that are not floats in [0, 1].
+
+    Raises:
+        ValueError: if they are integers, not numbers, or lie outside; the message names them.
+
+    Example:
+        >>> require_unit_range("x", torch.tensor([0.0, 255.0]))
+        Traceback (most recent call last):
+        ValueError: x reaches from 0 to 255: scale or clamp it to [0, 1]
+    """
+    if not images.is_floating_point():
+        raise ValueError(f"{name} is {images.dtype}: divide by 255 to get floats in [0, 1]")
+    least, greatest = (bound.item() for bound in images.detach().aminmax())
+    if not (least >= 0 and greatest <= 1):  # written so that NaN fails
+        raise ValueError(
+            f"{name} reaches from {least:g} to {greatest:g}: scale or clamp it to [0, 1]"
+        )
+
+
 def read_idx(path: str | os.PathLike[str]) -> UInt8[Tensor, "*shape"]:
     """Read an array of bytes in the IDX format of MNIST, packed by gzip or not.
 
@@ -184,6 +202,8 @@ def _load_mnist(root: Root, split: Split, download: bool) -> Images:
 
 def _find(name: str, root: Root, download: bool) -> Path:
     """Return where an MNIST file lies, after fetching it if it is missing and may be fetched."""
+    import pooch  # only here: whoever has the files on disk does not need it
+
     cache = Path(pooch.os_cache("symgen")) / "mnist"
     named = root if root is not None else os.environ.get("SYMGEN_DATA")
     folders = [Path(named) / "mnist", Path(named)] if named is not None else []
@@ -202,6 +222,8 @@ def _find(name: str, root: Root, download: bool) -> Path:
 
 
 def _load_digits(split: Split) -> Images:
+    from sklearn.datasets import load_digits  # takes a second, for these digits alone
+
     values, labels = load_digits(return_X_y=True)  # values 0 to 16
     small = torch.from_numpy(values).view(-1, 1, 8, 8).to(torch.float32) * (255 / 16)
     large = F.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False)

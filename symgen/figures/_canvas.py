@@ -14,6 +14,7 @@ from numpy import ndarray
 from PIL import Image, ImageFont
 from torch import Tensor
 
+from symgen.data import require_unit_range
 from symgen.training.checkpoint import write_atomically
 
 PAPER = (255, 255, 255)
@@ -41,13 +42,7 @@ def check_images(name: str, images: Float[Tensor, "..."]) -> None:
             f"{name} has shape {tuple(images.shape)}: images are (..., channels, height, width) "
             "with 1 or 3 channels and none of the sizes 0"
         )
-    if not images.is_floating_point():
-        raise ValueError(f"{name} is {images.dtype}: divide by 255 to get floats in [0, 1]")
-    least, greatest = images.min().item(), images.max().item()
-    if not (least >= 0 and greatest <= 1):  # written so that NaN fails
-        raise ValueError(
-            f"{name} reaches from {least:g} to {greatest:g}: scale or clamp it to [0, 1]"
-        )
+    require_unit_range(name, images)
 
 
 def to_pixels(

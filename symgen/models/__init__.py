@@ -2,7 +2,8 @@
 
 from symgen.models.likelihood import PixelBernoulli
 from symgen.models.pretrained import Pretrained
-from symgen.models.tvae import TVAE, VAE, BubbleVAE, Elbo, Posterior, TopographicVAE
+from symgen.models.topographic import Elbo, Posterior, TopographicVAE
+from symgen.models.tvae import TVAE, VAE, BubbleVAE
 
 __all__ = [
     "BubbleVAE",

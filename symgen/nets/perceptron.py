@@ -19,6 +19,7 @@ class Perceptron(nn.Module):
         make: how to make a layer from its inputs and outputs.
 
     Example:
+        >>> import torch
         >>> Perceptron((6, 4, 2))(torch.zeros(3, 6)).shape
         torch.Size([3, 2])
     """
@@ -49,6 +50,7 @@ class TwinPerceptron(nn.Module):
         make: how to make a layer from its inputs and outputs.
 
     Example:
+        >>> import torch
         >>> z, u = TwinPerceptron((6, 4, 2), count=2)(torch.zeros(3, 6))
         >>> z.shape
         torch.Size([3, 2])

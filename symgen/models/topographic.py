@@ -1,0 +1,315 @@
+"""The one model behind TVAE, BubbleVAE and VAE: a variational auto-encoder with a topography."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from symgen.data.images import require_unit_range
+from symgen.latents import Gaussian, Topography, roll, standard_normal_log_prob
+from symgen.models.likelihood import PixelBernoulli
+from symgen.models.pretrained import Pretrained
+from symgen.nets import Linear, Perceptron, TwinPerceptron
+
+__all__ = ["Elbo", "Posterior", "TopographicVAE"]
+
+
+class Posterior(NamedTuple):
+    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE."""
+
+    z: Gaussian
+    u: Gaussian | None
+
+
+class Elbo(NamedTuple):
+    """The terms of the evidence lower bound, nats per frame.
+
+    Attributes:
+        nll: one-sample estimate of -E[log p(x|t)].
+        kl_z: KL(q(z|x) ‖ p(z)).
+        kl_u: KL(q(u|x) ‖ p(u)), zero in a VAE.
+    """
+
+    nll: Float[Tensor, "B S"]
+    kl_z: Float[Tensor, "B S"]
+    kl_u: Float[Tensor, "B S"]
+
+    @property
+    def kl(self) -> Float[Tensor, "B S"]:
+        """Both divergences together."""
+        return self.kl_z + self.kl_u
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """The negative bound, averaged over frames and sequences."""
+        return (self.nll + self.kl).mean()
+
+
+class TopographicVAE(Pretrained):
+    """A variational auto-encoder whose latents have a topography.
+
+    Encoders give Gaussian posteriors of z and u for every frame; together they make the
+    topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)` that the decoder turns into
+    pixels (Keller & Welling 2021, sections 4 and A). Without a topography t = z: a plain VAE.
+
+    See also:
+        `TVAE`, `BubbleVAE`, `VAE`, which build the topography from plain numbers.
+
+    Args:
+        image_shape: channels, height and width of a frame.
+        topography: which units share energy, a `Topography` or its fields; its capsules, units
+            and frames shape the latents.
+        hidden: units of the encoders' hidden layers, in reverse order of the decoder's; None
+            stands for the paper's (3N, 2N) with N = C·D.
+        mu: initial value of the offset μ, one trainable number.
+        eps: keeps the energy's root away from zero.
+        standardise: feed the decoder (t - m) / s, where m and s are mean and standard deviation
+            of t under the prior at the initial μ. A fixed change of units that makes learning
+            much faster: at μ = -30 t is about 5 ± 0.2.
+        initialisation: "fan_in" draws every layer from U(±1/√inputs); "reference" draws the
+            decoder's from U(±1/√outputs) as the authors' transposed convolutions do.
+        output_bias: bias of the last layer, one per "pixel" or, as the authors', per "channel".
+        normalisation: "none", "weight" or "projected" (the paper's Table 3).
+        clamp_logits: hold the logits within ±15.94 as the authors' code does.
+
+    Raises:
+        ValueError: if the numbers do not fit together.
+
+    Example:
+        >>> topography = Topography.tvae(capsules=2, units=6, frames=6, window=3)
+        >>> model = TopographicVAE(image_shape=(1, 8, 8), topography=topography)
+        >>> x = torch.rand(5, 6, 1, 8, 8)
+        >>> t = model.latents(model.encode(x))
+        >>> t.shape, model.decode(t).mean.shape, model.elbo(x).nll.shape
+        (torch.Size([5, 6, 2, 6]), torch.Size([5, 6, 1, 8, 8]), torch.Size([5, 6]))
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: Sequence[int],
+        topography: Topography | Mapping[str, Any],
+        hidden: Sequence[int] | None = None,
+        mu: float = -30.0,
+        eps: float = 1e-6,
+        standardise: bool = False,
+        initialisation: Literal["fan_in", "reference"] = "fan_in",
+        output_bias: Literal["pixel", "channel"] = "pixel",
+        normalisation: Literal["none", "weight", "projected"] = "none",
+        clamp_logits: bool = False,
+    ) -> None:
+        super().__init__()
+        if len(image_shape) != 3 or min(image_shape) < 1:
+            raise ValueError(
+                f"image_shape={tuple(image_shape)}: give three positive numbers, "
+                "channels, height and width"
+            )
+        channels, height, width = image_shape
+        self.image_shape = (channels, height, width)
+        if not isinstance(topography, Topography):
+            topography = Topography(**topography)
+        self.topography = topography
+        self.clamp_logits = clamp_logits
+        self.eps = eps
+        self.mu = None if topography.is_none else nn.Parameter(torch.tensor(float(mu)))
+        self.location, self.scale = (
+            _prior_moments(topography, mu)
+            if standardise and not topography.is_none
+            else (0.0, 1.0)
+        )
+
+        pixels = math.prod(self.image_shape)
+        latents = topography.capsules * topography.units
+        widths = tuple(hidden or (3 * latents, 2 * latents))
+        layer = partial(Linear, normalisation=normalisation)
+        self.encoder = TwinPerceptron(
+            (pixels, *widths, 2 * latents), count=1 if topography.is_none else 2, make=layer
+        )
+
+        def decoder_layer(inputs: int, outputs: int) -> Linear:
+            last = outputs == pixels and inputs == widths[0]
+            return layer(
+                inputs,
+                outputs,
+                fan=outputs if initialisation == "reference" else None,
+                projected_dimension=0,
+                shared_bias=channels if last and output_bias == "channel" else None,
+            )
+
+        self.decoder = Perceptron((latents, *reversed(widths), pixels), decoder_layer)
+
+    @property
+    def frames(self) -> int:
+        """Frames in a sequence, S."""
+        return self.topography.frames
+
+    @property
+    def capsules(self) -> int:
+        """Number of capsules, C."""
+        return self.topography.capsules
+
+    @property
+    def units(self) -> int:
+        """Units in a capsule, D."""
+        return self.topography.units
+
+    def encode(self, x: Float[Tensor, "B S channels height width"]) -> Posterior:
+        """Infer the posteriors of z and u of every frame.
+
+        Args:
+            x: sequences of images in [0, 1].
+
+        Raises:
+            ValueError: if `x` has another shape or type than the model takes, or, on the CPU,
+                values outside [0, 1] or that are not numbers.
+        """
+        expected = (self.frames, *self.image_shape)
+        if x.dim() != 5 or tuple(x.shape[1:]) != expected or not x.is_floating_point():
+            raise ValueError(
+                f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
+                f"float images (batch, frames, channels, height, width) = (B, {expected[0]}, "
+                f"{expected[1]}, {expected[2]}, {expected[3]}) with values in [0, 1]"
+            )
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            require_unit_range("x", x)  # on a GPU looking at the values would mean waiting
+        gaussians = []
+        for output in self.encoder(x.flatten(2)):
+            mean, log_variance = output.float().unflatten(-1, (2, *self._unit_shape)).unbind(2)
+            gaussians.append(Gaussian(mean, log_variance))
+        return Posterior(gaussians[0], gaussians[1] if len(gaussians) == 2 else None)
+
+    def latents(self, posterior: Posterior, sampled: bool = True) -> Float[Tensor, "B S C D"]:
+        """Make t from a posterior.
+
+        Args:
+            posterior: what `encode` returned.
+            sampled: draw z and u from the posterior, as in training and in the paper's
+                evaluation. Otherwise take the mean of z and the expected energy W E[u²]; the
+                square of u's mean would be wrong, since u is mostly spread around zero.
+        """
+        if sampled:
+            u = None if posterior.u is None else posterior.u.sample()
+            return self.latents_from(posterior.z.sample(), u)
+        if posterior.u is None:
+            return posterior.z.mean
+        energy = self.topography.pool(posterior.u.second_moment())
+        return self._student_t(posterior.z.mean, energy)
+
+    def latents_from(
+        self, z: Float[Tensor, "*batch S C D"], u: Float[Tensor, "*batch S C D"] | None
+    ) -> Float[Tensor, "*batch S C D"]:
+        """Make t from z and u, both of shape (*batch, S, C, D); u is None in a VAE."""
+        return z if u is None else self._student_t(z, self.topography.energy(u))
+
+    def decode(self, t: Float[Tensor, "*batch C D"]) -> PixelBernoulli:
+        """Return the likelihood p(x|t) of a frame for each t."""
+        logits = self.decoder(((t - self.location) / self.scale).flatten(-2))
+        return PixelBernoulli(logits.unflatten(-1, self.image_shape), self.clamp_logits)
+
+    def elbo(self, x: Float[Tensor, "B S channels height width"]) -> Elbo:
+        """Estimate the evidence lower bound with one sample of the posterior."""
+        posterior = self.encode(x)
+        nll = -self.decode(self.latents(posterior)).log_prob(x)
+        kl_z = posterior.z.kl().sum((-2, -1))
+        if posterior.u is None:
+            return Elbo(nll, kl_z, torch.zeros_like(kl_z))
+        return Elbo(nll, kl_z, posterior.u.kl().sum((-2, -1)))
+
+    @torch.no_grad()
+    def log_weights(
+        self, x: Float[Tensor, "B S channels height width"], samples: int
+    ) -> Float[Tensor, "K B S"]:
+        """Draw the log importance weights of every frame.
+
+        `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
+        the posterior; the encoder runs once and the samples are decoded together.
+
+        Args:
+            x: sequences of images in [0, 1].
+            samples: number of samples, K.
+        """
+        posterior = self.encode(x)
+        z = posterior.z.sample(samples)
+        weights = (standard_normal_log_prob(z) - posterior.z.log_prob(z)).sum((-2, -1))
+        u = None
+        if posterior.u is not None:
+            u = posterior.u.sample(samples)
+            weights += (standard_normal_log_prob(u) - posterior.u.log_prob(u)).sum((-2, -1))
+        t = self.latents_from(z, u)
+        for weight, one in zip(weights, t, strict=True):  # sample by sample to bound memory
+            weight += self.decode(one).log_prob(x)
+        return weights
+
+    def log_prob(
+        self, x: Float[Tensor, "B S channels height width"], samples: int = 10
+    ) -> Float[Tensor, " B"]:
+        """Bound log p(x_1 … x_S) from below by importance sampling, in nats per sequence.
+
+        `log mean_k exp sum_l w_k(l)`, which grows with the number of samples towards log p(x)
+        (Burda, Grosse & Salakhutdinov 2016, eq. 8).
+        """
+        return self.log_weights(x, samples).sum(-1).logsumexp(0) - math.log(samples)
+
+    def act(self, t: Float[Tensor, "*batch D"], element: int) -> Float[Tensor, "*batch D"]:
+        """Act on t with an element of the cyclic group: roll every capsule by that many units."""
+        return roll(t, element)
+
+    @torch.no_grad()
+    def traverse(
+        self, x: Float[Tensor, "B S channels height width"], steps: int | None = None
+    ) -> Float[Tensor, "B steps channels height width"]:
+        """Decode the rolls of the first frame's capsules: `decode(Roll_l(t_0))`, l = 0, 1, ….
+
+        Args:
+            x: sequences of images.
+            steps: number of rolls; None stands for all D.
+
+        Returns:
+            Pixel probabilities. t_0 is made of the mean of z and the expected energy.
+        """
+        first = self.latents(self.encode(x), sampled=False)[:, 0]  # (B, C, D)
+        shifts = torch.arange(self.units if steps is None else steps, device=x.device)
+        rolled = roll(first[:, None], shifts[None, :, None])  # (B, steps, C, D)
+        return self.decode(rolled).mean
+
+    @torch.no_grad()
+    def sample(self, count: int) -> Float[Tensor, "count S channels height width"]:
+        """Generate sequences from the prior: pixel probabilities."""
+        device = next(self.parameters()).device
+        z = torch.randn(count, self.frames, *self._unit_shape, device=device)
+        u = None if self.topography.is_none else torch.randn_like(z)
+        return self.decode(self.latents_from(z, u)).mean
+
+    def project_(self) -> None:
+        """Rescale the weights of a model with normalisation="projected"; call after each step."""
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.project_()
+
+    @property
+    def _unit_shape(self) -> tuple[int, int]:
+        return (self.topography.capsules, self.topography.units)
+
+    def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
+        return (z - cast(Tensor, self.mu)) * torch.rsqrt(energy + self.eps)
+
+
+def _prior_moments(topography: Topography, mu: float) -> tuple[float, float]:
+    """Mean and standard deviation of t = (z - μ)/√v under the prior, v ~ χ² matched to W u²."""
+    weights = topography.matrix()[0]
+    if topography.capsule_neighbourhood > 1:
+        weights = weights.repeat(topography.capsule_neighbourhood)
+    # v is a weighted sum of χ²₁: match mean and variance by a·χ²_n.
+    total, squares = float(weights.sum()), float(weights.square().sum())
+    a, n = squares / total, total**2 / squares
+    if n <= 2:
+        raise ValueError(
+            f"standardise needs a variance of t under the prior, which a neighbourhood of "
+            f"{n:.3g} units does not have: widen the window or the neighbourhood beyond 2"
+        )
+    mean = -mu * math.exp(math.lgamma((n - 1) / 2) - math.lgamma(n / 2)) / math.sqrt(2 * a)
+    return mean, math.sqrt((1 + mu**2) / (a * (n - 2)) - mean**2)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from symgen import metrics
+from symgen.experiments import hardware
 from symgen.latents import standard_normal_log_prob
 from symgen.models.tvae import TVAE
 
@@ -154,8 +155,9 @@ def main() -> None:
             f"{speed / row['loop']:8.1f} {speed / row['authors']:10.1f}"
         )
     if options.json:
-        settings = {"threads": options.threads, "batch": options.batch}
-        record = {**settings, "torch": torch.__version__, "rows": rows}
+        command = f"python bench/metrics.py --threads {options.threads} --batch {options.batch}"
+        record = {"command": command, "hardware": hardware(), "rows": rows}
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(record, indent=2) + "\n")
 
 

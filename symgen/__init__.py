@@ -1,6 +1,18 @@
 """Generative models whose latent space carries the symmetries of the data."""
 
+from symgen import data, groups, latents, metrics
 from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
+from symgen.training import fit
 
-__all__ = ["BubbleVAE", "TVAE", "TopographicVAE", "VAE"]
+__all__ = [
+    "BubbleVAE",
+    "TVAE",
+    "TopographicVAE",
+    "VAE",
+    "data",
+    "fit",
+    "groups",
+    "latents",
+    "metrics",
+]
 __version__ = "0.1.0"

@@ -1,0 +1,161 @@
+"""Tables of README and docs, generated from the records in `results/`.
+
+    python -m symgen.experiments.tables README.md
+
+rewrites every table between `<!-- table NAME -->` and `<!-- end -->`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TABLES", "fill_tables"]
+
+_MARKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill_tables(text: str, results: Path) -> str:
+    """Replace every marked table of a text by the one that the records give now.
+
+    Args:
+        text: Markdown with `<!-- table NAME -->` … `<!-- end -->`.
+        results: folder of the records.
+
+    Returns:
+        The text with its tables up to date.
+
+    Raises:
+        ValueError: if a table has no such name.
+        FileNotFoundError: if its record is missing.
+
+    Example:
+        >>> fill_tables("no table here", Path("results"))
+        'no table here'
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(2)
+        if name not in TABLES:
+            raise ValueError(f"no table {name!r}: choose one of {', '.join(TABLES)}")
+        return match.group(1) + "\n" + TABLES[name](results) + "\n" + match.group(3)
+
+    return _MARKED.sub(fill, text)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _source(record: dict[str, Any]) -> str:
+    return (
+        f"`{record['command']}`: {record['training']['sequences']:,} sequences in "
+        f"{record['training']['seconds'] / 60:.0f} min, commit {record['commit']}, "
+        f"{record['hardware']}.\n"
+    )
+
+
+# Keller & Welling 2021: mean of three seeds, submission's Table 4 (TVAE) and camera-ready (VAE).
+_PAPER = {"tvae-mnist-13-36": ("−187.1", "991"), "vae-mnist": ("−189.0", "13,274")}
+
+
+def _colour_mnist(results: Path) -> str:
+    records = [_read(results / "colour-mnist" / f"{name}.json") for name in _PAPER]
+    rows = []
+
+    def row(name: str, value: Callable[[dict[str, Any]], str]) -> None:
+        rows.append([name, *(value(record["evaluation"]) for record in records)])
+
+    def roll(evaluation: dict[str, Any], key: str) -> str:
+        outside = evaluation["roll_prediction"]["outside"]
+        return "–" if outside[key] is None else f"{outside[key]:.1f}"
+
+    rows.append(["paper: log p(x), its convention", *(_PAPER[name][0] for name in _PAPER)])
+    row("ours: log p(x), paper's convention", lambda e: f"{e['log_p_paper']:.1f}")
+    row("ours: log p(x), importance bound", lambda e: f"{e['log_p_bound']:.1f}")
+    row(
+        "ours: bound's distance from the data's entropy floor",
+        lambda e: f"{-e['entropy_floor'] - e['log_p_bound']:.1f}",
+    )
+    rows.append(["paper: E_eq, as printed", *(_PAPER[name][1] for name in _PAPER)])
+    row("ours: E_eq, as printed", lambda e: f"{e['e_eq']:,.0f}")
+    row("ours: E_eq, % of chance", lambda e: f"{e['e_eq_percent_of_chance']:.1f}")
+    row(
+        "ours: E_eq with the capsule mean removed, % of chance",
+        lambda e: f"{e['e_eq_centred_percent_of_chance']:.1f}",
+    )
+    row(
+        "ours: CapCorr angle, scale, hue (chance 0.1)",
+        lambda e: ", ".join(f"{v['value']:.2f}" for v in e["capcorr"].values()),
+    )
+    row("**roll prediction of unseen frames, NLL**", lambda e: roll(e, "nll"))
+    row("… repeating the last seen frame", lambda e: roll(e, "repeat_nll"))
+    row("… the mean image", lambda e: roll(e, "mean_nll"))
+    row("**roll prediction of unseen frames, squared error**", lambda e: roll(e, "squared_error"))
+    row("… repeating the last seen frame", lambda e: roll(e, "repeat_squared_error"))
+    row("… the mean image", lambda e: roll(e, "mean_squared_error"))
+    sequences = records[0]["evaluation"]["sequences"]
+    header = ["", "TVAE, 13 of 18 frames, K = 3", "VAE"]
+    notes = "\n".join(f"* {_source(record)}" for record in records)
+    return (
+        _markdown(header, rows)
+        + f"\n{sequences:,} held-out sequences, one seed, nats per frame.\n\n{notes}"
+    )
+
+
+def _demo(results: Path) -> str:
+    record = _read(results / "demo.json")
+    measured = record["evaluation"]
+    rows = [
+        [f"CapCorr {factor}", f"{values['value']:.2f}", f"chance {values['chance']:.2f}"]
+        for factor, values in measured["capcorr"].items()
+    ]
+    for key, name in (("e_eq", "E_eq"), ("e_eq_centred", "E_eq, capsule mean removed")):
+        share = measured[f"{key}_percent_of_chance"]
+        rows.append([name, f"{measured[key]:,.0f}", f"{share:.1f} % of chance"])
+    outside = measured["roll_prediction"]["outside"]
+    for key, name in (("squared_error", "squared error"), ("nll", "NLL")):
+        rows.append(
+            [
+                f"roll prediction of unseen frames, {name}",
+                f"{outside[key]:.1f}",
+                f"repeat last frame {outside[f'repeat_{key}']:.1f}, "
+                f"mean image {outside[f'mean_{key}']:.1f}",
+            ]
+        )
+    count = measured["sequences"]
+    return (
+        _markdown(["measure", "value", "beside it"], rows)
+        + f"\n{count:,} held-out sequences. {_source(record)}"
+    )
+
+
+def _step(results: Path) -> str:
+    record = _read(results / "bench" / "step.json")
+    rows = [
+        [name, f"{value:,.2f}" if value < 10 else f"{value:,.0f}"]
+        for part in ("measured", "ratios")
+        for name, value in record[part].items()
+    ]
+    return _markdown(["", "value"], rows) + f"\n`{record['command']}`, {record['hardware']}.\n"
+
+
+TABLES: dict[str, Callable[[Path], str]] = {
+    "colour-mnist": _colour_mnist,
+    "demo": _demo,
+    "step": _step,
+}
+"""Writers of tables, from the folder of the records, by name."""
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        page = Path(name)
+        page.write_text(fill_tables(page.read_text(), page.parent / "results"))

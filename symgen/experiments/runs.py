@@ -149,6 +149,8 @@ def evaluate_run(
     Returns:
         The record: configuration, evaluation, commit, hardware, and the length of the training.
     """
+    if record is not None:
+        record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
     model = run.model().to(device)
     measured = evaluate(
         model,

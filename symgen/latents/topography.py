@@ -12,7 +12,7 @@ __all__ = ["Topography", "student_t"]
 
 # Above this many entries of W the windowed sum, whose cost is linear in S, is faster than the
 # matrix product on two cores (bench/topography.py).
-_DENSE_LIMIT = 512 * 512
+_DENSE_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True)

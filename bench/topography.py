@@ -43,7 +43,7 @@ def main() -> None:
         u = torch.randn(batch, frames, 18, 18)
         row = {"frames": frames, "batch": batch}
         for name, limit in (("matrix", 10**12), ("window", 0)):
-            topography._DENSE_LIMIT = limit
+            topography._DENSE_LIMIT = limit  # pyright: ignore
             row[f"{name}_ms"] = milliseconds(lambda value=value, u=u: value.energy(u))
         rows.append(row)
         print(f"{frames:5} {batch:4} {row['matrix_ms']:12.2f} {row['window_ms']:12.2f}")

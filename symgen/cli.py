@@ -28,7 +28,13 @@ from symgen.experiments import (
     preset,
     start_run,
 )
-from symgen.figures import learning_curves, torus_map, traversal_gif, traversal_strip
+from symgen.figures import (
+    contact_sheet,
+    learning_curves,
+    torus_map,
+    traversal_gif,
+    traversal_strip,
+)
 from symgen.training.optimisation import nearest
 
 __all__ = ["main"]
@@ -340,14 +346,7 @@ def _data(words: Sequence[str]) -> None:
     batch = Sequences(source, options.examples, seed=options.seed).batch(0)
     names = (*source.factor_names, "combined")
     titles = [names[int(index)] for index in batch.moved]
-    sheet = traversal_strip(
-        batch.frames,
-        batch.frames,
-        batch.frames,
-        torch.ones(source.frames, dtype=torch.bool),
-        options.out,
-        titles,
-    )
+    sheet = contact_sheet(batch.frames, titles, options.out)
     channels, height, width = source.image_shape
     _console.print(
         f"{source!r}\n{len(source):,} items; sequences of {source.frames} frames, "

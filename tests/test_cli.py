@@ -64,11 +64,11 @@ def test_a_run_folder_explains_itself(trained):
 
 def test_evaluation_prints_the_table_and_writes_the_record(trained, empty_folder, capsys):
     words = ["evaluate", str(trained), "--sequences", "60", "--samples", "2"]
-    assert main([*words, "--record", "record.json"]) == 0
+    assert main([*words, "--record", "new/record.json"]) == 0
     text = capsys.readouterr().out
     for word in ("log p(x)", "E_eq, centred", "CapCorr angle", "unseen frames", "mean image"):
         assert word in text
-    record = json.loads((empty_folder / "record.json").read_text())
+    record = json.loads((empty_folder / "new" / "record.json").read_text())
     assert record == json.loads((trained / "summary.json").read_text())
     assert record["evaluation"]["sequences"] == 60
     assert record["training"]["sequences"] == 96

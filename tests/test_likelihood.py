@@ -8,8 +8,7 @@ from torch.distributions import Independent, Normal
 
 from symgen.latents import Gaussian
 from symgen.metrics import entropy_floor, log_likelihood, paper_estimate, sequence_bound
-from symgen.models.likelihood import PixelBernoulli
-from symgen.models.tvae import TVAE, VAE, Posterior
+from symgen.models import TVAE, VAE, PixelBernoulli, Posterior
 
 NOISE = 0.7
 

@@ -41,7 +41,7 @@ def main() -> None:
         batch = max(1, 576 // frames)
         value = Topography.tvae(18, 18, frames, 13, neighbourhood=3)
         u = torch.randn(batch, frames, 18, 18)
-        row = {"frames": frames, "batch": batch}
+        row: dict[str, float] = {"frames": frames, "batch": batch}
         for name, limit in (("matrix", 10**12), ("window", 0)):
             topography._DENSE_LIMIT = limit  # pyright: ignore
             row[f"{name}_ms"] = milliseconds(lambda value=value, u=u: value.energy(u))

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 __all__ = [
@@ -172,10 +172,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "a new run without resuming"
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            # copies, since the tensors would go on reading from the file
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        # Read once and whole: a run that is still going may replace the file at any moment.
+        content = path.read_bytes()
+        tensors = load(content)
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
     except (SafetensorError, ValueError, OSError) as error:
         raise ValueError(_damaged(path, str(error))) from error
     if "symgen" not in metadata:

@@ -50,7 +50,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    minus = [[re.sub(r"^-(?=\d)", "−", cell) for cell in row] for row in rows]
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *minus]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -144,12 +145,28 @@ def _step(results: Path) -> str:
         for part in ("measured", "ratios")
         for name, value in record[part].items()
     ]
-    return _markdown(["", "value"], rows) + f"\n`{record['command']}`, {record['hardware']}.\n"
+    return _markdown(["", "value"], rows) + _measured(record)
+
+
+def _metrics(results: Path) -> str:
+    record = _read(results / "bench" / "metrics.json")
+    rows = []
+    for row in record["rows"]:
+        speed = row["sequences_per_second"]
+        ratios = [f"{speed / row[baseline]:.1f}" for baseline in ("loop", "authors")]
+        rows.append([f"{row['metric']}, {row['shape']}", f"{speed:,.0f}", *ratios])
+    header = ["metric, S × C × D", "sequences/s", "× plain loop", "× authors' code"]
+    return _markdown(header, rows) + _measured(record)
+
+
+def _measured(record: dict[str, Any]) -> str:
+    return f"\n`{record['command']}`, {record['hardware']}.\n"
 
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "colour-mnist": _colour_mnist,
     "demo": _demo,
+    "metrics": _metrics,
     "step": _step,
 }
 """Writers of tables, from the folder of the records, by name."""

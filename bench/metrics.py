@@ -32,10 +32,11 @@ def equivariance_loop(t: Tensor) -> Tensor:
     """Eq. 13 by a loop over the shifts between frames."""
     unit = t / t.norm(dim=-1, keepdim=True)
     frames = t.shape[1]
-    return sum(
+    by_shift = [
         (unit[:, :-shift].roll(shift, -1) - unit[:, shift:]).abs().sum((1, 2, 3))
         for shift in range(1, frames)
-    )  # type: ignore[return-value]
+    ]
+    return torch.stack(by_shift).sum(0)
 
 
 def capcorr_loop(t: Tensor, factors: Tensor, moved: Tensor) -> list[float]:

@@ -87,16 +87,16 @@ class DataConfig:
     download: bool = False
     """Fetch missing files over the network, with checked hashes."""
 
-    def source(self, train: bool) -> SequenceSource:
-        """Open the training sequences or those held out for the test."""
-        if self.scene == "sprites":
-            split = "train" if train else "test"
-            return MovingSprites(split, split_seed=self.split_seed)
+    def source(self, train: bool, device: str = "cpu") -> SequenceSource:
+        """Open the training sequences or those held out for the test; a device makes them."""
         split = "train" if train else "test"
+        if self.scene == "sprites":
+            return MovingSprites(split, split_seed=self.split_seed, device=device)
         images = load(self.images, self.root, split=split, download=self.download)
         if train and self.images == "mnist":
             images, _ = paper_split(images, self.split_seed)
-        return TransformingDigits(images.pixels, self.mode if train else self._test_mode)
+        pixels = images.pixels.to(device)
+        return TransformingDigits(pixels, self.mode if train else self._test_mode)
 
     def labelled_images(self, train: bool = False) -> tuple[Tensor, Tensor]:
         """Return still images (n, 1, H, W) uint8 and their classes (n,), for the torus map."""
@@ -117,8 +117,10 @@ class Experiment:
     data: DataConfig = field(default_factory=DataConfig)
     training: Training = field(default_factory=Training)
 
-    def build(self) -> tuple[TopographicVAE, Sequences]:
-        """Make the untrained model and its training sequences; the seed is the training's.
+    def build(self, device: str = "cpu") -> tuple[TopographicVAE, Sequences]:
+        """Make the untrained model and its training sequences on a device.
+
+        The seed is the training's; initial weights are drawn on the CPU, the same everywhere.
 
         Example:
             >>> experiment = Experiment(data=DataConfig(images="digits"))
@@ -126,11 +128,12 @@ class Experiment:
             >>> model.frames, data.batch_size
             (18, 32)
         """
-        source = self.data.source(train=True)
+        source = self.data.source(train=True, device=device)
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             model = self.model.build(source.frames, source.image_shape)
-        return model, Sequences(source, self.training.batch_size, seed=self.training.seed)
+        data = Sequences(source, self.training.batch_size, self.training.seed, device=device)
+        return model.to(device), data
 
     def test_sequences(self, batch_size: int, seed: int) -> Sequences:
         """Make the held-out sequences, in fixed order, their transformations fixed by the seed."""

@@ -84,8 +84,7 @@ def start_run(
     Raises:
         FileExistsError: if the folder holds a run already and `resume` is off.
     """
-    model, data = experiment.build()
-    model.to(device)
+    model, data = experiment.build(device)
     config = {
         "name": name,
         "experiment": experiment.to_json(),

@@ -31,7 +31,7 @@ _REFERENCE_TRAINING = Training(
 # the speed on processors that have them.
 _FAST_TRAINING = Training(
     sequences=480_000,
-    batch_size=16,
+    batch_size=32,
     optimizer="Adam",
     learning_rate=1e-3,
     warmup=3_200,

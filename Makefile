@@ -32,6 +32,7 @@ test: check
 bench: .venv/installed-dev
 	$(BIN)/python bench/metrics.py --json results/bench/metrics.json
 	$(BIN)/python bench/step.py --json results/bench/step.json
+	$(BIN)/python bench/topography.py --json results/bench/topography.json
 
 clean:
 	rm -rf .venv runs build dist

@@ -98,10 +98,9 @@ class DataConfig:
         pixels = images.pixels.to(device)
         return TransformingDigits(pixels, self.mode if train else self._test_mode)
 
-    def labelled_images(self, train: bool = False) -> tuple[Tensor, Tensor]:
-        """Return still images (n, 1, H, W) uint8 and their classes (n,), for the torus map."""
-        split = "train" if train else "test"
-        images = load(self.images, self.root, split=split, download=self.download)
+    def labelled_images(self) -> tuple[Tensor, Tensor]:
+        """Return test images (n, 1, H, W) uint8 and their classes (n,), for the torus map."""
+        images = load(self.images, self.root, split="test", download=self.download)
         return images.pixels, images.labels
 
     @property

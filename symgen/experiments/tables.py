@@ -138,6 +138,32 @@ def _demo(results: Path) -> str:
     )
 
 
+def _untrained(results: Path) -> str:
+    record = _read(results / "untrained.json")
+    trained = {
+        "demo": _read(results / "demo.json"),
+        "tvae-mnist-13-36": _read(results / "colour-mnist" / "tvae-mnist-13-36.json"),
+    }
+    rows = []
+    for name, untrained in record["presets"].items():
+        for state, measured in (
+            ("untrained", untrained),
+            ("trained", trained[name]["evaluation"]),
+        ):
+            error = measured["roll_prediction"]["outside"]["squared_error"]
+            rows.append(
+                [
+                    f"{name}, {state}",
+                    ", ".join(f"{v['value']:.2f}" for v in measured["capcorr"].values()),
+                    f"{measured['e_eq_percent_of_chance']:.1f}",
+                    f"{measured['e_eq_centred_percent_of_chance']:.1f}",
+                    f"{error:.1f}",
+                ]
+            )
+    header = ["", "CapCorr", "E_eq, % of chance", "centred", "roll prediction, squared error"]
+    return _markdown(header, rows) + _measured(record)
+
+
 def _step(results: Path) -> str:
     record = _read(results / "bench" / "step.json")
     rows = [
@@ -168,6 +194,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "demo": _demo,
     "metrics": _metrics,
     "step": _step,
+    "untrained": _untrained,
 }
 """Writers of tables, from the folder of the records, by name."""
 

@@ -207,9 +207,10 @@ def _train(words: Sequence[str]) -> None:
     with _progress("training") as show:
 
         def observe(now: training.Progress) -> None:
+            terms = ", ".join(f"{name} {value:.2f}" for name, value in now.terms.items())
             text = (
-                f"{now.sequences:,} sequences, {now.sequences_per_second:,.0f}/s, "
-                f"loss {now.loss:.1f} (nll {now.nll:.1f}), {_minutes(now.seconds_left)} left"
+                f"{now.sequences:,} seen, {now.sequences_per_second:,.0f}/s, "
+                f"loss {now.loss:.2f} ({terms}), {_minutes(now.seconds_left)} left"
             )
             show(now.step, now.steps, text)
 

@@ -61,7 +61,7 @@ def test_a_restored_run_goes_on_as_the_saved_one(
     other, other_optimizer = trained(name, dtype, steps=0)
     recent = torch.zeros(2, 4, dtype=torch.float64)
     checkpoint = load_checkpoint(path)
-    checkpoint.require_same(SETTINGS, other)
+    checkpoint.require_same(SETTINGS, other, {})
     checkpoint.restore(other, other_optimizer, recent)
     advance(other, other_optimizer, 4)
 
@@ -143,14 +143,24 @@ def test_other_settings_are_refused_by_name(
     saved: Path, changed: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message) as caught:
-        load_checkpoint(saved).require_same(SETTINGS | changed, trained()[0])
+        load_checkpoint(saved).require_same(SETTINGS | changed, trained()[0], {})
     assert "seed" not in str(caught.value)
+
+
+def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default(saved: Path) -> None:
+    checkpoint, (model, _) = load_checkpoint(saved), trained()
+    defaults = {"decay": 0.0, "seed": 7}
+    checkpoint.require_same(SETTINGS | {"decay": 0.0}, model, defaults)
+    with pytest.raises(ValueError, match=r"decay was 0\.0 and is 0\.1\."):
+        checkpoint.require_same(SETTINGS | {"decay": 0.1}, model, defaults)
+    with pytest.raises(ValueError, match="seed was 0 and is 7"):  # which it did have
+        checkpoint.require_same(SETTINGS | defaults, model, defaults)
 
 
 def test_another_model_is_refused_by_name(saved: Path) -> None:
     checkpoint = load_checkpoint(saved)
     wider = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))
     with pytest.raises(ValueError, match=r"0\.weight was '.*\(3, 4\)' and is '.*\(3, 5\)'"):
-        checkpoint.require_same(SETTINGS, wider)
+        checkpoint.require_same(SETTINGS, wider, {})
     with pytest.raises(ValueError, match=r"float32.* and is .*float64"):
-        checkpoint.require_same(SETTINGS, trained(dtype=torch.float64)[0])
+        checkpoint.require_same(SETTINGS, trained(dtype=torch.float64)[0], {})

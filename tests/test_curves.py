@@ -78,6 +78,27 @@ def test_learning_curves_leave_out_what_was_not_recorded(
     assert set(curves) == titles
 
 
+def test_learning_curves_show_the_terms_of_labelled_images() -> None:
+    records = [
+        {
+            "sequences": 8 * step,
+            "kl_z": 1.0 + step,
+            "kl_pose": 2.0 + step,
+            "cross_entropy": 1 / step,
+        }
+        for step in range(1, 9)
+    ]
+    curves = curves_of(learning_curves(records))
+    for title, names in {
+        "KL divergence, nats per frame": ("kl_z", "kl_pose"),
+        "cross-entropy, nats per image": ("cross_entropy",),
+    }.items():
+        assert curves.pop(title) == [
+            [(record["sequences"], record[name]) for record in records] for name in names
+        ]
+    assert not curves
+
+
 def test_learning_curves_skip_numbers_that_are_not_finite() -> None:
     records = run_records()
     records[3]["loss"], records[4]["loss"], records[5]["loss"] = math.nan, math.inf, None

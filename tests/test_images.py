@@ -10,7 +10,15 @@ import pooch
 import pytest
 import torch
 
-from symgen.data import Images, dsprites, load, paper_split, read_idx
+from symgen.data import (
+    Batches,
+    DistortedImages,
+    Images,
+    dsprites,
+    load,
+    paper_split,
+    read_idx,
+)
 
 
 def idx(values: torch.Tensor) -> bytes:
@@ -126,13 +134,12 @@ def test_images_without_their_labels_are_refused(nowhere):
 def test_download_checks_hashes_and_is_needed_once(root, nowhere, monkeypatch):
     fetched = []
 
-    def retrieve(url: str, known_hash: str, fname: str, path: Path) -> str:
+    def retrieve(url: str, known_hash: str, fname: str, path: Path, processor: None) -> None:
         fetched.append((url, known_hash))
         write_mnist(nowhere / "server")
         Path(path).mkdir(parents=True, exist_ok=True)
         content = (nowhere / "server" / fname).read_bytes()
         (Path(path) / fname).write_bytes(content)
-        return str(Path(path) / fname)
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     root = root and nowhere / root
@@ -153,7 +160,9 @@ def test_download_checks_hashes_and_is_needed_once(root, nowhere, monkeypatch):
     [
         ("mnits", "unknown data set 'mnits': did you mean mnist"),
         ("dsprite", "did you mean dsprites"),
-        ("imagenet-xyz", "mnist or digits or dsprites"),
+        ("cifar", "did you mean cifar10"),
+        ("mnist-rst", "did you mean mnist-rts"),
+        ("imagenet", "mnist or digits or dsprites or cifar10 or mnist-translated or mnist-rts"),
     ],
 )
 def test_unknown_names_get_a_hint(name, message):
@@ -218,6 +227,24 @@ def test_dsprites_are_the_images_of_the_paper_and_those_in_between():
     between, _ = load("dsprites", split="test")
     drawn = dsprites.render(torch.tensor([[1, 4, 15, 5, 29]]))
     assert torch.equal(between[number], drawn * 255)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("distortion", ["translated", "rts", "tc", "hue"])
+def test_distorted_digits_are_those_of_seed_0(distortion, split):
+    digits = load("digits", split=split)
+    found = load(f"digits-{distortion}", split=split)
+    assert torch.equal(found.labels, digits.labels)
+    source = DistortedImages(digits, distortion, seed=0)
+    batch = Batches(source, len(source), shuffle=False).batch(0)
+    assert (found.pixels / 255 - batch.images).abs().max() <= 0.5001 / 255  # rounded, not cut
+
+
+def test_distorted_mnist_is_found_where_mnist_is(nowhere):
+    write_mnist(nowhere)
+    assert load("mnist-rts", root=nowhere, split="test").pixels.shape == (4, 1, 7, 9)
+    with pytest.raises(FileNotFoundError, match=str(nowhere / "elsewhere")):
+        load("mnist-rts", root=nowhere / "elsewhere")
 
 
 def test_real_mnist(real_data):

@@ -14,16 +14,27 @@ import pytest
 import torch
 from training_helpers import (
     Disturbed,
+    LabelledNoise,
     Noise,
     assert_same_weights,
     make_data,
+    make_labelled,
     make_model,
+    make_prototypes,
     without_times,
 )
 
 from symgen import TVAE
 from symgen.data.sequences import SequenceBatch, Sequences
-from symgen.training import Run, Training, TrainingStopped, fit, load_checkpoint, read_records
+from symgen.training import (
+    Run,
+    Training,
+    TrainingStopped,
+    fit,
+    load_checkpoint,
+    read_records,
+    save_checkpoint,
+)
 
 
 def lose_power(batch: SequenceBatch) -> None:
@@ -81,6 +92,43 @@ def test_a_run_that_was_stopped_and_crashed_ends_as_one_that_was_not(
     assert_same_weights(TVAE.from_pretrained(folder).to(device), whole.model)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"schedule": "half-life", "half_life": 40, "decay": 0.1},
+        {"pose_learning_rate": 0.1, "pose_warmup": 64, "kl_warmup": 80},
+        {"sparse": True, "decay": 0.05, "clip_norm": 1.0},
+    ],
+)
+def test_a_run_on_labelled_images_goes_on_bit_for_bit(
+    tmp_path: Path, device: torch.device, settings: dict[str, Any]
+) -> None:
+    training = Training(sequences=128, batch_size=8, optimizer="AdamW", learning_rate=0.05)
+    training = training.changed(settings)
+    whole = fit(make_prototypes(20).to(device), make_labelled(20), training)
+    with pytest.raises(TrainingStopped):
+        data = Disturbed(5, interrupt, LabelledNoise(20))
+        fit(make_prototypes(20).to(device), data, training, tmp_path)
+    other = make_prototypes(20, seed=8).to(device)
+    run = fit(other, make_labelled(20), training, tmp_path, resume=True)
+    assert_same_weights(run.model, whole.model)
+    assert without_times(run.records) == without_times(whole.records)
+
+
+def test_a_run_that_is_older_than_a_setting_had_its_default(tmp_path: Path) -> None:
+    with pytest.raises(TrainingStopped):
+        fit(make_model(), Disturbed(3, interrupt), folder=tmp_path, sequences=80)
+    state = tmp_path / "state" / "checkpoint.safetensors"
+    checkpoint = load_checkpoint(state)
+    for name in ("half_life", "decay", "sparse", "pose_learning_rate", "pose_warmup"):
+        del checkpoint.settings[name]
+    save_checkpoint(state, checkpoint)
+    with pytest.raises(ValueError, match="kl_warmup was 0 and is 8"):
+        fit(make_model(), make_data(), folder=tmp_path, sequences=80, kl_warmup=8, resume=True)
+    run = fit(make_model(9), make_data(), folder=tmp_path, sequences=80, resume=True)
+    assert_same_weights(run.model, fit(make_model(), make_data(), sequences=80).model)
+
+
 def test_a_killed_process_resumes_bit_for_bit(tmp_path: Path) -> None:
     script = (
         "import sys, torch\n"
@@ -109,13 +157,20 @@ def test_a_killed_process_resumes_bit_for_bit(tmp_path: Path) -> None:
     assert without_times(run.records) == without_times(whole.records)
 
 
-def test_a_finished_run_is_returned_or_made_longer(tmp_path: Path) -> None:
-    short = fit(make_model(), make_data(), folder=tmp_path, sequences=40)
-    again = fit(make_model(8), make_data(), folder=tmp_path, sequences=40, resume=True)
+@pytest.mark.parametrize("settings", [{}, {"schedule": "half-life", "half_life": 40}])
+def test_a_finished_run_is_returned_or_made_longer(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    short = fit(make_model(), make_data(), folder=tmp_path, sequences=40, **settings)
+    settings |= {"folder": tmp_path, "resume": True}
+    again = fit(make_model(8), make_data(), sequences=40, **settings)
     assert_same_weights(short.model, again.model)
     assert (again.step, again.finished, again.records) == (5, True, short.records)
-    longer = fit(make_model(8), make_data(), folder=tmp_path, sequences=80, resume=True)
-    assert_same_weights(longer.model, fit(make_model(), make_data(), sequences=80).model)
+    longer = fit(make_model(8), make_data(), sequences=80, **settings)
+    settings |= {"folder": None, "resume": False}
+    assert_same_weights(
+        longer.model, fit(make_model(), make_data(), sequences=80, **settings).model
+    )
     assert longer.seconds > short.seconds
 
 

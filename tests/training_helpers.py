@@ -1,11 +1,14 @@
-"""What the tests of training share: a small model, data, accidents, comparisons."""
+"""What the tests of training share: small models, data, accidents, comparisons."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from symgen import TVAE
+from symgen.data.batches import Batches
 from symgen.data.sequences import SequenceBatch, Sequences
 
 TIMES = ("seconds", "sequences_per_second")
@@ -29,14 +32,81 @@ class Noise:
         return SequenceBatch(0.8 * pattern + 0.2 * noise, zeros, zeros[:, 0, 0])
 
 
-class Disturbed(Sequences):
+class LabelledBatch(NamedTuple):
+    images: Tensor
+    labels: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        return self.images, self.labels
+
+
+class LabelledNoise:
+    """Random images with as many classes as asked for, each a brightness."""
+
+    frames = 1
+    image_shape = (1, 2, 2)
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return 40
+
+    def make(self, items: Tensor, generator: torch.Generator) -> LabelledBatch:
+        labels = items % self.classes
+        noise = torch.rand(len(items), 1, 2, 2, generator=generator)
+        return LabelledBatch((labels / self.classes)[:, None, None, None] + 0.1 * noise, labels)
+
+
+class LabelledTerms(NamedTuple):
+    nll: Tensor
+    kl_z: Tensor
+    kl_pose: Tensor
+    cross_entropy: Tensor
+
+
+class Prototypes(nn.Module):
+    """An ACE in small: a prototype per class, seen through a pose, beside a classifier.
+
+    Its terms have different shapes, and one of them is drawn at random.
+    """
+
+    image_shape = (1, 2, 2)
+    terms = LabelledTerms._fields
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.prototypes = nn.Parameter(torch.randn(classes, 4))
+        self.offsets = nn.Parameter(torch.zeros(classes))
+        for parameter in (self.prototypes, self.offsets):
+            parameter.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
+        self.pose = nn.Linear(4, 4)
+        self.classifier = nn.Linear(4, classes)
+
+    def elbo(self, x: Tensor, y: Tensor) -> LabelledTerms:
+        assert y.dtype == torch.int64
+        seen, shift = x.flatten(1), self.pose(x.flatten(1))
+        z = self.prototypes[y] + 0.1 * torch.randn_like(seen)
+        return LabelledTerms(
+            (seen - z - shift - self.offsets[y, None]).square(),
+            z.square().sum(1),
+            shift.square().sum(),
+            functional.cross_entropy(self.classifier(seen), y, reduction="none"),
+        )
+
+    def save_pretrained(self, folder: Path) -> None:
+        pass
+
+
+class Disturbed(Batches[Any]):
     """Data during whose batch of a given step something happens."""
 
-    def __init__(self, step: int, happens: Any) -> None:
-        super().__init__(Noise(), batch_size=8, seed=5)
+    def __init__(self, step: int, happens: Any, source: Any = None) -> None:
+        super().__init__(source or Noise(), batch_size=8, seed=5)
         self.step, self.happens = step, happens
 
-    def batch(self, step: int) -> SequenceBatch:
+    def batch(self, step: int) -> Any:
         batch = super().batch(step)
         return (self.happens(batch) or batch) if step == self.step else batch
 
@@ -48,6 +118,15 @@ def make_model(seed: int = 3) -> TVAE:
 
 def make_data() -> Sequences:
     return Sequences(Noise(), batch_size=8, seed=5)
+
+
+def make_prototypes(classes: int, seed: int = 3) -> Prototypes:
+    torch.manual_seed(seed)
+    return Prototypes(classes)
+
+
+def make_labelled(classes: int) -> Batches[LabelledBatch]:
+    return Batches(LabelledNoise(classes), batch_size=8, seed=5)
 
 
 def assert_same_weights(a: nn.Module, b: nn.Module) -> None:

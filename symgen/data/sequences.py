@@ -1,12 +1,11 @@
-"""Batches of image sequences as a pure function of a seed and a step."""
+"""Batches of image sequences."""
 
-from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+from symgen.data.batches import Batches, Source
 
 __all__ = ["SequenceBatch", "SequenceSource", "Sequences"]
 
@@ -25,10 +24,15 @@ class SequenceBatch(NamedTuple):
     factors: Int64[Tensor, "B S F"]
     moved: Int64[Tensor, " B"]
 
+    @property
+    def inputs(self) -> tuple[Tensor]:
+        """What the `elbo` of a model of sequences takes: the frames."""
+        return (self.frames,)
+
 
 @runtime_checkable
-class SequenceSource(Protocol):
-    """What turns item numbers into sequences; every random choice comes from the generator."""
+class SequenceSource(Source[SequenceBatch], Protocol):
+    """A source of sequences whose factors have names and sizes."""
 
     @property
     def factor_names(self) -> tuple[str, ...]:
@@ -40,43 +44,9 @@ class SequenceSource(Protocol):
         """Number of values of each factor; a factor is cyclic with this period."""
         ...
 
-    @property
-    def frames(self) -> int:
-        """Frames in a sequence, S."""
-        ...
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a frame."""
-        ...
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-        ...
-
-    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
-        """Make one sequence for each item."""
-        ...
-
-
-@lru_cache(maxsize=4)
-def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
-    generator = torch.Generator().manual_seed(_mix(seed, epoch, 1))
-    return torch.randperm(size, generator=generator)
-
-
-def _mix(seed: int, index: int, stream: int) -> int:
-    """Spread (seed, index, stream) over 63 bits so that nearby steps share no random numbers."""
-    value = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream) % 2**64
-    value = ((value ^ (value >> 31)) * 0x94D049BB133111EB) % 2**64
-    return (value ^ (value >> 29)) % 2**63
-
-
-class Sequences:
-    """Iterates over a source in batches that depend on nothing but `seed` and the step.
-
-    Because no state is kept, a training run that resumes at step n sees exactly the batches it
-    would have seen, and an evaluation with the same seed sees the same transformations.
+class Sequences(Batches[SequenceBatch]):
+    """Iterates over a source of sequences in batches; all arguments as of `Batches`.
 
     Args:
         source: what makes sequences from item numbers.
@@ -97,55 +67,4 @@ class Sequences:
         ((4, 18, 3, 28, 28), (4, 18, 3), (4,))
     """
 
-    def __init__(
-        self,
-        source: SequenceSource,
-        batch_size: int,
-        seed: int = 0,
-        shuffle: bool = True,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        least = batch_size if shuffle else 1
-        if batch_size < 1 or len(source) < least:
-            raise ValueError(
-                f"a source of {len(source)} items cannot fill a batch of {batch_size}: "
-                f"choose a batch_size between 1 and {len(source)}"
-            )
-        self.source = source
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.device = torch.device(device)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch; a shuffled epoch drops the incomplete last batch."""
-        whole, rest = divmod(len(self.source), self.batch_size)
-        return whole if self.shuffle or not rest else whole + 1
-
-    def __len__(self) -> int:
-        """Return the batches in an epoch."""
-        return self.steps_per_epoch
-
-    def batch(self, step: int) -> SequenceBatch:
-        """Make the batch of a training step, counted from 0 over all epochs."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        start = position * self.batch_size
-        stop = min(start + self.batch_size, len(self.source))
-        if self.shuffle:
-            items = _permutation(len(self.source), self.seed, epoch)[start:stop]
-        else:
-            items = torch.arange(start, stop)
-        generator = torch.Generator().manual_seed(_mix(self.seed, step, 2))
-        batch = self.source.make(items, generator)
-        return SequenceBatch(*(part.to(self.device) for part in batch))
-
-    def __iter__(self) -> Iterator[SequenceBatch]:
-        """Iterate over the first epoch."""
-        return (self.batch(step) for step in range(len(self)))
-
-    def __repr__(self) -> str:
-        order = "shuffled" if self.shuffle else "in order"
-        return (
-            f"Sequences({self.source!r}, batch_size={self.batch_size}, seed={self.seed}, {order})"
-        )
+    source: SequenceSource

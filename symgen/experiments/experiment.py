@@ -1,9 +1,10 @@
-"""An experiment as one value: model, data and training, ready to be built, saved and read."""
+"""An experiment with a Topographic VAE as one value: model, sequences and training."""
 
 import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from symgen.data import MovingSprites, Sequences, SequenceSource, TransformingDigits, load
 from symgen.data.images import paper_split
+from symgen.experiments.evaluation import evaluate
 from symgen.latents import Topography
 from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
 from symgen.training import Training
@@ -110,7 +112,9 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A model trained on sequences."""
+    """A Topographic VAE trained on sequences."""
+
+    family: ClassVar[str] = "topographic"
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -145,38 +149,22 @@ class Experiment:
         means = [data.batch(step).frames.mean((0, 1)) for step in range(batches)]
         return torch.stack(means).mean(0)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the experiment as plain JSON values."""
-        values = asdict(self)
-        root = values["data"]["root"]
-        values["data"]["root"] = None if root is None else str(root)
-        return values
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Experiment":
-        """Read what `to_json` returned.
-
-        Raises:
-            ValueError: if a field is missing or unknown.
-        """
-        return _read(cls, values, "experiment")
-
-
-def _read(kind: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise ValueError(f"{where}: expected a group of settings, got {values!r}")
-    hints = get_type_hints(kind)
-    known = {entry.name for entry in fields(kind)}
-    if set(values) != known:
-        odd = ", ".join(sorted(known.symmetric_difference(values)))
-        raise ValueError(f"{where}: missing or unknown settings: {odd}")
-    read = {}
-    for name, value in values.items():
-        if is_dataclass(hints[name]):
-            value = _read(hints[name], value, f"{where}.{name}")
-        elif name == "root" and value is not None:
-            value = Path(value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        read[name] = value
-    return kind(**read)
+    def evaluate(
+        self,
+        model: TopographicVAE,
+        *,
+        items: int | None,
+        samples: int,
+        seed: int,
+        observe: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Measure a trained model on held-out sequences, see `evaluation.evaluate`."""
+        return evaluate(
+            model,
+            self.test_sequences(batch_size=50, seed=seed),
+            self.mean_image(),
+            sequences=items,
+            samples=samples,
+            seed=seed,
+            observe=observe,
+        )

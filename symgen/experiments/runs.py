@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from symgen.experiments.evaluation import evaluate
-from symgen.experiments.experiment import Experiment
-from symgen.models import TopographicVAE
+from symgen.experiments.serialisation import AnyExperiment, from_json, to_json
+from symgen.models import Pretrained
 from symgen.training import Progress, Run, fit, read_records
 from symgen.training.checkpoint import write_atomically
 
@@ -34,11 +33,11 @@ class OpenRun:
 
     folder: Path
     name: str
-    experiment: Experiment
+    experiment: AnyExperiment
 
-    def model(self) -> TopographicVAE:
+    def model(self) -> Any:
         """Load the trained model."""
-        return TopographicVAE.from_pretrained(self.folder)
+        return Pretrained.from_pretrained(self.folder)
 
 
 def hardware(device: str = "cpu") -> str:
@@ -62,7 +61,7 @@ def hardware(device: str = "cpu") -> str:
 
 def start_run(
     name: str,
-    experiment: Experiment,
+    experiment: AnyExperiment,
     folder: Path,
     *,
     command: str,
@@ -87,7 +86,7 @@ def start_run(
     model, data = experiment.build(device)
     config = {
         "name": name,
-        "experiment": experiment.to_json(),
+        "experiment": to_json(experiment),
         "command": command,
         "commit": _commit(),
         "hardware": hardware(device),
@@ -116,7 +115,7 @@ def open_run(folder: Path, root: Path | None = None) -> OpenRun:
         )
     try:
         described = json.loads(path.read_text())
-        experiment = Experiment.from_json(described["experiment"])
+        experiment = from_json(described["experiment"])
         if root is not None:
             experiment = replace(experiment, data=replace(experiment.data, root=root))
         return OpenRun(folder, described["name"], experiment)
@@ -127,19 +126,19 @@ def open_run(folder: Path, root: Path | None = None) -> OpenRun:
 def evaluate_run(
     run: OpenRun,
     *,
-    sequences: int | None = None,
+    items: int | None = None,
     samples: int = 10,
     seed: int = 0,
     device: str = "cpu",
     record: Path | None = None,
     observe: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure a run on its held-out sequences and write `summary.json` into its folder.
+    """Measure a run on what it was not trained on and write `summary.json` into its folder.
 
     Args:
         run: what to measure.
-        sequences: number of held-out sequences; None stands for all.
-        samples: importance samples of the likelihood.
+        items: number of held-out sequences, or of test images; None stands for all.
+        samples: samples of the posteriors.
         seed: seed of the transformations and of the samples.
         device: where to compute.
         record: a second file for the same summary.
@@ -151,14 +150,8 @@ def evaluate_run(
     if record is not None:
         record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
     model = run.model().to(device)
-    measured = evaluate(
-        model,
-        run.experiment.test_sequences(batch_size=50, seed=seed),
-        run.experiment.mean_image(),
-        sequences=sequences,
-        samples=samples,
-        seed=seed,
-        observe=observe,
+    measured = run.experiment.evaluate(
+        model, items=items, samples=samples, seed=seed, observe=observe
     )
     started = json.loads((run.folder / _CONFIG).read_text())
     summary = started | {

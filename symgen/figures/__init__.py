@@ -1,14 +1,21 @@
-"""Figures of models and runs: capsule traversals, the torus of neurons, learning curves."""
+"""Figures of models and runs: traversals, manifolds, control by pose, maps, learning curves."""
 
 from symgen.figures.contact_sheet import contact_sheet
+from symgen.figures.control import control_gif, control_strip, factored_sheet
 from symgen.figures.curves import learning_curves
+from symgen.figures.manifold import manifold_grid, manifold_rows
 from symgen.figures.torus import class_selectivity, max_activating, torus_map
 from symgen.figures.traversal import traversal_gif, traversal_strip
 
 __all__ = [
     "class_selectivity",
     "contact_sheet",
+    "control_gif",
+    "control_strip",
+    "factored_sheet",
     "learning_curves",
+    "manifold_grid",
+    "manifold_rows",
     "max_activating",
     "torus_map",
     "traversal_gif",

@@ -1,6 +1,6 @@
 """What the figures share: fonts, colours, images as whole pixels, files replaced in one act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -58,6 +58,19 @@ def tile(pixels: UInt8[ndarray, "height width 3"], scale: int) -> Image.Image:
     return Image.fromarray(np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1))
 
 
+def paste_grid(
+    picture: Image.Image,
+    pixels: UInt8[ndarray, "rows columns height width 3"],
+    scale: int,
+    columns: Sequence[int],
+    rows: Sequence[int],
+) -> None:
+    """Paste enlarged images whose left edges are at `columns` and whose top edges at `rows`."""
+    for y, line in zip(rows, pixels, strict=True):
+        for x, image in zip(columns, line, strict=True):
+            picture.paste(tile(image, scale), (x, y))
+
+
 def magnification(height: int, least: int) -> int:
     """Return the smallest whole factor that makes a height at least so many pixels."""
     return -(-least // height)
@@ -78,3 +91,37 @@ def write_file(path: Path, save: Callable[[IO[bytes]], object]) -> None:
     content = BytesIO()
     save(content)
     write_atomically(path, lambda partial: partial.write_bytes(content.getbuffer()))
+
+
+def write_png(path: Path, picture: Image.Image) -> None:
+    """Replace a PNG file in one act."""
+    write_file(path, lambda stream: picture.save(stream, format="PNG"))
+
+
+def check_duration(milliseconds: int) -> None:
+    """Refuse a time per frame that a GIF cannot hold."""
+    if milliseconds < 10 or milliseconds % 10:
+        raise ValueError(
+            f"{milliseconds} ms per frame: a GIF counts hundredths of a second, so give a "
+            "positive multiple of 10"
+        )
+
+
+def write_gif(path: Path, pictures: Sequence[Image.Image], milliseconds: int) -> None:
+    """Replace a GIF file in one act with an animation that loops for ever.
+
+    Each frame has its own palette and no dithering, which would break up the squares.
+    """
+    first, *others = (picture.quantize(256, dither=Image.Dither.NONE) for picture in pictures)
+    write_file(
+        path,
+        lambda stream: first.save(
+            stream,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=milliseconds,
+            loop=0,
+            optimize=False,
+        ),
+    )

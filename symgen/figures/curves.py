@@ -22,6 +22,8 @@ _TRAINING = {  # panel and label of what every record may hold
     "nll": (_LOSS, "negative log-likelihood"),
     "kl_z": (_KL, "z"),
     "kl_u": (_KL, "u"),
+    "kl_pose": (_KL, "pose"),
+    "cross_entropy": ("cross-entropy, nats per image", "cross-entropy"),
     "mu": ("μ", "μ"),
     "learning_rate": ("learning rate", "learning rate"),
 }
@@ -47,8 +49,8 @@ def learning_curves(
 ) -> Figure:
     """Draw what a run recorded against the number of sequences that it had seen.
 
-    The panels are loss and likelihood, KL terms, μ, learning rate, and one for each further
-    quantity of the evaluations; evaluations have markers. Records without `"sequences"`,
+    The panels are loss and likelihood, KL terms, cross-entropy, μ, learning rate, and one for each
+    further quantity of the evaluations; evaluations have markers. Records without `"sequences"`,
     quantities that were not recorded and values that are no finite numbers are not drawn.
 
     Args:

@@ -15,6 +15,7 @@ from symgen.figures._canvas import (
     INK,
     MUTED,
     PAPER,
+    check_duration,
     check_images,
     check_path,
     font,
@@ -22,7 +23,8 @@ from symgen.figures._canvas import (
     text_width,
     tile,
     to_pixels,
-    write_file,
+    write_gif,
+    write_png,
 )
 
 __all__ = ["traversal_gif", "traversal_strip"]
@@ -138,7 +140,7 @@ def traversal_strip(
         )
     strip = _draw_strip(traversal, titles)
     if target is not None:
-        write_file(target, lambda stream: strip.save(stream, format="PNG"))
+        write_png(target, strip)
     return strip
 
 
@@ -239,30 +241,11 @@ def traversal_gif(
         >>> traversal_gif(frames, frames, frames, seen, Path(tempfile.mkdtemp()) / "heart.gif")
     """
     target = check_path(path, (".gif",))
-    if milliseconds < 10 or milliseconds % 10:
-        raise ValueError(
-            f"{milliseconds} ms per frame: a GIF counts hundredths of a second, so give a "
-            "positive multiple of 10"
-        )
+    check_duration(milliseconds)
     traversal = _traversal(frames, reconstruction, rolled, seen)
-    # One palette for each frame and no dithering, which would break up the squares. The frame
-    # number is part of every picture: the encoder would merge two equal ones into one.
-    pictures = [
-        _draw_moment(traversal, index).quantize(256, dither=Image.Dither.NONE)
-        for index in range(traversal.frames)
-    ]
-    write_file(
-        target,
-        lambda stream: pictures[0].save(
-            stream,
-            format="GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=milliseconds,
-            loop=0,
-            optimize=False,
-        ),
-    )
+    # The frame number is part of every picture: the encoder would merge two equal ones into one.
+    pictures = [_draw_moment(traversal, index) for index in range(traversal.frames)]
+    write_gif(target, pictures, milliseconds)
 
 
 def _draw_moment(traversal: _Traversal, index: int) -> Image.Image:

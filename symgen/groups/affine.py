@@ -11,11 +11,30 @@ The algebra has six generators, in this order: rotation, scale (equal in both di
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Similarity", "compose", "exp", "from_parameters", "inverse", "log", "to_parameters"]
+__all__ = [
+    "Similarity",
+    "check_pose",
+    "compose",
+    "exp",
+    "from_parameters",
+    "from_raw",
+    "inverse",
+    "log",
+    "to_parameters",
+]
+
+# Gauss-Legendre rule of four nodes for ∫₀¹ t f(t) dt
+_LEGENDRE_NODES, _LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(4)  # over [-1, 1]
+_NODES = ((_LEGENDRE_NODES + 1) / 2).tolist()
+_WEIGHTS = ((_LEGENDRE_NODES + 1) * _LEGENDRE_WEIGHTS / 4).tolist()
+
+_SERIES_RADIUS = 1e-3  # within it four terms of a power series give every digit
+_CONFORMAL_LEAST = 1e-3  # a conformal part shorter than this has no direction to speak of
 
 
 class Similarity(NamedTuple):
@@ -58,6 +77,103 @@ def from_parameters(
     shift = a.new_zeros(2) if shift is None else shift
     a, b, x, y = torch.broadcast_tensors(a, b, *shift.unbind(-1))
     return _from_rows((a, b, x), (-b, a, y))
+
+
+def from_raw(
+    raw: Float[Tensor, "*batch 6"], least: float = 0.2, greatest: float = 5.0
+) -> Float[Tensor, "*batch 3 3"]:
+    """Add six numbers to the identity, and keep the determinant of the sum between two bounds.
+
+    The map is [[1 + r0, r1, r4], [r2, 1 + r3, r5]], the six outputs of a spatial transformer
+    (Jaderberg et al. 2015), as used for symmetry statistics (Georgiev 2016, arXiv 1511.02841),
+    wherever its determinant is inside the bounds.
+
+    Elsewhere A = P + Q is split into its conformal part P = [[p, -s], [s, p]], a rotation times a
+    length, and its anti-conformal part Q, a reflection times a length, so that
+    det A = |P|² - |Q|². Q is kept and P is lengthened or shortened to √(bound + |Q|²). This is
+    continuous, needs one square root of a positive number, and its gradient is finite. A singular
+    value decomposition would show the same two lengths, |P| ± |Q|, but its gradient divides by
+    their difference, which is 0 at the identity.
+
+    Only where P vanishes is there a jump (P then points to the identity), and no guard can do
+    without one: space with the maps of det A > 0 inside it has no continuous retraction onto
+    them, because rotations by a full turn form a loop that cannot be contracted among them.
+
+    Args:
+        raw: six numbers, 0 for the identity.
+        least: lower bound of det A, above 0 and at most 1.
+        greatest: upper bound of det A, at least 1.
+
+    Returns:
+        Affine maps that keep orientation.
+
+    Raises:
+        ValueError: if the last dimension is not 6, or the bounds do not enclose 1.
+
+    Example:
+        >>> reflection = torch.tensor([-2.0, 0.0, 0.0, 0.0, 3.0, 0.0])
+        >>> maps = from_raw(torch.stack([torch.zeros(6), reflection]))
+        >>> maps[0].equal(torch.eye(3)), maps[:, :2, :2].det()
+        (True, tensor([1.0000, 0.2000]))
+    """
+    if raw.shape[-1] != 6:
+        raise ValueError(
+            f"from_raw takes (*batch, 6) numbers, got shape {tuple(raw.shape)}: give those of A "
+            "row by row, then shift x, shift y"
+        )
+    if not 0 < least <= 1 <= greatest:
+        raise ValueError(
+            f"from_raw got bounds {least} and {greatest}: choose 0 < least <= 1 <= greatest, "
+            "so that the identity is inside"
+        )
+    a, b, c, d, x, y = (raw + raw.new_tensor([1, 0, 0, 1, 0, 0])).unbind(-1)
+    determinant = a * d - b * c
+    along, across = (a + d) / 2, (b - c) / 2  # P = [[along, across], [-across, along]]
+    anti_conformal = ((a - d) / 2).square() + ((b + c) / 2).square()  # |Q|²
+    flat = along.square() + across.square() < _CONFORMAL_LEAST**2
+    safe_along = torch.where(flat, _CONFORMAL_LEAST, along)
+    safe_across = torch.where(flat, 0.0, across)
+    conformal = safe_along.square() + safe_across.square()  # |P|²
+    factor = ((determinant.clamp(least, greatest) + anti_conformal) / conformal).sqrt()
+    inside = (least <= determinant) & (determinant <= greatest)
+    more_along = torch.where(inside, 0.0, factor * safe_along - along)
+    more_across = torch.where(inside, 0.0, factor * safe_across - across)
+    return _from_rows((a + more_along, b + more_across, x), (c - more_across, d + more_along, y))
+
+
+def check_pose(pose: Float[Tensor, "*batch 3 3"]) -> None:
+    """Refuse a pose from outside, such as one a user typed, that is no invertible affine map.
+
+    Looks at the values, so it waits for the device: for the edges of a program, not its loops.
+
+    Args:
+        pose: affine maps.
+
+    Raises:
+        ValueError: if the shape is wrong, a value is infinite or not a number, a last row is not
+            (0, 0, 1), or |det A| < 1e-6; the message repeats the first such matrix.
+
+    Example:
+        >>> check_pose(torch.zeros(3, 3))
+        Traceback (most recent call last):
+        ...
+        ValueError: pose [[0.0, 0.0, 0.0], ...]] does not have the last row 0, 0, 1: give ...
+    """
+    matrices = _checked(pose).detach().reshape(-1, 3, 3).double().cpu()
+    for matrix in matrices:
+        a, b, _, c, d, _ = _entries(matrix)
+        if not matrix.isfinite().all():
+            fault = "has values that are not finite"
+        elif not torch.equal(matrix[2], matrix.new_tensor([0, 0, 1])):
+            fault = "does not have the last row 0, 0, 1"
+        elif (a * d - b * c).abs() < 1e-6:
+            fault = "is singular, it flattens the plane"
+        else:
+            continue
+        raise ValueError(
+            f"pose {matrix.tolist()} {fault}: give [[a, b, x], [c, d, y], [0, 0, 1]] with finite "
+            "numbers and a d - b c away from 0"
+        )
 
 
 def to_parameters(matrix: Float[Tensor, "*batch 3 3"]) -> Similarity:
@@ -151,10 +267,14 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
             f"exp takes (*batch, 6) coefficients, got shape {tuple(generators.shape)}: give "
             "rotation, scale, stretch, shear, shift x, shift y"
         )
-    rotation, scale, stretch, shear, x, y = generators.unbind(-1)
-    top = torch.stack([scale + stretch, shear + rotation, x], -1)
-    middle = torch.stack([shear - rotation, scale - stretch, y], -1)
-    return _exponential(torch.stack([top, middle, torch.zeros_like(top)], -2))
+    double = generators.double()
+    rotation, scale, stretch, shear = double[..., :4].unbind(-1)
+    deviator, square = _deviator(rotation, stretch, shear)
+    end, phi = _flow(scale, square)
+    shift = (_combine(*phi, deviator) * double[..., None, 4:]).sum(-1, keepdim=True)
+    top = torch.cat([_combine(*end, deviator), shift], -1)
+    last = top.new_tensor([[0, 0, 1]]).expand(*top.shape[:-2], 1, 3)
+    return torch.cat([top, last], -2).to(generators.dtype)
 
 
 def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
@@ -206,19 +326,66 @@ def _angle_over_sine(half: Tensor, b: Tensor, c: Tensor, cosine: Tensor) -> Tens
 
 
 def _shift_logarithm(linear: list[Tensor], matrix: Tensor) -> Tensor:
-    """Solve φ(M) v = b, reading φ(M) off the exponential of [[M, 1], [0, 0]]."""
-    rotation, scale, stretch, shear = linear
-    block = matrix.new_zeros(*matrix.shape[:-2], 4, 4)
-    block[..., 0, 0], block[..., 0, 1] = scale + stretch, shear + rotation
-    block[..., 1, 0], block[..., 1, 1] = shear - rotation, scale - stretch
-    block[..., 0, 2] = block[..., 1, 3] = 1
-    phi = _exponential(block)[..., :2, 2:]
-    return torch.linalg.solve(phi, matrix[..., :2, 2])
+    """Solve φ(L) v = b for the shift v of the algebra."""
+    rotation, scale, stretch, shear = (coefficient.double() for coefficient in linear)
+    deviator, square = _deviator(rotation, stretch, shear)
+    _, (one, along) = _flow(scale, square)
+    determinant = one.square() - square * along.square()
+    inverse_phi = _combine(one / determinant, -along / determinant, deviator)
+    return (inverse_phi * matrix[..., None, :2, 2]).sum(-1).to(matrix.dtype)
 
 
-def _exponential(matrix: Tensor) -> Tensor:
-    """Exponentiate in double precision: torch's float32 result is off by up to 3e-5."""
-    return torch.linalg.matrix_exp(matrix.double()).to(matrix.dtype)
+def _deviator(rotation: Tensor, stretch: Tensor, shear: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the traceless matrix N of three generators, and the number q of N² = q·1."""
+    entries = torch.stack([stretch, shear + rotation, shear - rotation, -stretch], -1)
+    square = stretch.square() + shear.square() - rotation.square()
+    return entries.unflatten(-1, (2, 2)), square
+
+
+def _combine(
+    one: Float[Tensor, "*batch"], along: Float[Tensor, "*batch"], deviator: Tensor
+) -> Float[Tensor, "*batch 2 2"]:
+    """Return one·1 + along·N."""
+    identity = torch.eye(2, dtype=one.dtype, device=one.device)
+    return torch.addcmul(one[..., None, None] * identity, along[..., None, None], deviator)
+
+
+def _flow(s: Tensor, q: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return exp L and φ(L) = ∫₀¹ exp(tL) dt for L = s·1 + N, N traceless with N² = q·1.
+
+    Each is a pair (α, β) that stands for α·1 + β·N. With C(z) = cosh √z and S(z) = sinh √z / √z,
+
+        exp L = exp(s) (C(q) + S(q) N),    φ(L) = exp(s) S(q) - s r + r N,
+
+    where r, smooth everywhere, is read off L φ(L) = exp L - 1, off the eigenvalues λ± = s ± √q,
+    or off ∫₀¹ t exp(ts) S(t²q) dt: whichever does not divide by a small number.
+    """
+    near = s.square() + q.abs() < 0.01  # so small that four nodes give every digit of the integral
+    split = ~near & (q > s.square() / 2)  # real eigenvalues, far from one another
+    root = torch.where(split, q, 1.0).sqrt()
+    eigenvalues = torch.stack([s + root, s - root])
+    times = s.new_tensor([0.5, 1.0, *_NODES]).reshape(-1, *[1] * s.ndim)
+    sinh = _sinhc(torch.cat([eigenvalues.square() / 4, times.square() * q]))
+    at_eigenvalues, half, full, at_nodes = sinh.split([2, 1, 1, len(_NODES)])
+    growth = s.exp()
+    one = growth * (1 + q / 2 * half[0].square())  # C(q) = 1 + ½ q S(q/4)²
+    along = growth * full[0]
+    upper, lower = ((eigenvalues / 2).exp() * at_eigenvalues).unbind()  # φ(λ) = exp(λ/2) S(λ²/4)
+    numerator = torch.where(split, upper - lower, s * along - one + 1)
+    denominator = torch.where(split, 2 * root, torch.where(near, 1.0, s.square() - q))
+    weights = s.new_tensor(_WEIGHTS).reshape(-1, *[1] * s.ndim)
+    integral = (weights * (times[2:] * s).exp() * at_nodes).sum(0)
+    r = torch.where(near, integral, numerator / denominator)
+    return (one, along), (along - s * r, r)
+
+
+def _sinhc(z: Tensor) -> Tensor:
+    """Return S(z) = sinh √z / √z, which is sin √-z / √-z for negative z."""
+    size = z.abs()
+    root = size.clamp(min=_SERIES_RADIUS).sqrt()
+    quotient = torch.where(z > 0, root.sinh(), root.sin()) / root
+    series = 1 + z * (1 / 6 + z * (1 / 120 + z / 5040))
+    return torch.where(size < _SERIES_RADIUS, series, quotient)
 
 
 def _checked(matrix: Tensor) -> Tensor:

@@ -1,14 +1,187 @@
-"""Hue as a vector of colour.
+"""The group SL(3, R) of colour matrices, its Lie algebra, and hue as a vector of colour.
 
-Turning the hue of a pure red image of brightness v gives v · c(h) in every pixel, linear in v. So
-a coloured digit is the outer product of one gray image and one colour vector.
+An element is a matrix M of determinant 1 that mixes the channels of every pixel: c -> M c for
+c = (red, green, blue). The same matrix acts everywhere, so it commutes with every warp, and the
+inverse matrix undoes it.
+
+The algebra has eight generators, the traceless matrices. In the frame of grey e0 = (1, 1, 1)/√3,
+red against cyan e1 = (2, -1, -1)/√6 and green against blue e2 = (0, 1, -1)/√2 they are, in this
+order: hue (rotation about e0, red towards green), rotation about e1, rotation about e2, saturation
+(more colour, less grey; (e1e1ᵀ + e2e2ᵀ - 2 e0e0ᵀ)/√3), stretch (e1e1ᵀ - e2e2ᵀ), and the shears
+e1e2ᵀ + e2e1ᵀ, e0e1ᵀ + e1e0ᵀ, e0e2ᵀ + e2e0ᵀ. They are orthogonal, each with sum of squares 2: that
+makes the first three coefficients angles in radians.
+
+Turning the hue of a pure red image of brightness v along the HSV hexagon gives v · c(h) in every
+pixel, linear in v. So a coloured digit is the outer product of one gray image and one colour
+vector.
 """
 
+import math
+
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["hue_vector"]
+__all__ = ["act", "exp", "hue_rotation", "hue_vector", "inverse", "log"]
+
+# The frame e0, e1, e2 up to length, and the generators in it.
+_FRAME = [[1, 1, 1], [2, -1, -1], [0, 1, -1]]
+_GENERATORS = [
+    [[0, 0, 0], [0, 0, -1], [0, 1, 0]],
+    [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
+    [[0, -1, 0], [1, 0, 0], [0, 0, 0]],
+    [[-2 / math.sqrt(3), 0, 0], [0, 1 / math.sqrt(3), 0], [0, 0, 1 / math.sqrt(3)]],
+    [[0, 0, 0], [0, 1, 0], [0, 0, -1]],
+    [[0, 0, 0], [0, 0, 1], [0, 1, 0]],
+    [[0, 1, 0], [1, 0, 0], [0, 0, 0]],
+    [[0, 0, 1], [0, 0, 0], [1, 0, 0]],
+]
+_ROOTS = 4  # square roots before the integral of the logarithm
+_NODES = 8  # of the Gauss-Legendre rule of that integral
+_NEWTON_STEPS = 60  # never reached: each step doubles the distance to the negative axis
+
+
+def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
+    """Map the Lie algebra to the group by the matrix exponential.
+
+    Every value has determinant 1, zero is the identity, and `exp(-g)` is the inverse of `exp(g)`.
+
+    Args:
+        generators: coefficients of the eight generators.
+
+    Returns:
+        Colour matrices.
+
+    Raises:
+        ValueError: if the last dimension is not 8.
+
+    Example:
+        >>> third = torch.tensor([2 * torch.pi / 3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        >>> exp(third).round().abs() @ torch.tensor([1.0, 0.0, 0.0])  # red becomes green
+        tensor([0., 1., 0.])
+    """
+    if generators.shape[-1] != 8:
+        raise ValueError(
+            f"exp takes (*batch, 8) coefficients, got shape {tuple(generators.shape)}: give three "
+            "rotations, saturation, stretch and three shears"
+        )
+    matrix = torch.einsum("...g,gij->...ij", generators.double(), _basis(generators.device))
+    return torch.linalg.matrix_exp(matrix).to(generators.dtype)
+
+
+def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 8"]:
+    """Map the group back to its Lie algebra by the principal logarithm, the inverse of `exp`.
+
+    It exists where no eigenvalue is negative: no half turns among the rotations. Repeated square
+    roots R = M^(1/2ᵏ), by the iteration of Denman and Beavers, bring M near the identity, where
+    log R = ∫₀¹ (R - 1)(1 + t (R - 1))⁻¹ dt. Nothing divides by differences of eigenvalues, so the
+    gradient exists at the identity.
+
+    Args:
+        matrix: colour matrices inside the domain.
+
+    Returns:
+        Coefficients of the eight generators.
+
+    Raises:
+        ValueError: if a determinant is not 1, or a matrix lies outside the domain.
+
+    Example:
+        >>> log(hue_rotation(torch.tensor(90.0))).round(decimals=4) + 0.0
+        tensor([1.5708, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000])
+    """
+    double = _checked(matrix).double()
+    _require_principal(double)
+    identity = torch.eye(3, dtype=torch.float64, device=matrix.device)
+    root = double
+    for _ in range(_ROOTS):
+        root = _square_root(root)
+    excess = root - identity
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)  # over [-1, 1]
+    integral = torch.zeros_like(root)
+    for t, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        integral = integral + weight * torch.linalg.solve(identity + t * excess, excess)
+    logarithm = 2**_ROOTS * integral
+    coefficients = torch.einsum("...ij,gij->...g", logarithm, _basis(matrix.device)) / 2
+    return coefficients.to(matrix.dtype)
+
+
+def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Invert colour matrices: cross products of rows as columns, over the determinant.
+
+    Args:
+        matrix: colour matrices.
+
+    Returns:
+        Their inverses.
+
+    Example:
+        >>> turn = hue_rotation(torch.tensor(40.0))
+        >>> torch.allclose(inverse(turn), hue_rotation(torch.tensor(-40.0)), atol=1e-6)
+        True
+    """
+    red, green, blue = _checked(matrix).unbind(-2)
+    cross = torch.linalg.cross
+    first = cross(green, blue)
+    determinant = (red * first).sum(-1)[..., None, None]
+    return torch.stack([first, cross(blue, red), cross(red, green)], -1) / determinant
+
+
+def act(
+    images: Float[Tensor, "*#batch 3 height width"], matrix: Float[Tensor, "*#batch 3 3"]
+) -> Float[Tensor, "*out 3 height width"]:
+    """Mix the channels of images: every pixel's colour c becomes M c.
+
+    Values may leave [0, 1]; they are not clipped, so that the inverse matrix undoes the action.
+
+    Args:
+        images: colour images; batch dimensions broadcast against those of the matrices.
+        matrix: colour matrices.
+
+    Returns:
+        Images of changed colour.
+
+    Raises:
+        ValueError: if the images do not have three channels, or the batches do not broadcast.
+
+    Example:
+        >>> red = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+        >>> act(red, hue_rotation(torch.tensor(120.0))).round().abs().flatten()
+        tensor([0., 1., 0.])
+    """
+    shapes = f"images {tuple(images.shape)} and matrices {tuple(matrix.shape)}"
+    if images.ndim < 3 or images.shape[-3] != 3:
+        raise ValueError(f"act got {shapes}: give images (*batch, 3, height, width)")
+    try:
+        torch.broadcast_shapes(images.shape[:-3], _checked(matrix).shape[:-2])
+    except RuntimeError:
+        raise ValueError(
+            f"act got {shapes}: their batch dimensions do not broadcast, insert dimensions of 1"
+        ) from None
+    return (matrix @ images.flatten(-2)).unflatten(-1, images.shape[-2:])
+
+
+def hue_rotation(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotate colours about the grey axis: `exp` of the first generator, in degrees.
+
+    120 degrees permute the channels: red becomes green, green blue, blue red. Greys stay.
+
+    Args:
+        degrees: angle, any real number.
+
+    Returns:
+        Rotations, whose entries (1 + 2 cos(θ + 120° k)) / 3 depend on column - row = k only.
+
+    Example:
+        >>> hue_rotation(torch.tensor(120.0)).round().abs()
+        tensor([[0., 0., 1.],
+                [1., 0., 0.],
+                [0., 1., 0.]])
+    """
+    channel = torch.arange(3, device=degrees.device)
+    turned = degrees[..., None, None] + 120 * (channel - channel[:, None])
+    return (1 + 2 * torch.deg2rad(turned).cos()) / 3
 
 
 def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
@@ -32,3 +205,53 @@ def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
     """
     phase = torch.remainder(degrees[..., None] + degrees.new_tensor([300, 180, 60]), 360)
     return (60 - torch.minimum(phase, 240 - phase)).clamp(0, 60) / 60
+
+
+def _basis(device: torch.device) -> Float[Tensor, "8 3 3"]:
+    """Return the generators as matrices that act on (red, green, blue)."""
+    frame = torch.tensor(_FRAME, dtype=torch.float64, device=device)
+    frame = frame / torch.linalg.vector_norm(frame, dim=1, keepdim=True)
+    generators = torch.tensor(_GENERATORS, dtype=torch.float64, device=device)
+    return frame.mT @ generators @ frame
+
+
+def _square_root(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return principal square roots by the product form of the Denman-Beavers iteration."""
+    identity = torch.eye(3, dtype=matrix.dtype, device=matrix.device)
+    root = ratio = matrix  # root² = matrix · ratio all along, and the ratio tends to 1
+    for _ in range(_NEWTON_STEPS):
+        last = bool((ratio - identity).abs().lt(1e-8).all())  # the next step squares the error
+        inverted = torch.linalg.inv(ratio)
+        root = root @ (identity + inverted) / 2
+        if last:
+            break
+        ratio = (2 * identity + ratio + inverted) / 4
+    return root
+
+
+def _require_principal(matrix: Float[Tensor, "*batch 3 3"]) -> None:
+    """Raise an error unless every matrix has determinant 1 and a principal logarithm."""
+    determinant = torch.linalg.det(matrix)
+    wrong = (determinant - 1).abs() > 1e-3
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} of {wrong.numel()} colour matrices do not have determinant 1 "
+            f"(the first has {float(determinant[wrong][0]):.4g}): divide by its cube root"
+        )
+    values = torch.linalg.eigvals(matrix.detach())
+    outside = ((values.real < 0) & (values.imag.abs() < 1e-5 * values.abs())).any(-1)
+    if outside.any():
+        raise ValueError(
+            f"{int(outside.sum())} of {outside.numel()} colour matrices have no principal "
+            "logarithm: keep their eigenvalues off the negative axis (no half turns)"
+        )
+
+
+def _checked(matrix: Tensor) -> Tensor:
+    """Return the matrix if it can mix three channels."""
+    if matrix.shape[-2:] != (3, 3) or not matrix.is_floating_point():
+        raise ValueError(
+            f"a colour matrix is a (*batch, 3, 3) matrix of floats, got shape "
+            f"{tuple(matrix.shape)} and {matrix.dtype}: build one with exp or hue_rotation"
+        )
+    return matrix

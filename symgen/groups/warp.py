@@ -1,6 +1,7 @@
 """Image warps by affine and projective maps, bilinear."""
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,29 +16,34 @@ _HORIZON = 1e-6  # a homogeneous coordinate nearer to 0 is a point at infinity
 def warp(
     images: Float[Tensor, "*#batch channels height width"],
     pose: Float[Tensor, "*#batch rows 3"],
-    background: float = 0.0,
+    background: float | Float[Tensor, "..."] = 0.0,
     centre: tuple[float, float] | None = None,
+    outside: Literal["background", "border"] = "background",
 ) -> Float[Tensor, "*out channels height width"]:
     """Read images through poses: output pixel u takes the value of the image at pose(u).
 
     Coordinates are pixels from `centre`, x to the right and y down, so an integer shift moves
     whole pixels and the identity changes nothing. Values between pixels are bilinear; outside the
-    image everything is `background`. The inverse pose undoes the warp up to interpolation.
+    image everything is `background`, or the nearest pixel of the edge. The inverse pose undoes the
+    warp up to interpolation.
 
     Args:
         images: images; batch dimensions broadcast against those of the poses. One image under many
             poses, `(*batch, 1, channels, height, width)`, is read without being copied.
         pose: affine maps (rows = 2, or 3 with a last row (0, 0, 1)) or projective maps (rows = 3,
             with the homogeneous division).
-        background: value of everything outside the image.
+        background: value of everything outside the image; a tensor, such as a learned value,
+            holds one number or one for each channel. Has no effect with outside="border".
         centre: pixel index (x, y) of the origin; None for the middle of the image,
             ((width - 1) / 2, (height - 1) / 2).
+        outside: "background", or "border" to continue the edge of the image.
 
     Returns:
         Warped images.
 
     Raises:
-        ValueError: if images or poses have the wrong number of dimensions or size.
+        ValueError: if images, poses or background have the wrong number of dimensions or size, or
+            `outside` is neither word.
 
     Example:
         >>> from symgen.groups import affine
@@ -45,8 +51,36 @@ def warp(
         >>> warp(torch.tensor([[[1.0, 2.0, 3.0]]]), shift)
         tensor([[[2., 3., 0.]]])
     """
-    if background:
-        return warp(images - background, pose, 0.0, centre) + background
+    if outside == "border":
+        return _read(images, pose, centre, padding="border")
+    if outside != "background":
+        raise ValueError(f"warp got outside={outside!r}: choose 'background' or 'border'")
+    if isinstance(background, Tensor):
+        background = _per_channel(background, images)
+    elif background == 0:
+        return _read(images, pose, centre, padding="zeros")
+    return _read(images - background, pose, centre, padding="zeros") + background
+
+
+def _per_channel(
+    background: Float[Tensor, "..."], images: Float[Tensor, "..."]
+) -> Float[Tensor, "values 1 1"]:
+    """Return a background of one number or one for each channel, ready to broadcast."""
+    if background.shape not in ((), images.shape[-3:-2]):
+        raise ValueError(
+            f"warp got a background of shape {tuple(background.shape)} for images "
+            f"{tuple(images.shape)}: give one number, or one for each channel"
+        )
+    return background.to(images.dtype).reshape(-1, 1, 1)
+
+
+def _read(
+    images: Float[Tensor, "*#batch channels height width"],
+    pose: Float[Tensor, "*#batch rows 3"],
+    centre: tuple[float, float] | None,
+    padding: Literal["zeros", "border"],
+) -> Float[Tensor, "*out channels height width"]:
+    """Read images through poses; outside lie zeros or the continued edge."""
     batch = _common_batch(images, pose)
     channels, height, width = images.shape[-3:]
     images = images.reshape((1,) * (len(batch) + 3 - images.ndim) + images.shape)
@@ -60,7 +94,7 @@ def warp(
         images,
         _sampling_grid(pose, height, width, centre).to(images.dtype),
         mode="bilinear",
-        padding_mode="zeros",
+        padding_mode=padding,
         align_corners=False,
     )
     frames = sampled.unflatten(-2, (shared, height)).movedim(-3, 1)

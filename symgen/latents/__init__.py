@@ -2,10 +2,15 @@
 
 from symgen.latents.capsules import observed_roll, roll
 from symgen.latents.gaussian import Gaussian, standard_normal_log_prob
+from symgen.latents.laplace import Laplace
 from symgen.latents.topography import Topography, student_t
 
+Density = Gaussian | Laplace
+
 __all__ = [
+    "Density",
     "Gaussian",
+    "Laplace",
     "Topography",
     "observed_roll",
     "roll",

@@ -37,6 +37,17 @@ class Gaussian:
     mean: Float[Tensor, "*shape"]
     log_variance: Float[Tensor, "*shape"]
 
+    @classmethod
+    def standard(
+        cls,
+        shape: tuple[int, ...],
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> "Gaussian":
+        """Build the prior: mean 0 and variance 1."""
+        zeros = torch.zeros(shape, device=device, dtype=dtype)
+        return cls(zeros, zeros)
+
     @property
     def std(self) -> Tensor:
         """Standard deviations."""

@@ -7,6 +7,7 @@ from symgen.metrics.capcorr import (
     correlation,
     observed_and_true,
 )
+from symgen.metrics.class_bounds import MixtureBounds, mixture_bounds
 from symgen.metrics.equivariance import equivariance_chance, equivariance_error
 from symgen.metrics.likelihood import (
     entropy_floor,
@@ -14,9 +15,11 @@ from symgen.metrics.likelihood import (
     paper_estimate,
     sequence_bound,
 )
+from symgen.metrics.pose_recovery import pose_recovery
 from symgen.metrics.roll_prediction import RollPrediction, roll_prediction
 
 __all__ = [
+    "MixtureBounds",
     "RollPrediction",
     "RollReadings",
     "capcorr",
@@ -26,8 +29,10 @@ __all__ = [
     "equivariance_chance",
     "equivariance_error",
     "log_likelihood",
+    "mixture_bounds",
     "observed_and_true",
     "paper_estimate",
+    "pose_recovery",
     "roll_prediction",
     "sequence_bound",
 ]

@@ -1,16 +1,25 @@
 """Models: nets, latents and a likelihood put together as a paper says."""
 
+from symgen.models.ace import ACE, ClassTerms, Code, Reading, SupervisedElbo
 from symgen.models.likelihood import PixelBernoulli
 from symgen.models.pretrained import Pretrained
+from symgen.models.symmetry_statistics import Pose, SymmetryStatistics
 from symgen.models.topographic import Elbo, Posterior, TopographicVAE
 from symgen.models.tvae import TVAE, VAE, BubbleVAE
 
 __all__ = [
+    "ACE",
     "BubbleVAE",
+    "ClassTerms",
+    "Code",
     "Elbo",
     "PixelBernoulli",
+    "Pose",
     "Posterior",
     "Pretrained",
+    "Reading",
+    "SupervisedElbo",
+    "SymmetryStatistics",
     "TVAE",
     "TopographicVAE",
     "VAE",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -87,6 +87,8 @@ class TopographicVAE(Pretrained):
         >>> t.shape, model.decode(t).mean.shape, model.elbo(x).nll.shape
         (torch.Size([5, 6, 2, 6]), torch.Size([5, 6, 1, 8, 8]), torch.Size([5, 6]))
     """
+
+    terms: ClassVar[tuple[str, ...]] = Elbo._fields
 
     def __init__(
         self,

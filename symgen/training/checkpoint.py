@@ -64,13 +64,20 @@ class Checkpoint:
         state = optimizer.state_dict()["state"]
         return cls(step, seconds, settings, model.state_dict(), state, generators, recent)
 
-    def require_same(self, settings: dict[str, Any], model: nn.Module) -> None:
+    def require_same(
+        self, settings: dict[str, Any], model: nn.Module, defaults: dict[str, Any]
+    ) -> None:
         """Make sure that the run can go on under these settings with this model.
+
+        Args:
+            settings: numbers that shape the trajectory from here on.
+            model: what is to be trained.
+            defaults: values of settings that may be newer than the run, which had no others.
 
         Raises:
             ValueError: if they differ from those of the run; the message names each difference.
         """
-        differences = _differences(self.settings, settings)
+        differences = _differences(defaults | self.settings, settings)
         differences += _differences(_kinds(self.weights), _kinds(model.state_dict()))
         if differences:
             raise ValueError(

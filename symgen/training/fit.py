@@ -16,24 +16,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.data.sequences import Sequences
+from symgen.data.batches import Batches
 from symgen.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
     write_atomically,
 )
+from symgen.training.lazy_adam import LazyAdam
+from symgen.training.memory import keep_freed_memory
 from symgen.training.optimisation import (
     Training,
     kl_weight,
-    learning_rate_factor,
     make_optimizer,
+    set_rates,
 )
 from symgen.training.records import Progress, Records, Run
 
 __all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
 
-_TERMS = ("loss", "nll", "kl_z", "kl_u")
 _REPORT_EVERY = 0.25  # seconds; a GPU has to be waited for at each
 
 
@@ -51,7 +52,7 @@ class TrainingStopped(RuntimeError):
 
 def fit(
     model: Any,
-    data: Sequences,
+    data: Batches[Any],
     training: Training | None = None,
     folder: Path | str | None = None,
     *,
@@ -62,17 +63,19 @@ def fit(
     evaluate_every: int = 0,
     **settings: Any,
 ) -> Run:
-    """Train a model on sequences by stochastic gradient steps on the negative ELBO.
+    """Train a model by stochastic gradient steps on the negative ELBO.
 
-    The loss is the mean over frames of `nll + w (kl_z + kl_u)`, in nats; w is 1 after `kl_warmup`.
+    The loss is the sum of the terms of `model.elbo`, each averaged over all its entries, in nats.
+    Those whose names begin with `kl_` have a weight, which is 1 after `kl_warmup`.
     A resumed run continues bit for bit as if it had never stopped, on the same machine with the
     same number of threads; after a crash it goes back to the last checkpoint. The generators of
     torch are left as they were found.
 
     Args:
-        model: a module with `frames`, `image_shape`, `elbo`, `project_` and `save_pretrained`,
-            such as `symgen.TVAE`; trained in place, on the device that it is on.
-        data: batches of sequences, moved to the device of the model.
+        model: a module with `image_shape`, `elbo`, `terms` (the names of what `elbo` returns) and
+            `save_pretrained`, with `frames` if it takes sequences and `project_` if its weights
+            obey a constraint, such as `symgen.TVAE`; trained in place, on its device.
+        data: batches, whose `inputs` `elbo` takes; moved to the device of the model.
         training: all numbers of the run; by default `Training()` with the batch size of `data`.
         folder: run folder to write; None writes nothing.
         resume: whether to continue the run in `folder` rather than start one.
@@ -110,16 +113,19 @@ def fit(
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     mu = dict(model.named_parameters()).get("mu")
     device, dtype = parameters[0].device, parameters[0].dtype
+    zero = torch.zeros((), device=device)
+    frames = _frames(model)
+    project = getattr(model, "project_", lambda: None)
     devices = [device] if device.type == "cuda" else []
-    terms = _TERMS if training.clip_norm is None else (*_TERMS, "gradient_norm")
-    recent = torch.zeros(training.log_every, len(terms), dtype=torch.float64, device=device)
+    columns = ("loss", *model.terms, *(["gradient_norm"] if training.clip_norm else []))
+    recent = torch.zeros(training.log_every, len(columns), dtype=torch.float64, device=device)
     identity = training.trajectory() | _describe(data) | {"device": device.type}
     folder = None if folder is None else Path(folder)
     state = None if folder is None else folder / "state" / "checkpoint.safetensors"
     checkpoint = _find_checkpoint(folder, state, resume)
     step, seconds = 0, 0.0
     if checkpoint is not None:
-        checkpoint.require_same(identity, model)
+        checkpoint.require_same(identity, model, Training().trajectory())
         step, seconds = checkpoint.step, checkpoint.seconds
     if folder is not None and state is not None:
         state.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +133,8 @@ def fit(
             text = json.dumps(config, indent=2) + "\n"
             write_atomically(folder / "config.json", lambda partial: partial.write_text(text))
 
+    if device.type == "cpu":
+        keep_freed_memory()
     with (
         torch.random.fork_rng(devices),
         Records(folder, step) as records,
@@ -134,7 +142,7 @@ def fit(
     ):
 
         def save() -> None:
-            _require_finite(recent, terms, step, training, state)
+            _require_finite(recent, columns, step, training, state)
             _require_finite_state(model, optimizer, step, training, state)
             if folder is not None and state is not None:
                 records.flush()
@@ -154,20 +162,21 @@ def fit(
 
         # The loop. `step` counts the updates that are done.
         while step < training.steps and not stop.is_set():
-            factor = learning_rate_factor(training, step)
-            for group in optimizer.param_groups:
-                group["lr"] = factor * group["initial_lr"]
+            rate = set_rates(optimizer, training, step, len(data.source))
             weight = kl_weight(training, step)
 
-            x = data.batch(step).frames.to(device, dtype)  # (B, S, channels, height, width)
+            batch = data.batch(step)
+            inputs = [x.to(device, dtype if x.is_floating_point() else None) for x in batch.inputs]
             reduced = training.precision == "bfloat16"
             with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-                elbo = model.elbo(x)
-            nll, kl_z, kl_u = elbo.nll.mean(), elbo.kl_z.mean(), elbo.kl_u.mean()
-            loss = nll + weight * (kl_z + kl_u)
+                elbo = model.elbo(*inputs)
+            terms = {name: getattr(elbo, name).mean() for name in model.terms}
+            kl = sum((term for name, term in terms.items() if name.startswith("kl_")), zero)
+            rest = sum((term for name, term in terms.items() if not name.startswith("kl_")), zero)
+            loss = rest + weight * kl
             optimizer.zero_grad()
             loss.backward()
-            values = [loss, nll, kl_z, kl_u]
+            values = [loss, *terms.values()]
             if training.clip_norm is not None:
                 values.append(nn.utils.clip_grad_norm_(parameters, training.clip_norm))
             recent[step % training.log_every] = torch.stack(values).detach()
@@ -175,9 +184,12 @@ def fit(
             last = step == training.steps
             logs = last or step % training.log_every == 0
             if logs or device.type == "cpu":  # elsewhere looking means waiting
-                _require_finite(recent, terms, step, training, state)
-            optimizer.step()
-            model.project_()
+                _require_finite(recent, columns, step, training, state)
+            if isinstance(optimizer, LazyAdam):
+                optimizer.step(present=batch.labels.unique())
+            else:
+                optimizer.step()
+            project()
 
             now = time.monotonic()
             seconds = now - origin
@@ -189,17 +201,21 @@ def fit(
                 means = recent[: (step - 1) % training.log_every + 1].mean(0).tolist()
                 records.write(
                     taken
-                    | {"frames": sequences * model.frames}
-                    | dict(zip(terms, means, strict=True))
+                    | {"frames": sequences * frames}
+                    | dict(zip(columns, means, strict=True))
                     | {"kl_weight": weight, "mu": None if mu is None else mu.item()}
-                    | {"learning_rate": factor * training.learning_rate}
+                    | {"learning_rate": rate}
                     | {"sequences_per_second": speed}
                 )
             if observe is not None and (last or now - reported >= _REPORT_EVERY):
                 reported = now
                 left = (training.steps - step) * training.batch_size / speed
-                means = recent[:step].mean(0).tolist()[: len(_TERMS)]
-                observe(Progress(step, training.steps, sequences, seconds, speed, left, *means))
+                loss, *means = recent[:step].mean(0).tolist()
+                terms = dict(zip(model.terms, means, strict=False))  # but not the gradient's norm
+                progress = Progress(
+                    step, training.steps, sequences, seconds, speed, left, loss, terms
+                )
+                observe(progress)
             if evaluate is not None and (last or (evaluate_every and step % evaluate_every == 0)):
                 measured = _measure(model, evaluate, training.seed, devices)
                 records.write(taken | {"evaluation": measured})
@@ -230,10 +246,10 @@ def fit(
     return run
 
 
-def _check_fit(model: Any, data: Sequences, training: Training, evaluate_every: int) -> None:
+def _check_fit(model: Any, data: Batches[Any], training: Training, evaluate_every: int) -> None:
     """Refuse what cannot be trained together."""
-    given = (data.source.frames, tuple(data.source.image_shape))
-    wanted = (model.frames, tuple(model.image_shape))
+    given = (_frames(data.source), tuple(data.source.image_shape))
+    wanted = (_frames(model), tuple(model.image_shape))
     if given != wanted:
         raise ValueError(
             f"the data have {given[0]} frames of shape {given[1]}, the model takes {wanted[0]} "
@@ -253,7 +269,12 @@ def _check_fit(model: Any, data: Sequences, training: Training, evaluate_every: 
         raise ValueError(f"evaluate_every={evaluate_every}: give a number of steps, or 0")
 
 
-def _describe(data: Sequences) -> dict[str, Any]:
+def _frames(model_or_source: Any) -> int:
+    """Count the frames of an item, 1 where it is a single image."""
+    return getattr(model_or_source, "frames", 1)
+
+
+def _describe(data: Batches[Any]) -> dict[str, Any]:
     """Name what the batches depend on, as far as it can be told apart."""
     return {
         "data": type(data.source).__name__,
@@ -293,7 +314,7 @@ def _measure(
 
 def _require_finite(
     recent: Float[Tensor, "steps terms"],
-    terms: tuple[str, ...],
+    columns: tuple[str, ...],
     step: int,
     training: Training,
     state: Path | None,
@@ -305,7 +326,7 @@ def _require_finite(
     rows = (~finite).nonzero().flatten().tolist()
     steps = {step - (step - 1 - row) % len(recent): row for row in rows}
     first = min(steps)
-    values = zip(terms, recent[steps[first]].tolist(), strict=True)
+    values = zip(columns, recent[steps[first]].tolist(), strict=True)
     raise _diverged(f"step {first}: {', '.join(f'{n}={v:g}' for n, v in values)}", training, state)
 
 

@@ -10,7 +10,16 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-__all__ = ["Training", "kl_weight", "learning_rate_factor", "make_optimizer", "nearest"]
+from symgen.training.lazy_adam import LazyAdam, is_per_class
+
+__all__ = [
+    "Training",
+    "kl_weight",
+    "learning_rate_factor",
+    "make_optimizer",
+    "nearest",
+    "set_rates",
+]
 
 _FUSED = ("Adam", "AdamW", "SGD")  # one kernel for all tensors, on the CPU as on CUDA
 _AT_LEAST = {
@@ -18,12 +27,26 @@ _AT_LEAST = {
     "batch_size": 1,
     "learning_rate": 0,
     "mu_learning_rate": 0,
+    "pose_learning_rate": 0,
+    "pose_warmup": 0,
     "warmup": 0,
+    "half_life": 1,
+    "decay": 0,
     "kl_warmup": 0,
     "checkpoint_every": 0,
     "log_every": 1,
 }
-_CHOICES = {"schedule": ("constant", "cosine"), "precision": ("float32", "bfloat16")}
+_CHOICES = {
+    "schedule": ("constant", "cosine", "half-life"),
+    "precision": ("float32", "bfloat16"),
+}
+_PARTS = {  # settings that refer to one parameter or submodule, by its name
+    "mu_learning_rate": "mu",
+    "pose_learning_rate": "pose",
+    "pose_warmup": "pose",
+}
+_POSE_WARMUP_FACTOR = 0.1
+_LEAST_RATE = 1e-30  # too small to move a weight
 
 
 @dataclass(frozen=True)
@@ -40,9 +63,9 @@ class Training:
     """
 
     sequences: int = 480_000
-    """Length of the training, in sequences seen."""
+    """Length of the training, in items seen: sequences, or single images for ACE."""
     batch_size: int = 32
-    """Sequences in a batch."""
+    """Items in a batch."""
     optimizer: str = "Adam"
     """Name of a class of torch.optim."""
     learning_rate: float = 1e-3
@@ -53,14 +76,27 @@ class Training:
     """Further keywords of the optimiser, such as momentum 0.9."""
     mu_learning_rate: float | None = None
     """Learning rate of the offset mu of the topographic latents; None: that of the network."""
+    pose_learning_rate: float | None = None
+    """Learning rate of the net that infers the pose; None: that of the network."""
+    pose_warmup: int = 0
+    """Items during which the learning rate of the pose net is a tenth of what it is later."""
+    decay: float = 0.0
+    """Part of every weight that is lost in an epoch, whatever the learning rate; needs AdamW. 0
+    leaves the decay to optimizer_options."""
+    sparse: bool = False
+    """Update, and decay, only the decoders of the classes that a batch holds; needs AdamW. It pays
+    off where most classes are absent from a batch."""
     clip_norm: float | None = None
     """Largest norm of the gradient; a longer one is scaled down. None: no clipping."""
     warmup: int = 0
-    """Sequences over which the learning rate grows linearly to its full value."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate after the warm-up: constant, or half a cosine down to 0 at the end."""
+    """Items over which the learning rate grows linearly to its full value."""
+    schedule: Literal["constant", "cosine", "half-life"] = "constant"
+    """Learning rate after the warm-up: constant, half a cosine down to 0 at the end, or halved
+    over every half_life."""
+    half_life: int | None = None
+    """Items over which the learning rate halves, smoothly, under the schedule half-life."""
     kl_warmup: int = 0
-    """Sequences over which the weight of the KL terms grows linearly from 0 to 1."""
+    """Items over which the weight of the KL terms grows linearly from 0 to 1."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Number format of the matrix products; weights stay as they are."""
     checkpoint_every: float = 60.0
@@ -82,10 +118,27 @@ class Training:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}: choose one of {', '.join(choices)}"
                 )
+        if (self.schedule == "half-life") != (self.half_life is not None):
+            raise ValueError(
+                f"schedule={self.schedule!r} with half_life={self.half_life}: give a half_life "
+                "with the schedule 'half-life', and with no other"
+            )
+        if self.decay >= 1:
+            raise ValueError(f"decay={self.decay!r}: give a number below 1, such as 1e-4")
+        if self.decay and "weight_decay" in self.optimizer_options:
+            raise ValueError(
+                f"decay={self.decay} beside weight_decay in optimizer_options: give only one"
+            )
+        for name in ("decay", "sparse"):
+            if getattr(self, name) and self.optimizer != "AdamW":
+                raise ValueError(
+                    f"{name}={getattr(self, name)} with optimizer={self.optimizer!r}: it needs "
+                    "'AdamW'"
+                )
 
     @property
     def steps(self) -> int:
-        """Updates of the weights: the least number that sees `sequences` sequences."""
+        """Updates of the weights: the least number that sees `sequences` items."""
         return -(-self.sequences // self.batch_size)
 
     def changed(self, settings: Mapping[str, Any]) -> "Training":
@@ -105,12 +158,12 @@ class Training:
     def trajectory(self) -> dict[str, Any]:
         """Return the numbers that shape the weights after a given step, ready for JSON.
 
-        How often to save does not, and neither does the length under a constant learning rate:
+        How often to save does not, and neither does the length unless the schedule refers to it:
         such a run may be resumed with a greater `sequences`.
         """
         values = asdict(self)
         del values["checkpoint_every"]
-        if self.schedule == "constant":
+        if self.schedule != "cosine":
             del values["sequences"]
         return values
 
@@ -135,18 +188,24 @@ def learning_rate_factor(training: Training, step: int) -> float:
 
     Returns:
         Factor in 0 .. 1 of all learning rates: linear over the warm-up, which ends with 1, then
-        constant or `(1 + cos(pi x)) / 2` with x the part of the rest that is done.
+        constant, or `(1 + cos(pi x)) / 2` with x the part of the rest that is done, or
+        `0.5 ** (n / half_life)` with n the items seen since.
 
     Example:
         >>> training = Training(sequences=60, batch_size=10, warmup=20, schedule="cosine")
         >>> [round(learning_rate_factor(training, step), 3) for step in range(7)]
         [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+        >>> training = Training(batch_size=10, schedule="half-life", half_life=20)
+        >>> [round(learning_rate_factor(training, step), 3) for step in range(5)]
+        [1.0, 0.707, 0.5, 0.354, 0.25]
     """
     warmup = -(-training.warmup // training.batch_size)
     if step < warmup:
         return (step + 1) / warmup
     if training.schedule == "constant":
         return 1.0
+    if training.half_life is not None:
+        return 0.5 ** ((step - warmup) * training.batch_size / training.half_life)
     done = (step - warmup) / max(training.steps - warmup, 1)
     return 0.5 * (1 + math.cos(math.pi * done))
 
@@ -164,10 +223,46 @@ def kl_weight(training: Training, step: int) -> float:
     return min(1.0, step * training.batch_size / training.kl_warmup)
 
 
-def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Build the optimiser, the offset `mu` of the model in a parameter group of its own.
+def set_rates(
+    optimizer: torch.optim.Optimizer, training: Training, step: int, items: int
+) -> float:
+    """Set the learning rates, and with them the weight decay, of a step counted from 0.
 
-    Every group keeps its full learning rate as `initial_lr`, to which the schedule refers.
+    Args:
+        optimizer: what `make_optimizer` made.
+        training: the schedule.
+        step: updates done.
+        items: items in an epoch, to which the decay refers.
+
+    Returns:
+        The learning rate of the network.
+
+    Example:
+        >>> training = Training(optimizer="AdamW", batch_size=10, decay=0.01, learning_rate=0.5)
+        >>> optimizer = make_optimizer(nn.Linear(2, 1), training)
+        >>> set_rates(optimizer, training, step=0, items=100)
+        0.5
+        >>> optimizer.param_groups[0]["weight_decay"]  # times 0.5: a tenth of 0.01
+        0.002
+    """
+    factor = learning_rate_factor(training, step)
+    shrinkage = training.decay * training.batch_size / items
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group["initial_lr"]
+        if group["part"] == "pose" and step * training.batch_size < training.pose_warmup:
+            group["lr"] *= _POSE_WARMUP_FACTOR
+        if training.decay:
+            # AdamW shrinks by lr · weight_decay, so even a rate that is nil must not be zero.
+            group["lr"] = max(group["lr"], _LEAST_RATE)
+            group["weight_decay"] = shrinkage / group["lr"]
+    return factor * training.learning_rate
+
+
+def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """Build the optimiser, with parameter groups for the network, its offset `mu` and its `pose`.
+
+    Every group keeps its full learning rate as `initial_lr`, to which the schedule refers, and
+    the name of what it trains as `part`.
 
     Args:
         model: what is trained; parameters that need no gradient are left out.
@@ -175,49 +270,67 @@ def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimize
 
     Raises:
         ValueError: if the class or a keyword is unknown or refused, if the class cannot work
-            without a closure, or if a rate is given for a `mu` that the model has not.
+            without a closure, or if the training names what the model does not have: a `mu`, a
+            `pose`, parameters per class.
 
     Example:
         >>> optimizer = make_optimizer(nn.Linear(2, 1), Training(optimizer="SGD"))
         >>> type(optimizer).__name__, optimizer.param_groups[0]["initial_lr"]
         ('SGD', 0.001)
     """
-    kind = _optimizer_class(training.optimizer)
+    kind: Any = LazyAdam if training.sparse else _optimizer_class(training.optimizer)
     accepted = set(inspect.signature(kind).parameters) - {"params", "lr"}
     for name in training.optimizer_options:
         if name == "lr":
             raise ValueError("optimizer_options names 'lr': give it as learning_rate")
         if name not in accepted:
-            raise ValueError(
-                f"torch.optim.{training.optimizer} knows no {name!r}: {nearest(name, accepted)}"
-            )
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if not trained:
-        raise ValueError(f"{type(model).__name__} has no parameter that needs a gradient")
-    mu = trained.pop("mu", None)
-    if mu is None and training.mu_learning_rate is not None:
+            raise ValueError(f"{kind.__name__} knows no {name!r}: {nearest(name, accepted)}")
+    groups = _parameter_groups(model, training)
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    if training.sparse and not any(map(is_per_class, parameters)):
         raise ValueError(
-            f"mu_learning_rate={training.mu_learning_rate} but {type(model).__name__} trains no "
-            "parameter mu: leave it None"
+            f"sparse=True but {type(model).__name__} trains no parameter marked per_class: "
+            "leave it False"
         )
-    groups = [{"params": list(trained.values()), "lr": training.learning_rate}] if trained else []
-    if mu is not None:
-        rate = training.mu_learning_rate
-        groups.append({"params": [mu], "lr": training.learning_rate if rate is None else rate})
-    devices = {p.device.type for group in groups for p in group["params"]}
     options = dict(training.optimizer_options)
     chosen = options.keys() & {"fused", "foreach", "differentiable"}
+    devices = {parameter.device.type for parameter in parameters}
     if training.optimizer in _FUSED and devices <= {"cpu", "cuda"} and not chosen:
         options["fused"] = True
     try:
         optimizer = kind(groups, lr=training.learning_rate, **options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"torch.optim.{training.optimizer} refuses {training.optimizer_options}: {error}"
+            f"{kind.__name__} refuses {training.optimizer_options}: {error}"
         ) from error
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
+
+
+def _parameter_groups(model: nn.Module, training: Training) -> list[dict[str, Any]]:
+    """Sort the trained parameters into the network and its parts, each with its learning rate."""
+    members: dict[str, list[nn.Parameter]] = {"network": [], "mu": [], "pose": []}
+    for name, parameter in model.named_parameters():
+        part = name.split(".")[0]
+        if parameter.requires_grad:
+            members[part if part in members else "network"].append(parameter)
+    if not any(members.values()):
+        raise ValueError(f"{type(model).__name__} has no parameter that needs a gradient")
+    for name, part in _PARTS.items():
+        value, default = getattr(training, name), getattr(Training, name)
+        if value != default and not members[part]:
+            raise ValueError(
+                f"{name}={value} but {type(model).__name__} trains no {part}: leave it {default}"
+            )
+    rates = {"mu": training.mu_learning_rate, "pose": training.pose_learning_rate}
+    groups = []
+    for part, parameters in members.items():
+        rate = rates.get(part)
+        if parameters:
+            lr = training.learning_rate if rate is None else rate
+            groups.append({"params": parameters, "part": part, "lr": lr})
+    return groups
 
 
 def _optimizer_class(name: str) -> Any:

@@ -14,19 +14,17 @@ __all__ = ["Progress", "Records", "Run", "read_records"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training run stands; the terms are means over the latest steps, in nats per frame.
+    """Where a training run stands; loss and terms are means over the latest steps, in nats.
 
     Attributes:
         step: updates done.
         steps: updates in all.
-        sequences: sequences seen.
+        sequences: items seen: sequences, or single images.
         seconds: time spent on them, evaluations not counted.
         sequences_per_second: recent speed.
         seconds_left: time to the end at that speed.
-        loss: negative log-likelihood plus weighted KL terms.
-        nll: negative log-likelihood of a frame.
-        kl_z: KL divergence of the posterior of z.
-        kl_u: KL divergence of the posterior of u.
+        loss: sum of the terms, KL terms with their weight.
+        terms: terms of the loss by name, without weights.
     """
 
     step: int
@@ -36,9 +34,7 @@ class Progress:
     sequences_per_second: float
     seconds_left: float
     loss: float
-    nll: float
-    kl_z: float
-    kl_u: float
+    terms: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +45,7 @@ class Run:
         folder: where it was written; None if nowhere.
         model: the trained model.
         step: updates done.
-        sequences: sequences seen.
+        sequences: items seen: sequences, or single images.
         seconds: time spent on them, evaluations not counted.
         finished: whether that is all of them.
         records: lines of the log, oldest first.

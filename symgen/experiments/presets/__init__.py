@@ -1,20 +1,21 @@
 """Presets: every experiment that has a name, one module per item of the papers."""
 
-from symgen.experiments.experiment import Experiment
-from symgen.experiments.presets import mnist, sprites, torus
+from symgen.experiments.presets import ace, mnist, sprites, torus
+from symgen.experiments.serialisation import AnyExperiment
 from symgen.training.optimisation import nearest
 
 __all__ = ["PRESETS", "preset"]
 
-PRESETS: dict[str, tuple[str, Experiment]] = {
+PRESETS: dict[str, tuple[str, AnyExperiment]] = {
     **dict(sorted(sprites.PRESETS.items())),
     **dict(sorted(mnist.PRESETS.items())),
     **torus.PRESETS,
+    **ace.PRESETS,
 }
 """Description and experiment by name."""
 
 
-def preset(name: str) -> Experiment:
+def preset(name: str) -> AnyExperiment:
     """Look up an experiment by its name.
 
     Raises:

@@ -1,0 +1,150 @@
+"""Batches as a pure function of a seed and a step."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+__all__ = ["Batch", "Batches", "Source"]
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """A named tuple of tensors, one row per item."""
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the `elbo` of a model takes, in its order."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the tensors."""
+        ...
+
+    @classmethod
+    def _make(cls: "type[BatchT]", parts: Iterable[Any], /) -> "BatchT":
+        """Build a batch of this type from its tensors, as every named tuple does."""
+        ...
+
+
+BatchT = TypeVar("BatchT", bound=Batch)
+MadeT = TypeVar("MadeT", bound=Batch, covariant=True)
+
+
+@runtime_checkable
+class Source(Protocol[MadeT]):
+    """What turns item numbers into a batch; every random choice comes from the generator."""
+
+    @property
+    def frames(self) -> int:
+        """Images in an item: the length of a sequence, or 1."""
+        ...
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        ...
+
+    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> MadeT:
+        """Make the batch of some items."""
+        ...
+
+
+@lru_cache(maxsize=4)
+def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
+    generator = torch.Generator().manual_seed(_mix(seed, epoch, 1))
+    return torch.randperm(size, generator=generator)
+
+
+def _mix(seed: int, index: int, stream: int) -> int:
+    """Spread (seed, index, stream) over 63 bits so that nearby steps share no random numbers."""
+    value = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream) % 2**64
+    value = ((value ^ (value >> 31)) * 0x94D049BB133111EB) % 2**64
+    return (value ^ (value >> 29)) % 2**63
+
+
+class Batches(Generic[BatchT]):
+    """Iterates over a source in batches that depend on nothing but `seed` and the step.
+
+    Because no state is kept, a training run that resumes at step n sees exactly the batches it
+    would have seen, and an evaluation with the same seed sees the same transformations.
+
+    Args:
+        source: what makes batches from item numbers.
+        batch_size: items in a batch, B.
+        seed: seed of the order of the items and of every transformation.
+        shuffle: whether each epoch visits the items in a new random order; without it the order is
+            that of the source and the last batch of an epoch may be smaller.
+        device: where the batch goes, if not where the source makes it.
+
+    Raises:
+        ValueError: if the source is empty or smaller than one shuffled batch.
+
+    Example:
+        >>> from symgen.data import Batches, DistortedImages, load
+        >>> data = Batches(DistortedImages(load("digits"), "rts"), batch_size=4, seed=1)
+        >>> batch = data.batch(0)
+        >>> tuple(batch.images.shape), batch.labels.tolist(), len(data)
+        ((4, 1, 42, 42), [9, 5, 7, 9], 359)
+    """
+
+    def __init__(
+        self,
+        source: Source[BatchT],
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        least = batch_size if shuffle else 1
+        if batch_size < 1 or len(source) < least:
+            raise ValueError(
+                f"a source of {len(source)} items cannot fill a batch of {batch_size}: "
+                f"choose a batch_size between 1 and {len(source)}"
+            )
+        self.source = source
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.device = torch.device(device)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; a shuffled epoch drops the incomplete last batch."""
+        whole, rest = divmod(len(self.source), self.batch_size)
+        return whole if self.shuffle or not rest else whole + 1
+
+    def __len__(self) -> int:
+        """Return the batches in an epoch."""
+        return self.steps_per_epoch
+
+    def batch(self, step: int) -> BatchT:
+        """Make the batch of a training step, counted from 0 over all epochs."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        start = position * self.batch_size
+        stop = min(start + self.batch_size, len(self.source))
+        if self.shuffle:
+            items = _permutation(len(self.source), self.seed, epoch)[start:stop]
+        else:
+            items = torch.arange(start, stop)
+        generator = torch.Generator().manual_seed(_mix(self.seed, step, 2))
+        batch = self.source.make(items, generator)
+        return batch._make(part.to(self.device) for part in batch)
+
+    def __iter__(self) -> Iterator[BatchT]:
+        """Iterate over the first epoch."""
+        return (self.batch(step) for step in range(len(self)))
+
+    def __repr__(self) -> str:
+        order = "shuffled" if self.shuffle else "in order"
+        return (
+            f"{type(self).__name__}({self.source!r}, batch_size={self.batch_size}, "
+            f"seed={self.seed}, {order})"
+        )

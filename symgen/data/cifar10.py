@@ -1,0 +1,72 @@
+"""CIFAR-10 in its binary format (Krizhevsky 2009)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from symgen.data.images import Images, Split
+
+__all__ = ["FOLDER", "MD5", "URL", "read"]
+
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # of that archive
+FOLDER = "cifar-10-batches-bin"  # in that archive
+
+_BATCHES = {
+    "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+    "test": ("test_batch.bin",),
+}
+_RECORD = 1 + 3 * 32 * 32  # the label, then the red, green and blue planes, row by row
+
+
+def read(folder: str | os.PathLike[str], split: Split = "train") -> Images:
+    """Read the images of one split, in the order of the files.
+
+    Args:
+        folder: the folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
+        split: `"train"` or `"test"`.
+
+    Returns:
+        Images in colour, 3 × 32 × 32, with their classes, 0 (airplane) to 9 (truck).
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged or something else.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "test_batch.bin").write_bytes(bytes([7]) + bytes(3072))
+        ...     images = read(folder, "test")
+        >>> tuple(images.pixels.shape), images.labels.tolist()
+        ((1, 3, 32, 32), [7])
+    """
+    records = np.concatenate([_records(Path(folder) / name) for name in _BATCHES[split]])
+    records = torch.from_numpy(records)
+    pixels = records[:, 1:].unflatten(1, (3, 32, 32)).contiguous()
+    return Images(pixels, records[:, 0].long())
+
+
+def _records(path: Path) -> UInt8[np.ndarray, "n 3073"]:
+    """Read and check one file."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no CIFAR-10 batch {path}: unpack all of cifar-10-binary.tar.gz from {URL} there"
+        )
+    content = np.fromfile(path, np.uint8)
+    if not len(content) or len(content) % _RECORD:
+        raise ValueError(
+            f"{path} has {len(content)} bytes, not a multiple of the {_RECORD} of an image: "
+            "unpack it again"
+        )
+    records = content.reshape(-1, _RECORD)
+    if records[:, 0].max() > 9:
+        first = int((records[:, 0] > 9).argmax())
+        raise ValueError(
+            f"{path} gives image {first} the label {records[first, 0]}, but CIFAR-10 has classes "
+            "0 to 9: unpack the binary version again"
+        )
+    return records

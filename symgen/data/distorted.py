@@ -1,0 +1,268 @@
+"""Distorted images: single images at a random pose, among clutter or in a random colour."""
+
+import math
+from fractions import Fraction
+from typing import Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from symgen.data.images import Images
+from symgen.groups import affine, hue_vector, warp
+
+__all__ = ["DistortedImages", "Distortion", "ImageBatch"]
+
+Distortion = Literal["none", "translated", "rts", "tc", "hue"]
+
+DEGREES = 45.0  # of the rotation, either way
+SCALES = (0.7, 1.2)
+PATCHES = 6  # of clutter
+PATCH = 6  # side of a patch in pixels
+# What the canvas adds on either side, by the side of the image; also the longest shift.
+MARGINS = {"translated": Fraction(4, 7), "rts": Fraction(1, 4), "tc": Fraction(4, 7)}
+
+
+class ImageBatch(NamedTuple):
+    """Images with their labels and what was done to them.
+
+    Attributes:
+        images: brightness in [0, 1], channel first.
+        labels: class of each image.
+        pose: what became of the upright image in the middle, which is `warp(images, pose)`;
+            the identity where nothing was moved.
+        hue: degrees by which pure red was turned; 0 where nothing was coloured.
+    """
+
+    images: Float32[Tensor, "B channels height width"]
+    labels: Int64[Tensor, " B"]
+    pose: Float32[Tensor, "B 3 3"]
+    hue: Float32[Tensor, " B"]
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        """What the `elbo` of a model of labelled images takes: images and labels."""
+        return self.images, self.labels
+
+
+class _Draw(NamedTuple):
+    """The random choices behind n distorted images."""
+
+    pose: Float32[Tensor, "n 3 3"]
+    hue: Float32[Tensor, " n"]
+    clutter: Int64[Tensor, "n patches 5"]  # image, row and column there, row and column here
+
+
+class DistortedImages:
+    """Makes labelled images at a random pose, among clutter or in a random colour.
+
+    * `"none"`: the images themselves, gray or in colour.
+    * `"translated"`: at a random whole-pixel place of a black canvas, entirely on it; 28 × 28
+      images get 60 × 60 and are shifted by up to 16 pixels.
+    * `"rts"`: turned by up to 45 degrees, enlarged by 0.7 to 1.2 and shifted by up to a quarter of
+      their size along x and y, all uniform, by one bilinear warp on a black canvas 1.5 times as
+      large; 28 × 28 images get 42 × 42 and are shifted by up to 7 pixels.
+    * `"tc"`: as `"translated"`, and six patches of 6 × 6, cut at random places of random other
+      images of the same `images` (so test images are cluttered by test images), are laid at random
+      places of the canvas; where things overlap, the brightest is seen.
+    * `"hue"`: the gray image times a colour of random hue, 0 to 360 degrees.
+
+    RTS and TC are the data of Georgiev (2016, arXiv 1511.02841, appendix B) after Jaderberg et al.
+    (2015, arXiv 1506.02025, appendix A.4). The interpolation, the maximum and the source of test
+    clutter are choices made here, since the papers do not tell.
+
+    Args:
+        images: labelled images; batches are made on the device of their pixels.
+        distortion: what is done to them.
+        fixed: whether each image has one distortion, drawn from `seed` once and for all, so that
+            an item looks the same in every batch; otherwise it is drawn afresh in each batch.
+        seed: seed of the fixed distortions.
+
+    Attributes:
+        image_shape: channels, height and width of what is made.
+        classes: the largest label and one.
+
+    Raises:
+        ValueError: if the distortion is unknown or not for such images.
+
+    Example:
+        >>> from symgen.data import Batches, DistortedImages, load
+        >>> source = DistortedImages(load("digits", split="test"), "tc")
+        >>> batch = Batches(source, batch_size=3, shuffle=False).batch(0)
+        >>> tuple(batch.images.shape), batch.labels.tolist(), batch.pose[0, :2, 2].tolist()
+        ((3, 1, 60, 60), [2, 8, 2], [-10.0, 5.0])
+    """
+
+    frames = 1
+
+    def __init__(
+        self,
+        images: Images,
+        distortion: Distortion = "none",
+        fixed: bool = True,
+        seed: int = 0,
+    ) -> None:
+        _check(images, distortion)
+        self.images = Images(images.pixels, images.labels.to(images.pixels.device))
+        self.distortion: Distortion = distortion
+        self.fixed = fixed
+        self.seed = seed
+        self.classes = int(images.labels.max()) + 1
+        channels, height, width = images.pixels.shape[1:]
+        share = MARGINS.get(distortion, 0)
+        self._margin = (int(share * height), int(share * width))
+        self.image_shape = (
+            3 if distortion == "hue" else channels,
+            height + 2 * self._margin[0],
+            width + 2 * self._margin[1],
+        )
+        generator = torch.Generator().manual_seed(seed)
+        self._fixed = self._draw(torch.arange(len(self)), generator) if fixed else None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images.pixels)
+
+    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> ImageBatch:
+        """Distort some images.
+
+        Args:
+            items: numbers of the images.
+            generator: CPU generator of distortions that are drawn afresh; not used else.
+
+        Returns:
+            Images with labels, true poses and hues, on the device of the source's images.
+
+        Raises:
+            ValueError: if there is no such image.
+        """
+        items = items.cpu()
+        outside = items[(items < 0) | (items >= len(self))]
+        if outside.numel():
+            raise ValueError(f"no image {int(outside[0])}: {self!r} has 0 to {len(self) - 1}")
+        here = items.to(self.images.pixels.device)
+        if self._fixed is None:
+            drawn = self._draw(items, generator)
+        else:
+            drawn = _Draw(*(part[here] for part in self._fixed))
+        images = self._distorted(self.images.pixels[here], drawn)
+        return ImageBatch(images, self.images.labels[here], drawn.pose, drawn.hue)
+
+    def _draw(self, items: Int64[Tensor, " n"], generator: torch.Generator) -> _Draw:
+        """Draw a distortion for each item, on the CPU, so that it is the same for every device."""
+        count, device = len(items), self.images.pixels.device
+        angle, scale, hue = torch.zeros(count), torch.ones(count), torch.zeros(count)
+        shift = torch.zeros(count, 2)
+        longest = torch.tensor(self._margin[::-1])  # x, y
+        if self.distortion == "rts":
+            uniform = torch.rand(count, 4, generator=generator)
+            angle = (2 * uniform[:, 0] - 1) * math.radians(DEGREES)
+            scale = SCALES[0] + (SCALES[1] - SCALES[0]) * uniform[:, 1]
+            shift = (2 * uniform[:, 2:] - 1) * longest
+        elif self.distortion in ("translated", "tc"):
+            shift = (_whole_numbers(2 * longest + 1, (count,), generator) - longest).float()
+        elif self.distortion == "hue":
+            hue = 360 * torch.rand(count, generator=generator)
+        pose = affine.from_parameters(angle, scale, shift)
+        clutter = self._draw_clutter(items, generator)
+        return _Draw(pose.to(device), hue.to(device), clutter.to(device))
+
+    def _draw_clutter(
+        self, items: Int64[Tensor, " n"], generator: torch.Generator
+    ) -> Int64[Tensor, "n patches 5"]:
+        """Draw where each patch of clutter is cut and laid; no patches but for "tc"."""
+        if self.distortion != "tc":
+            return torch.empty(len(items), 0, 5, dtype=torch.int64)
+        sides = torch.tensor([*self.images.pixels.shape[2:], *self.image_shape[1:]])
+        limits = torch.cat([torch.tensor([len(self) - 1]), sides - PATCH + 1])
+        clutter = _whole_numbers(limits, (len(items), PATCHES), generator)
+        # Images are counted from the one after the item's own, which is thus never reached.
+        clutter[..., 0] = (clutter[..., 0] + 1 + items[:, None]) % len(self)
+        return clutter
+
+    def _distorted(
+        self, pixels: UInt8[Tensor, "B channels height width"], drawn: _Draw
+    ) -> Float32[Tensor, "B colours canvas_height canvas_width"]:
+        """Distort images in the way that was drawn."""
+        if self.distortion in ("translated", "tc"):
+            pixels = self._pasted(pixels, drawn)
+        images = pixels.to(torch.float32) / 255
+        if self.distortion == "rts":
+            vertical, horizontal = self._margin
+            padded = F.pad(images, (horizontal, horizontal, vertical, vertical))
+            # The weights of four white pixels may add up to a little more than 1.
+            images = warp(padded, affine.inverse(drawn.pose)[:, :2]).clamp_(max=1)
+        elif self.distortion == "hue":
+            images = images * hue_vector(drawn.hue)[..., None, None]
+        return images
+
+    def _pasted(
+        self, pixels: UInt8[Tensor, "B 1 height width"], drawn: _Draw
+    ) -> UInt8[Tensor, "B 1 canvas_height canvas_width"]:
+        """Lay the image and its clutter on a black canvas."""
+        canvas = pixels.new_zeros(len(pixels), *self.image_shape)
+        margin = torch.tensor(self._margin, device=pixels.device)
+        corner = drawn.pose[:, :2, 2].flip(-1).long() + margin  # row, column
+        _lay(canvas, pixels, corner[:, None])
+        image, row, column = drawn.clutter[..., :3, None, None].unbind(2)
+        side = torch.arange(PATCH, device=pixels.device)
+        patches = self.images.pixels[image, 0, row + side[:, None], column + side]
+        _lay(canvas, patches, drawn.clutter[..., 3:])
+        return canvas
+
+    def __repr__(self) -> str:
+        channels, height, width = self.images.pixels.shape[1:]
+        drawn = f"fixed, seed={self.seed}" if self.fixed else "afresh in each batch"
+        return (
+            f"DistortedImages({len(self)} images of {channels} x {height} x {width}, "
+            f"distortion={self.distortion!r}, {drawn})"
+        )
+
+
+def _whole_numbers(
+    limits: Int64[Tensor, " limits"], shape: tuple[int, ...], generator: torch.Generator
+) -> Int64[Tensor, "*shape limits"]:
+    """Draw rows of whole numbers from 0, each uniform below its own limit."""
+    return torch.randint(2**62, (*shape, len(limits)), generator=generator) % limits
+
+
+def _lay(
+    canvas: UInt8[Tensor, "B 1 canvas_height canvas_width"],
+    patches: UInt8[Tensor, "B patches height width"],
+    corners: Int64[Tensor, "B patches 2"],
+) -> None:
+    """Lay patches on their canvas, upper left pixels at (row, column); the brightest is seen."""
+    height, width = patches.shape[2:]
+    row, column = corners[..., None, None].unbind(2)
+    row = row + torch.arange(height, device=canvas.device)[:, None]
+    place = row * canvas.shape[-1] + column + torch.arange(width, device=canvas.device)
+    canvas.flatten(1).scatter_reduce_(1, place.flatten(1), patches.flatten(1), "amax")
+
+
+def _check(images: Images, distortion: Distortion) -> None:
+    """Refuse what cannot be distorted in this way."""
+    if distortion not in get_args(Distortion):
+        known = ", ".join(get_args(Distortion))
+        raise ValueError(f"unknown distortion {distortion!r}: choose one of {known}")
+    pixels, labels = images
+    if (
+        pixels.ndim != 4
+        or pixels.dtype != torch.uint8
+        or not len(pixels)
+        or labels.shape != pixels.shape[:1]
+    ):
+        raise ValueError(
+            f"distorted images are made from uint8 images (n, channels, height, width) with "
+            f"labels (n,), got {tuple(pixels.shape)} {pixels.dtype} and {tuple(labels.shape)}"
+        )
+    if distortion != "none" and pixels.shape[1] != 1:
+        raise ValueError(
+            f"distortion {distortion!r} is for gray images, got {tuple(pixels.shape)}: "
+            "give images of one channel, or take 'none'"
+        )
+    if distortion == "tc" and (len(pixels) < 2 or min(pixels.shape[2:]) < PATCH):
+        raise ValueError(
+            f"'tc' cuts {PATCH} × {PATCH} patches from other images, got {tuple(pixels.shape)}: "
+            "give two images or more, each at least as large as a patch"
+        )

@@ -1,0 +1,525 @@
+"""ACE, the auto-classifier-encoder with symmetry statistics (Georgiev 2016)."""
+
+import math
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from typing import ClassVar, Literal, NamedTuple, cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from symgen.data.images import require_unit_range
+from symgen.latents import Density
+from symgen.models.likelihood import PixelBernoulli
+from symgen.models.pretrained import Pretrained
+from symgen.models.symmetry_statistics import (
+    Outside,
+    Pose,
+    Statistics,
+    SymmetryStatistics,
+    density,
+    precise,
+)
+from symgen.nets import (
+    ConvDecoder,
+    Convolutions,
+    DenseDecoder,
+    GroupedLinear,
+    ImageReader,
+    Linear,
+)
+
+__all__ = ["ACE", "ClassTerms", "Code", "Reading", "SupervisedElbo"]
+
+_OUTLOOK = 4  # shallow latents see the first features averaged to 4 × 4
+_BACKGROUND = -4.454  # logit of 0.0115, about the mean of a digit's surroundings
+
+
+class Code(NamedTuple):
+    """What an image becomes: its style, its class and its pose.
+
+    Attributes:
+        z: style, the latents of the class's own auto-encoder.
+        y: class.
+        pose: how the image shows the canonical form.
+    """
+
+    z: Float[Tensor, "B latents"]
+    y: Int64[Tensor, " B"]
+    pose: Pose
+
+
+class Reading(NamedTuple):
+    """What the model reads off images.
+
+    Attributes:
+        statistics: q(h|x), the density of the pose's coordinates; None without a pose.
+        h: coordinates that the rest was read with, (B, dimensions).
+        pose: the pose with these coordinates.
+        z: q(z|x, y) of the class y alone.
+        y: class: the label if it was given, otherwise the most probable one.
+        log_omega: log-probabilities of the classes, the paper's log ω.
+    """
+
+    statistics: Density | None
+    h: Float[Tensor, "B dimensions"]
+    pose: Pose
+    z: Density
+    y: Int64[Tensor, " B"]
+    log_omega: Float[Tensor, "B classes"]
+
+
+class SupervisedElbo(NamedTuple):
+    """The terms of the training objective, nats per image.
+
+    Attributes:
+        nll: one-sample estimate of -E[log p(x|z, y, pose)], the paper's R.
+        kl_z: KL(q(z|x, y) ‖ p(z)), the paper's G.
+        kl_pose: KL(q(h|x) ‖ p(h)), zero where the pose is free of charge.
+        cross_entropy: -log ω_y of the classifier.
+    """
+
+    nll: Float[Tensor, " B"]
+    kl_z: Float[Tensor, " B"]
+    kl_pose: Float[Tensor, " B"]
+    cross_entropy: Float[Tensor, " B"]
+
+    @property
+    def kl(self) -> Float[Tensor, " B"]:
+        """Both divergences together."""
+        return self.kl_z + self.kl_pose
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """The negative bound on log p(x, pose | y) plus the cross-entropy, averaged."""
+        return (self.nll + self.kl + self.cross_entropy).mean()
+
+
+class ClassTerms(NamedTuple):
+    """The bounds of every class for one sample of the posterior, nats per image.
+
+    Attributes:
+        nll: -log p(x|z_c, c, pose), each class with its own z_c, the paper's R_c.
+        kl_z: KL of each class's posterior, the paper's G_c.
+        kl_pose: KL of the pose, the same for all classes.
+        log_omega: log-probabilities of the classes.
+    """
+
+    nll: Float[Tensor, "B classes"]
+    kl_z: Float[Tensor, "B classes"]
+    kl_pose: Float[Tensor, " B"]
+    log_omega: Float[Tensor, "B classes"]
+
+
+class ACE(Pretrained):
+    """Classifier and one auto-encoder per class, behind a pose that is factored out and in again.
+
+    A net reads the pose of the image. The image, brought to its canonical form, goes to the
+    classifier and to the auto-encoders, one for each class; the decoded logits go back to the pose
+    of the image, where its likelihood is taken (Georgiev 2016, Fig. 5). Trained with labels, of
+    which only the labelled class's auto-encoder learns.
+
+    Args:
+        image_shape: channels, height and width.
+        classes: number of classes.
+        latents: style latents of each class.
+        latent: density of styles and poses, "gaussian" or "laplace".
+        encoder: "dense" has hyperbolic tangents of `hidden` units; "conv" two convolutions of
+            5 × 5 (Fig. 4); "shared" reads the classifier's features, so that both have one trunk.
+        hidden: units of the dense encoder's layers.
+        decoder: "dense", or "conv" with two transposed convolutions at its end (Fig. 4).
+        decoder_hidden: units of each class's decoder.
+        shallow_latents: of `latents`, those that are read off the shared trunk's first features
+            and join the decoder at its last hidden layer: latents at two depths.
+        pose: "affine", "raw", "centre" (see `SymmetryStatistics`) or None for no map.
+        colour_pose: also factor out a colour matrix of SL(3, R).
+        pose_groups: number of maps, each for a group of feature maps of its own: `stem_channels`
+            feature maps per group at the input, one layer of logits per group at the output.
+        stem_channels: feature maps of each group.
+        charged: count the KL of the pose and sample it, so that the bound is one on log p(x).
+            Free of charge, as in the paper, it is one on log p(x | pose).
+        outside: what lies outside an image: "background" (black in, a learned logit out), or
+            "border" to repeat the edge, for photographs.
+        classifier_channels: of its 3 × 3 convolutions.
+        classifier_hidden: units between its features and its classes.
+        classifier_pool: how much coarser it sees the canonical image.
+        pose_channels: of the pose net's 5 × 5 convolutions.
+        pose_hidden: units between the pose net's features and the pose.
+        pose_pool: how much coarser the pose net sees the image.
+        dropout: probability to drop a hidden unit of the classifier.
+        initialisation: of convolutions, "fan_in" or "paper".
+
+    Raises:
+        ValueError: if the numbers do not fit together.
+
+    Example:
+        >>> model = ACE(image_shape=(1, 28, 28), pose="affine")
+        >>> x, y = torch.rand(4, 1, 28, 28), torch.tensor([3, 1, 4, 1])
+        >>> model.elbo(x, y).nll.shape, model.decode(model.latents(model.encode(x))).mean.shape
+        (torch.Size([4]), torch.Size([4, 1, 28, 28]))
+    """
+
+    terms: ClassVar[tuple[str, ...]] = SupervisedElbo._fields
+
+    def __init__(
+        self,
+        *,
+        image_shape: Sequence[int],
+        classes: int = 10,
+        latents: int = 1,
+        latent: Literal["gaussian", "laplace"] = "gaussian",
+        encoder: Literal["dense", "conv", "shared"] = "dense",
+        hidden: Sequence[int] = (700,),
+        decoder: Literal["dense", "conv"] = "dense",
+        decoder_hidden: Sequence[int] = (700,),
+        shallow_latents: int = 0,
+        pose: Statistics | None = "affine",
+        colour_pose: bool = False,
+        pose_groups: int = 1,
+        stem_channels: int = 4,
+        charged: bool = False,
+        outside: Outside = "background",
+        classifier_channels: Sequence[int] = (32, 64, 128),
+        classifier_hidden: int = 700,
+        classifier_pool: int = 1,
+        pose_channels: Sequence[int] = (20, 20),
+        pose_hidden: int = 50,
+        pose_pool: int = 1,
+        dropout: float = 0.5,
+        initialisation: Literal["fan_in", "paper"] = "fan_in",
+    ) -> None:
+        super().__init__()
+        if len(image_shape) != 3 or min(image_shape) < 1:
+            raise ValueError(
+                f"image_shape={tuple(image_shape)}: give three positive numbers, "
+                "channels, height and width"
+            )
+        if classes < 1 or latents < 1 or not 0 <= shallow_latents < latents:
+            raise ValueError(
+                f"classes={classes}, latents={latents}, shallow_latents={shallow_latents}: give "
+                "at least one class and one latent that is not shallow"
+            )
+        if shallow_latents and (encoder != "shared" or decoder != "dense"):
+            raise ValueError(
+                f"shallow_latents={shallow_latents} are read off a shared trunk and decoded "
+                "densely: take encoder='shared', decoder='dense'"
+            )
+        if pose is None and pose_groups > 1:
+            raise ValueError(f"pose_groups={pose_groups} without a pose: take pose='affine'")
+        channels, height, width = image_shape
+        deep = latents - shallow_latents
+        self.image_shape = (channels, height, width)
+        self.classes = classes
+        self.latent_count = latents
+        self.charged = charged
+        self.outside: Outside = outside
+        self.density = density(latent)
+
+        self.pose: SymmetryStatistics | None = None
+        if pose is not None or colour_pose:
+            self.pose = SymmetryStatistics(
+                image_shape,
+                pose,
+                colour_pose=colour_pose,
+                groups=pose_groups,
+                latent=latent,
+                learn_scale=charged,
+                channels=pose_channels,
+                hidden=pose_hidden,
+                pool=pose_pool,
+                initialisation=initialisation,
+            )
+        self.stem: nn.Module = nn.Identity()
+        if pose_groups > 1:
+            self.stem = nn.Conv2d(channels, pose_groups * stem_channels, 3, padding=1)
+        seen = (channels if pose_groups == 1 else pose_groups * stem_channels, height, width)
+        trunk = Convolutions(
+            seen,
+            channels=classifier_channels,
+            kernel=3,
+            pool=classifier_pool,
+            initialisation=initialisation,
+        )
+        self.classifier = ImageReader(trunk, classifier_hidden, classes, dropout)
+        self.encoder: nn.Module | None = None
+        features = classifier_hidden
+        if encoder == "dense":
+            sizes = (math.prod(seen), *hidden)
+            layers = [(Linear(*pair), nn.Tanh()) for pair in pairwise(sizes)]
+            self.encoder = nn.Sequential(nn.Flatten(), *chain.from_iterable(layers))
+            features = sizes[-1]
+        elif encoder == "conv":
+            net = Convolutions(
+                seen, channels=(32, 64), kernel=5, pool_last=True, initialisation=initialisation
+            )
+            self.encoder = nn.Sequential(net, nn.Flatten())
+            features = math.prod(net.shape)
+        self.heads = nn.ModuleList([GroupedLinear(classes, features, 2 * deep)])
+        if shallow_latents:
+            outlook = trunk.shapes[0][0] * _OUTLOOK**2
+            self.heads.append(GroupedLinear(classes, outlook, 2 * shallow_latents))
+        painted = (pose_groups * channels, height, width)
+        self.decoder: DenseDecoder | ConvDecoder
+        if decoder == "conv":
+            self.decoder = ConvDecoder(classes, latents, decoder_hidden, painted)
+        else:
+            self.decoder = DenseDecoder(classes, deep, shallow_latents, decoder_hidden, painted)
+        self.background: nn.Parameter | None = None
+        if self.pose is not None and outside == "background":
+            self.background = nn.Parameter(torch.full((pose_groups, channels), _BACKGROUND))
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def encode(
+        self,
+        x: Float[Tensor, "B channels height width"],
+        y: Int64[Tensor, " B"] | None = None,
+        sampled: bool = False,
+    ) -> Reading:
+        """Read pose, class and the style's posterior off images.
+
+        Args:
+            x: images in [0, 1].
+            y: class whose auto-encoder to use; None for the most probable one.
+            sampled: draw the pose from its density instead of taking its mean.
+
+        Raises:
+            ValueError: if `x` has another shape or type than the model takes, `y` another length
+                or, on the CPU, values out of range.
+        """
+        self._check(x, y)
+        return self._encode(x, y, sampled)
+
+    def latents(self, reading: Reading, sampled: bool = True) -> Code:
+        """Make a code from a reading: style drawn from its posterior, or its mean."""
+        z = reading.z.sample() if sampled else reading.z.mean
+        return Code(z, reading.y, reading.pose)
+
+    def decode(self, code: Code) -> PixelBernoulli:
+        """Return the likelihood p(x|z, y, pose) of an image for each code."""
+        return PixelBernoulli(self._show(self.decoder(code.z, code.y)[:, None], code.pose)[:, 0])
+
+    def canonical(
+        self, x: Float[Tensor, "B channels height width"], pose: Pose
+    ) -> Float[Tensor, "B seen height width"]:
+        """Factor the pose out of images; with pose groups, out of their feature maps."""
+        return x if self.pose is None else pose.factor_out(x, self.outside, self.stem)
+
+    # --- bounds ----------------------------------------------------------------------------
+
+    def elbo(
+        self, x: Float[Tensor, "B channels height width"], y: Int64[Tensor, " B"]
+    ) -> SupervisedElbo:
+        """Estimate the training objective with one sample of the posterior.
+
+        The pose is sampled if it is charged, and taken at its mean if it is free. Only the
+        labelled class's auto-encoder is computed.
+        """
+        self._check(x, y)
+        reading = self._encode(x, y, sampled=self.charged)
+        nll = -self.decode(self.latents(reading)).log_prob(x)
+        cross_entropy = -reading.log_omega.gather(1, y[:, None])[:, 0]
+        return SupervisedElbo(
+            nll, reading.z.kl().sum(-1), self._kl_pose(reading.statistics, nll), cross_entropy
+        )
+
+    def class_terms(
+        self, x: Float[Tensor, "B channels height width"], sampled: bool = True
+    ) -> ClassTerms:
+        """Bound every class's likelihood with one sample: all auto-encoders, no labels.
+
+        Args:
+            x: images in [0, 1].
+            sampled: draw styles, and the pose if it is charged, from their posteriors; otherwise
+                take the means, which is no bound but what a picture shows.
+        """
+        self._check(x, None)
+        statistics, _, pose = self._read_pose(x, sampled and self.charged)
+        features, log_omega = self._features(self.canonical(x, pose))
+        z = self._posteriors(features)
+        styles = z.sample() if sampled else z.mean
+        logits = self._show(self.decoder.every(styles).transpose(0, 1), pose)
+        nll = -PixelBernoulli(logits).log_prob(x[:, None])
+        return ClassTerms(nll, z.kl().sum(-1).t(), self._kl_pose(statistics, nll[:, 0]), log_omega)
+
+    @torch.no_grad()
+    def log_prob(
+        self, x: Float[Tensor, "B channels height width"], samples: int = 10
+    ) -> Float[Tensor, " B"]:
+        """Bound log p(x) from below by importance sampling, in nats per image.
+
+        p(x) is the mixture of all classes with equal weights, which is summed exactly; styles are
+        sampled, and the pose if it is charged: `log mean_k Σ_c π_c w_kc`. With a pose that is free
+        of charge this bounds log p(x | pose) instead.
+        """
+        self._check(x, None)
+        weights = []
+        for _ in range(samples):
+            statistics, h, pose = self._read_pose(x, self.charged)
+            z = self._posteriors(self._features(self.canonical(x, pose))[0])
+            styles = z.sample()  # (classes, B, latents)
+            logits = self._show(self.decoder.every(styles).transpose(0, 1), pose)
+            weight = PixelBernoulli(logits).log_prob(x[:, None])
+            weight = weight + _log_ratio(z, styles).t()
+            if statistics is not None and self.charged:
+                weight = weight + _log_ratio(statistics, h)[:, None]
+            weights.append(weight.logsumexp(1) - math.log(self.classes))
+        return torch.stack(weights).logsumexp(0) - math.log(samples)
+
+    # --- control ---------------------------------------------------------------------------
+
+    def act(
+        self, what: "Code | Float[Tensor, 'B channels height width']", element: Pose | Tensor
+    ) -> "Code | Tensor":
+        """Move an object: act on its pose with an element of the group.
+
+        Args:
+            what: a code, or images, which are read, moved and decoded again.
+            element: affine map(s) (3, 3) or (B, 3, 3) in pixels from the middle of the image, as
+                `symgen.groups.affine` makes them, or a `Pose` with a colour matrix as well.
+
+        Returns:
+            The moved code, or for images the moved reconstructions. On codes this is a group
+            action: acting with a and then with b equals acting with b∘a.
+
+        Raises:
+            ValueError: if the map is singular or not finite, or a colour meets a model without.
+
+        Example:
+            >>> from symgen.groups import affine
+            >>> model = ACE(image_shape=(1, 28, 28))
+            >>> shift = affine.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0, 0.0]))
+            >>> model.act(torch.rand(2, 1, 28, 28), shift).shape
+            torch.Size([2, 1, 28, 28])
+        """
+        if self.pose is None:
+            raise ValueError(
+                "this model has no symmetry statistics, so there is no pose to act on: "
+                "train one with pose='affine'"
+            )
+        if isinstance(what, Code):
+            return what._replace(pose=what.pose.after(element))
+        code = self.latents(self.encode(what), sampled=False)
+        return self.decode(code._replace(pose=code.pose.after(element))).mean
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        y: Int64[Tensor, " count"] | None = None,
+        pose: Literal["identity", "prior"] = "identity",
+    ) -> Float[Tensor, "count channels height width"]:
+        """Generate images from the prior of the styles: pixel probabilities.
+
+        Args:
+            count: number of images.
+            y: their classes; None draws them.
+            pose: show the canonical form, or draw the pose from its prior.
+        """
+        device = next(self.parameters()).device
+        if y is None:
+            y = torch.randint(self.classes, (count,), device=device)
+        z = self.density.standard((count, self.latent_count), device=device).sample()
+        h = self._identity(count)
+        if self.pose is not None and pose == "prior":
+            h = self.density.standard(h.shape, device=device).sample()
+        return self.decode(Code(z, y, self._element(h))).mean
+
+    @torch.no_grad()
+    def manifold(
+        self, z: Float[Tensor, "points latents"]
+    ) -> Float[Tensor, "classes points channels height width"]:
+        """Decode styles by every class in the canonical pose: pixel probabilities (Figs 1-4)."""
+        logits = self.decoder.every(z.expand(self.classes, *z.shape))
+        shown = self._show(logits.transpose(0, 1), self._element(self._identity(len(z))))
+        return PixelBernoulli(shown.transpose(0, 1)).mean
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _encode(self, x: Tensor, y: Tensor | None, sampled: bool) -> Reading:
+        statistics, h, pose = self._read_pose(x, sampled)
+        features, log_omega = self._features(self.canonical(x, pose))
+        y = log_omega.argmax(1) if y is None else y
+        outputs = [head(read, y) for head, read in zip(self.heads, features, strict=True)]
+        return Reading(statistics, h, pose, self._posterior(outputs), y, log_omega)
+
+    def _features(self, seen: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return what the style is read off, deepest first, and the classes' log-probabilities."""
+        maps = self.classifier.convolutions.layers(seen)
+        hidden, scores = self.classifier.read(maps[-1])
+        features = [hidden if self.encoder is None else self.encoder(seen)]
+        if len(self.heads) == 2:
+            features.append(functional.adaptive_avg_pool2d(maps[0], _OUTLOOK).flatten(1))
+        return features, precise(scores).log_softmax(1)
+
+    def _posteriors(self, features: Sequence[Tensor]) -> Density:
+        """Return the posteriors of every class, (classes, B, latents)."""
+        outputs = [
+            cast(GroupedLinear, head).every(read.expand(self.classes, *read.shape))
+            for head, read in zip(self.heads, features, strict=True)
+        ]
+        return self._posterior(outputs)
+
+    def _posterior(self, outputs: Sequence[Tensor]) -> Density:
+        parts = [precise(output).chunk(2, -1) for output in outputs]
+        mean, log_variance = (torch.cat(part, -1) for part in zip(*parts, strict=True))
+        return self.density(mean, log_variance)
+
+    def _read_pose(self, x: Tensor, sampled: bool) -> tuple[Density | None, Tensor, Pose]:
+        if self.pose is None:
+            h = self._identity(len(x))
+            return None, h, self._element(h)
+        statistics = self.pose(x)
+        h = statistics.sample() if sampled else statistics.mean
+        return statistics, h, self.pose.element(h)
+
+    def _element(self, h: Tensor) -> Pose:
+        if self.pose is None:
+            return Pose(torch.eye(3, dtype=h.dtype, device=h.device).expand(len(h), 1, 3, 3), None)
+        return self.pose.element(h)
+
+    def _identity(self, count: int) -> Tensor:
+        like = next(self.parameters())
+        return like.new_zeros(count, 0 if self.pose is None else len(self.pose.log_scale))
+
+    def _kl_pose(self, statistics: Density | None, like: Tensor) -> Tensor:
+        if statistics is None or not self.charged:
+            return torch.zeros_like(like)
+        return statistics.kl().sum(-1)
+
+    def _show(self, logits: Tensor, pose: Pose) -> Tensor:
+        """Show canonical logits (B, stack, painted, H, W) in a pose."""
+        logits = precise(logits)
+        if self.pose is None:
+            return logits
+        return pose.factor_in(logits, self.background, self.outside)
+
+    def _check(self, x: Tensor, y: Tensor | None) -> None:
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape or not x.is_floating_point():
+            channels, height, width = self.image_shape
+            raise ValueError(
+                f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
+                f"float images (batch, channels, height, width) = (B, {channels}, {height}, "
+                f"{width}) with values in [0, 1]"
+            )
+        if y is not None and (y.shape != x.shape[:1] or y.dtype != torch.int64):
+            raise ValueError(
+                f"y of shape {tuple(y.shape)} and {y.dtype} for {len(x)} images: give one int64 "
+                "label for each"
+            )
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            return  # on a GPU looking at the values would mean waiting
+        require_unit_range("x", x)
+        if y is not None and len(y) and not (y.min() >= 0 and y.max() < self.classes):
+            raise ValueError(
+                f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
+                f"{self.classes} classes, 0 to {self.classes - 1}"
+            )
+
+
+def _log_ratio(posterior: Density, sample: Tensor) -> Tensor:
+    """Return log p(sample) - log q(sample), summed over the last dimension."""
+    prior = posterior.standard(sample.shape, device=sample.device)
+    return (prior.log_prob(sample) - posterior.log_prob(sample)).sum(-1)

@@ -1,0 +1,140 @@
+"""Convolutional nets that read an image."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from symgen.nets.linear import Linear
+
+__all__ = ["Convolutions", "ImageReader"]
+
+
+class Convolutions(nn.Module):
+    """Convolutions that keep the size, with 2 × 2 max-pooling between them and rectifiers.
+
+    Args:
+        image_shape: channels, height and width of the input.
+        channels: output channels of each convolution.
+        kernel: side of the kernels, odd.
+        pool: side of an average pooling of the input, 1 for none: a coarser look at the image
+            costs as many times less as the pool has pixels.
+        pool_last: whether to pool after the last convolution too.
+        initialisation: "fan_in" draws weights from N(0, 2/fan-in) (He et al. 2015); "paper" draws
+            them from U(-1, 1) divided by the root of the product of all four dimensions
+            (Georgiev 2016, appendix A). Biases are zero.
+
+    Example:
+        >>> net = Convolutions((1, 28, 28), channels=(32, 64, 128), kernel=3)
+        >>> net.shape, [tuple(h.shape) for h in net.layers(torch.rand(5, 1, 28, 28))]
+        ((128, 7, 7), [(5, 32, 14, 14), (5, 64, 7, 7), (5, 128, 7, 7)])
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        *,
+        channels: Sequence[int],
+        kernel: int,
+        pool: int = 1,
+        pool_last: bool = False,
+        initialisation: Literal["fan_in", "paper"] = "fan_in",
+    ) -> None:
+        super().__init__()
+        inputs, height, width = image_shape
+        height, width = height // pool, width // pool
+        self.pool = pool
+        self.pools = [*(True for _ in channels[1:]), pool_last]
+        convolutions = []
+        self.shapes: list[tuple[int, int, int]] = []
+        for outputs, pools in zip(channels, self.pools, strict=True):
+            layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+            fan_in = inputs * kernel**2
+            with torch.no_grad():
+                if initialisation == "paper":
+                    layer.weight.uniform_(-1, 1).div_(math.sqrt(outputs * fan_in))
+                else:
+                    layer.weight.normal_(0, math.sqrt(2 / fan_in))
+                layer.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
+            convolutions.append(layer)
+            height, width = (height // 2, width // 2) if pools else (height, width)
+            self.shapes.append((outputs, height, width))
+            inputs = outputs
+        if min(height, width) < 1:
+            raise ValueError(
+                f"images of {tuple(image_shape)} are too small for {len(channels)} convolutions "
+                f"with pooling (pool={pool}): take fewer, or a smaller pool"
+            )
+        self.convolutions = nn.ModuleList(convolutions)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the result."""
+        return self.shapes[-1]
+
+    def layers(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> list[Float[Tensor, "rows _ _ _"]]:
+        """Return the result of every convolution, the first one first."""
+        # Channels last, the layout in which the CPU convolves and pools at full speed; with one
+        # input channel the strides do not say it, so it is asked for at every step.
+        layout = torch.channels_last
+        h = functional.avg_pool2d(x, self.pool) if self.pool > 1 else x
+        results = []
+        for layer, pools in zip(self.convolutions, self.pools, strict=True):
+            convolution = cast(nn.Conv2d, layer)
+            weight = convolution.weight.contiguous(memory_format=layout)
+            h = functional.conv2d(
+                h.contiguous(memory_format=layout), weight, convolution.bias, padding="same"
+            ).contiguous(memory_format=layout)
+            h = (functional.max_pool2d(h, 2) if pools else h).relu()
+            results.append(h)
+        return results
+
+    def forward(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows features height2 width2"]:
+        """Return the result of the last convolution."""
+        return self.layers(x)[-1]
+
+
+class ImageReader(nn.Module):
+    """Convolutions and one hidden layer: numbers read off an image.
+
+    Args:
+        convolutions: what looks at the image.
+        hidden: units of the hidden layer between features and outputs.
+        outputs: how many numbers to read.
+        dropout: probability to drop a hidden unit during training.
+
+    Example:
+        >>> net = Convolutions((1, 28, 28), channels=(20, 20), kernel=5)
+        >>> ImageReader(net, hidden=50, outputs=6)(torch.rand(4, 1, 28, 28)).shape
+        torch.Size([4, 6])
+    """
+
+    def __init__(
+        self, convolutions: Convolutions, hidden: int, outputs: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.convolutions = convolutions
+        self.hidden = Linear(math.prod(convolutions.shape), hidden)
+        self.head = Linear(hidden, outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def read(
+        self, features: Float[Tensor, "rows features height width"]
+    ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows outputs"]]:
+        """Return the hidden layer and the outputs for the convolutions' features."""
+        hidden = self.hidden(features.flatten(1)).relu()
+        return hidden, self.head(self.dropout(hidden))
+
+    def forward(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows outputs"]:
+        """Return the outputs."""
+        return self.read(self.convolutions(x))[1]

@@ -1,0 +1,117 @@
+"""Decoders from a few latents to an image, one net for every class."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import cast
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from symgen.nets.grouped import GroupedConvTranspose, GroupedLinear
+
+__all__ = ["ConvDecoder", "DenseDecoder"]
+
+
+class DenseDecoder(nn.Module):
+    """Fully connected decoders, one for each class: hyperbolic tangents, then logits.
+
+    Shallow latents, the last of a style, join at the last hidden layer.
+
+    Args:
+        classes: number of decoders.
+        deep: latents that enter the first layer.
+        shallow: latents that enter at the last hidden layer.
+        hidden: units of the hidden layers.
+        shape: channels, height and width of the result.
+
+    Example:
+        >>> import torch
+        >>> decoder = DenseDecoder(10, deep=1, shallow=0, hidden=(20,), shape=(1, 8, 8))
+        >>> decoder(torch.zeros(3, 1), torch.tensor([7, 0, 7])).shape
+        torch.Size([3, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        deep: int,
+        shallow: int,
+        hidden: Sequence[int],
+        shape: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.split = [deep, shallow]
+        self.shape = shape
+        sizes = (deep, *hidden, math.prod(shape))
+        self.layers = nn.ModuleList(GroupedLinear(classes, *pair) for pair in pairwise(sizes))
+        self.join = GroupedLinear(classes, shallow, sizes[-2]) if shallow else None
+
+    def forward(
+        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
+    ) -> Float[Tensor, "B painted height width"]:
+        """Decode every style by the decoder of its class."""
+        return self._decode(z, lambda layer, h: layer(h, y))
+
+    def every(
+        self, z: Float[Tensor, "classes B latents"]
+    ) -> Float[Tensor, "classes B painted height width"]:
+        """Decode styles by all decoders, each its own styles."""
+        return self._decode(z, GroupedLinear.every)
+
+    def _decode(self, z: Tensor, apply: Callable[[GroupedLinear, Tensor], Tensor]) -> Tensor:
+        h, shallow = z.split(self.split, -1)
+        *hidden, last = cast(list[GroupedLinear], list(self.layers))
+        for layer in hidden:
+            h = apply(layer, h)
+            if self.join is not None and layer is hidden[-1]:
+                h = h + apply(self.join, shallow)
+            h = h.tanh()
+        return apply(last, h).unflatten(-1, self.shape)
+
+
+class ConvDecoder(nn.Module):
+    """Decoders that end in two transposed convolutions of 5 × 5, one net for each class.
+
+    Args:
+        classes: number of decoders.
+        latents: latents of a style.
+        hidden: units of the fully connected layers that come first.
+        shape: channels, height and width of the result.
+
+    Raises:
+        ValueError: if the sides cannot be reached by doubling twice.
+
+    Example:
+        >>> import torch
+        >>> decoder = ConvDecoder(10, latents=2, hidden=(20,), shape=(3, 32, 32))
+        >>> decoder.every(torch.zeros(10, 5, 2)).shape
+        torch.Size([10, 5, 3, 32, 32])
+    """
+
+    def __init__(
+        self, classes: int, latents: int, hidden: Sequence[int], shape: tuple[int, int, int]
+    ) -> None:
+        super().__init__()
+        channels, height, width = shape
+        if height % 4 or width % 4:
+            raise ValueError(
+                f"decoder='conv' doubles the size twice, which cannot end at {height} × {width}: "
+                "give images whose sides are multiples of 4, or take decoder='dense'"
+            )
+        self.small = (64, height // 4, width // 4)
+        self.dense = DenseDecoder(classes, latents, 0, hidden, self.small)
+        self.first = GroupedConvTranspose(classes, 64, 32, kernel=5)
+        self.second = GroupedConvTranspose(classes, 32, channels, kernel=5)
+
+    def forward(
+        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
+    ) -> Float[Tensor, "B painted height width"]:
+        """Decode every style by the decoder of its class."""
+        return self.second(self.first(self.dense(z, y).tanh(), y).tanh(), y)
+
+    def every(
+        self, z: Float[Tensor, "classes B latents"]
+    ) -> Float[Tensor, "classes B painted height width"]:
+        """Decode styles by all decoders, each its own styles."""
+        return self.second.every(self.first.every(self.dense.every(z).tanh()).tanh())

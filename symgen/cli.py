@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 import tyro
@@ -21,7 +21,6 @@ from symgen.data import Sequences
 from symgen.experiments import (
     PRESETS,
     DataConfig,
-    Experiment,
     OpenRun,
     evaluate_run,
     open_run,
@@ -56,11 +55,14 @@ Each takes --help. Start with: symgen train demo
 """
 
 
+ExperimentT = TypeVar("ExperimentT")
+
+
 @dataclass(frozen=True)
-class _Train:
+class _Train(Generic[ExperimentT]):
     """Train a preset. Every number of it can be replaced by an option below."""
 
-    experiment: OmitArgPrefixes[Experiment]
+    experiment: OmitArgPrefixes[ExperimentT]
     out: Path | None = None
     """Run folder to write; by default runs/PRESET."""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
@@ -201,7 +203,8 @@ def _train(words: Sequence[str]) -> None:
         return
     else:
         name, resume = words[0], False
-        options = _parse(_Train, f"train {name}", words[1:], _Train(preset(name)))
+        chosen = preset(name)
+        options = _parse(_Train[type(chosen)], f"train {name}", words[1:], _Train(chosen))
         experiment = options.experiment
         folder = Path("runs") / name if options.out is None else options.out
     with _progress("training") as show:

@@ -115,19 +115,20 @@ def test_no_ink_is_lost(distortion, handwriting):
     assert kept.min() > 0.9
 
 
-def test_white_images_stay_within_range():
-    images = made(DistortedImages(constant(*[255] * 200), "rts")).images
+@pytest.mark.parametrize("size", [3, 28])  # at 3 there is no margin and rounding exceeds 1
+def test_white_images_stay_within_range(size):
+    images = made(DistortedImages(constant(*[255] * 2000, size=size), "rts")).images
     assert images.max() == 1
     assert images.min() == 0
 
 
-def reaches(values: torch.Tensor, least: float, greatest: float) -> None:
+def reaches(values: torch.Tensor, least: float, greatest: float, bins: int = 10) -> None:
     """Check that values lie within bounds, come near both and spread evenly between them."""
     span = greatest - least
     assert least - 1e-5 * span <= values.min() < least + 0.005 * span
     assert greatest - 0.005 * span < values.max() <= greatest + 1e-5 * span
-    shares = torch.histc((values - least) / span, 10, 0, 1) / len(values)
-    assert (shares - 0.1).abs().max() < 0.02
+    shares = torch.histc((values - least) / span, bins, 0, 1) / len(values)
+    assert (shares - 1 / bins).abs().max() < 0.02
 
 
 @pytest.mark.parametrize("fixed", [True, False])
@@ -195,12 +196,17 @@ def test_an_undistorted_image_is_the_image():
 
 
 @pytest.mark.parametrize("distortion", ["translated", "rts", "tc"])
-def test_canvases_grow_along_both_sides(distortion):
-    pixels = torch.full((2, 1, 28, 14), 255, dtype=torch.uint8)
-    source = DistortedImages(Images(pixels, torch.zeros(2, dtype=torch.int64)), distortion)
+def test_each_side_has_its_own_margin(distortion):
+    pixels = torch.full((1000, 1, 28, 14), 255, dtype=torch.uint8)
+    source = DistortedImages(Images(pixels, torch.zeros(1000, dtype=torch.int64)), distortion)
     sides = {"rts": (42, 20)}.get(distortion, (60, 30))
     assert source.image_shape == (1, *sides)
-    assert made(source).images.shape == (2, 1, *sides)
+    batch = made(source)
+    assert batch.images.shape == (1000, 1, *sides)
+    assert (batch.images > 0).any(0).all()
+    longest = {"rts": (3, 7)}.get(distortion, (8, 16))
+    for axis in (0, 1):
+        reaches(batch.pose[:, axis, 2], -longest[axis], longest[axis], bins=1)
 
 
 def test_clutter_is_laid_over_the_translated_digit(digits):
@@ -211,16 +217,15 @@ def test_clutter_is_laid_over_the_translated_digit(digits):
 
 
 def test_clutter_is_six_patches_of_six_by_six_anywhere():
-    black_among_white = constant(0, *[200] * 50)
-    source = DistortedImages(black_among_white, "tc", fixed=False)
-    lit = bytes_of(source.make(torch.zeros(3000, dtype=torch.int64), torch.Generator())) == 200
+    black, white = (torch.full((1, 1, 28, 42), value, dtype=torch.uint8) for value in (0, 200))
+    source = DistortedImages(Images(torch.cat([black, white]), torch.arange(2)), "tc", fixed=False)
+    lit = bytes_of(source.make(torch.zeros(4000, dtype=torch.int64), torch.Generator())) == 200
+    assert lit.shape == (4000, 1, 60, 90)
     area = lit.sum((1, 2, 3))
     assert area.min() >= 36
     assert area.max() == 6 * 36
-    assert (area == 6 * 36).float().mean() > 0.5  # most do not overlap
+    assert (area == 6 * 36).float().mean() > 0.6  # most do not overlap
     assert lit.any(0).all()  # every pixel is reached, the corners too
-    corner = lit[:, 0, 0, 0].float().mean()
-    assert 0.0003 < corner < 0.006  # 6 of 55 x 55 places on average
 
 
 def test_patches_are_cut_anywhere_and_keep_their_orientation():

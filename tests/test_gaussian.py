@@ -40,3 +40,11 @@ def test_gradients_flow_through_samples(device, dtype):
     Gaussian(mean, log_variance).sample().square().sum().backward()
     assert mean.grad is not None and mean.grad.ne(0).all()
     assert log_variance.grad is not None and log_variance.grad.ne(0).all()
+
+
+def test_standard_is_the_prior(device, dtype):
+    prior = Gaussian.standard((2, 3), device=device, dtype=dtype)
+    x = prior.sample(5)
+    assert x.shape == (5, 2, 3) and x.dtype == dtype and x.device.type == device.type
+    torch.testing.assert_close(prior.log_prob(x), standard_normal_log_prob(x))
+    assert prior.kl().eq(0).all()

@@ -131,6 +131,45 @@ def test_background_lies_outside(images):
     torch.testing.assert_close(edge, (images[..., -1] + 1) / 2)
 
 
+@pytest.mark.parametrize("values", [(0.25,), (0.25, -1.0)])
+def test_a_background_may_be_a_tensor_with_a_value_for_each_channel(images, poses, values):
+    background = images.new_tensor(values).squeeze()
+    expected = torch.stack(
+        [warp(images[:, k : k + 1], poses, background=values[k % len(values)]) for k in range(2)],
+        -4,
+    ).squeeze(-3)
+    torch.testing.assert_close(warp(images, poses, background=background), expected)
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_gradients_reach_a_learned_background(shape, device):
+    options = {"dtype": torch.float64, "device": device}
+    images = torch.rand(3, 2, 4, 5, **options)
+    pose = affine.exp(torch.tensor([0.3, 0.1, 0.02, 0.01, 2.0, 0.2], **options))
+    background = torch.rand(shape, **options).requires_grad_()
+    assert torch.autograd.gradcheck(lambda b: warp(images, pose, background=b), background)
+    # The share of a pixel that lies outside is what the background brings to it.
+    shares = 1 - warp(torch.ones_like(images), pose)
+    warp(images, pose, background=background).sum().backward()
+    assert background.grad is not None and background.grad.sum() > 1
+    torch.testing.assert_close(background.grad.sum(), shares.sum())
+
+
+def test_a_background_of_zero_changes_no_bit(images, poses):
+    plain = warp(images, poses)
+    assert torch.equal(warp(images, poses, background=0.0), plain)
+    assert torch.equal(warp(images, poses, background=images.new_zeros(2)), plain)
+
+
+def test_a_border_is_a_clamped_coordinate(images, poses):
+    """Far enough inside a frame of repeated edges nothing is outside."""
+    framed = torch.nn.functional.pad(images, (40, 40, 40, 40), mode="replicate")
+    larger = warp(framed, poses)[..., 40:-40, 40:-40]
+    torch.testing.assert_close(warp(images, poses, outside="border"), larger)
+    ignored = warp(images, poses, background=0.7, outside="border")
+    torch.testing.assert_close(ignored, larger)
+
+
 def test_batches_broadcast_and_two_rows_are_enough(images, poses):
     one_by_one = torch.stack([torch.stack([warp(image, g) for g in poses]) for image in images])
     close = torch.testing.assert_close
@@ -166,3 +205,17 @@ def test_bad_input_is_named(images, pose, message, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=message):
         warp(images, pose)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"background": torch.zeros(2)}, r"background of shape \(2,\) for images \(3, 4, 5\)"),
+        ({"background": torch.zeros(3, 1, 1)}, r"shape \(3, 1, 1\).*one for each channel"),
+        ({"outside": "mirror"}, "outside='mirror'.*'background' or 'border'"),
+    ],
+)
+def test_bad_surroundings_are_named(options, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=message):
+        warp(torch.zeros(3, 4, 5), torch.eye(3), **options)

@@ -46,7 +46,9 @@ class SequenceSource(Source[SequenceBatch], Protocol):
 
 
 class Sequences(Batches[SequenceBatch]):
-    """Iterates over a source of sequences in batches; all arguments as of `Batches`.
+    """Iterates over sequences in batches that depend on nothing but `seed` and the step.
+
+    These are the `Batches` of a source whose factors have names, which the metrics ask for.
 
     Args:
         source: what makes sequences from item numbers.

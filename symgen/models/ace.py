@@ -201,10 +201,19 @@ class ACE(Pretrained):
                 f"classes={classes}, latents={latents}, shallow_latents={shallow_latents}: give "
                 "at least one class and one latent that is not shallow"
             )
-        if shallow_latents and (encoder != "shared" or decoder != "dense"):
+        for name, given, known in (
+            ("encoder", encoder, ("dense", "conv", "shared")),
+            ("decoder", decoder, ("dense", "conv")),
+            ("outside", outside, ("background", "border")),
+            ("initialisation", initialisation, ("fan_in", "paper")),
+        ):
+            if given not in known:
+                raise ValueError(f"{name}={given!r}: choose {' or '.join(known)}")
+        if shallow_latents and (encoder != "shared" or decoder != "dense" or not decoder_hidden):
             raise ValueError(
-                f"shallow_latents={shallow_latents} are read off a shared trunk and decoded "
-                "densely: take encoder='shared', decoder='dense'"
+                f"shallow_latents={shallow_latents} are read off a shared trunk and join a dense "
+                "decoder's last hidden layer: take encoder='shared', decoder='dense' and at least "
+                "one size in decoder_hidden"
             )
         if pose is None and pose_groups > 1:
             raise ValueError(f"pose_groups={pose_groups} without a pose: take pose='affine'")
@@ -268,7 +277,8 @@ class ACE(Pretrained):
             self.decoder = DenseDecoder(classes, deep, shallow_latents, decoder_hidden, painted)
         self.background: nn.Parameter | None = None
         if self.pose is not None and outside == "background":
-            self.background = nn.Parameter(torch.full((pose_groups, channels), _BACKGROUND))
+            each = _BACKGROUND / pose_groups  # the layers' logits are added
+            self.background = nn.Parameter(torch.full((pose_groups, channels), each))
 
     # --- reading ---------------------------------------------------------------------------
 

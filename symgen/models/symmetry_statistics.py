@@ -92,7 +92,7 @@ class Pose(NamedTuple):
         self,
         images: Float[Tensor, "B channels height width"],
         outside: Outside,
-        stem: Callable[[Tensor], Tensor] = nn.Identity(),
+        stem: Callable[[Tensor], Tensor] | None = None,
     ) -> Float[Tensor, "B seen height width"]:
         """Bring images to their canonical form.
 
@@ -100,16 +100,17 @@ class Pose(NamedTuple):
             images: images as they are.
             outside: what lies outside of them.
             stem: net that makes the feature maps, of which every group is read by its own map.
-                It comes after the colour, which acts on the channels of an image.
+                It comes after the colour, which acts on the channels of an image. None for none.
         """
         if self.colour is not None:
             images = _recolour(images, colour.inverse(self.colour))
-        maps = precise(stem(images)).unflatten(1, (self.affine.shape[-3], -1))
-        return warp(maps, self.affine, outside=outside).flatten(1, 2)
+        maps = images if stem is None else precise(stem(images))
+        maps = maps.unflatten(1, (self.affine.shape[-3], -1))
+        return warp(maps, _rows(self.affine), outside=outside).flatten(1, 2)
 
     def factor_in(
         self,
-        logits: Float[Tensor, "B stack channels height width"],
+        logits: Float[Tensor, "B stack painted height width"],
         background: Float[Tensor, "groups channels"] | None,
         outside: Outside,
     ) -> Float[Tensor, "B stack channels height width"]:
@@ -120,11 +121,11 @@ class Pose(NamedTuple):
 
         Args:
             logits: one or more canonical images for each pose; the layers that the groups paint,
-                if there are several, lie one after the other in `channels` and are added.
+                if there are several, lie one after the other in `painted` and are added.
             background: logit of everything outside the canonical image; None for 0.
             outside: "background", or "border" to repeat the edge instead.
         """
-        back = affine.inverse(self.affine)
+        back = _rows(affine.inverse(self.affine))
         stack, groups = logits.shape[1], self.affine.shape[-3]
         layers = logits.unflatten(2, (groups, -1)).transpose(1, 2)  # (B, groups, stack, ch, H, W)
         base = 0.0 if background is None else background[:, None, :, None, None]
@@ -133,6 +134,11 @@ class Pose(NamedTuple):
         if self.colour is not None:
             result = _recolour(result, self.colour[..., None, :, :])
         return result
+
+
+def _rows(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2 3"]:
+    """Leave out the last row (0, 0, 1): without it the warp need not divide."""
+    return matrix[..., :2, :]
 
 
 class _CentreOfMass(nn.Module):

@@ -49,8 +49,10 @@ class ACEConfig:
     """Channels of the classifier's 3 × 3 convolutions."""
     classifier_hidden: int = 700
     """Units between its features and the classes."""
+    classifier_window: int | None = None
+    """Side of the middle of the canonical image that the classifier sees; None for all."""
     classifier_pool: int = 1
-    """How much coarser the classifier sees the canonical image."""
+    """How much coarser the classifier sees it."""
     pose_channels: tuple[int, ...] = (20, 20)
     """Channels of the pose net's 5 × 5 convolutions."""
     pose_hidden: int = 50
@@ -60,7 +62,7 @@ class ACEConfig:
     dropout: float = 0.5
     """Probability to drop a hidden unit of the classifier."""
     initialisation: Literal["fan_in", "paper"] = "fan_in"
-    """Initial weights of convolutions."""
+    """Initial weights: such that keep the size of the numbers, or the paper's."""
 
     def build(self, image_shape: tuple[int, int, int], classes: int) -> ACE:
         """Make the model; its weights come from the global random generator."""

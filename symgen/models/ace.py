@@ -144,12 +144,14 @@ class ACE(Pretrained):
             "border" to repeat the edge, for photographs.
         classifier_channels: of its 3 × 3 convolutions.
         classifier_hidden: units between its features and its classes.
-        classifier_pool: how much coarser it sees the canonical image.
+        classifier_window: side of the middle of the canonical image that it sees; None for all.
+        classifier_pool: how much coarser it sees it.
         pose_channels: of the pose net's 5 × 5 convolutions.
         pose_hidden: units between the pose net's features and the pose.
         pose_pool: how much coarser the pose net sees the image.
         dropout: probability to drop a hidden unit of the classifier.
-        initialisation: of convolutions, "fan_in" or "paper".
+        initialisation: "fan_in" for weights that keep the size of the numbers, or "paper" for
+            those of the paper and its author's code.
 
     Raises:
         ValueError: if the numbers do not fit together.
@@ -183,6 +185,7 @@ class ACE(Pretrained):
         outside: Outside = "background",
         classifier_channels: Sequence[int] = (32, 64, 128),
         classifier_hidden: int = 700,
+        classifier_window: int | None = None,
         classifier_pool: int = 1,
         pose_channels: Sequence[int] = (20, 20),
         pose_hidden: int = 50,
@@ -244,8 +247,15 @@ class ACE(Pretrained):
         if pose_groups > 1:
             self.stem = nn.Conv2d(channels, pose_groups * stem_channels, 3, padding=1)
         seen = (channels if pose_groups == 1 else pose_groups * stem_channels, height, width)
+        window = max(height, width) if classifier_window is None else classifier_window
+        if not 0 < window <= max(height, width):
+            raise ValueError(
+                f"classifier_window={classifier_window} of images of {height} × {width}: give a "
+                "number of pixels up to their side, or None"
+            )
+        self.window = (min(window, height), min(window, width))
         trunk = Convolutions(
-            seen,
+            (seen[0], *self.window),
             channels=classifier_channels,
             kernel=3,
             pool=classifier_pool,
@@ -265,16 +275,19 @@ class ACE(Pretrained):
             )
             self.encoder = nn.Sequential(net, nn.Flatten())
             features = math.prod(net.shape)
-        self.heads = nn.ModuleList([GroupedLinear(classes, features, 2 * deep)])
+        self.heads = nn.ModuleList([GroupedLinear(classes, features, 2 * deep, initialisation)])
         if shallow_latents:
             outlook = trunk.shapes[0][0] * _OUTLOOK**2
-            self.heads.append(GroupedLinear(classes, outlook, 2 * shallow_latents))
+            head = GroupedLinear(classes, outlook, 2 * shallow_latents, initialisation)
+            self.heads.append(head)
         painted = (pose_groups * channels, height, width)
         self.decoder: DenseDecoder | ConvDecoder
         if decoder == "conv":
-            self.decoder = ConvDecoder(classes, latents, decoder_hidden, painted)
+            self.decoder = ConvDecoder(classes, latents, decoder_hidden, painted, initialisation)
         else:
-            self.decoder = DenseDecoder(classes, deep, shallow_latents, decoder_hidden, painted)
+            self.decoder = DenseDecoder(
+                classes, deep, shallow_latents, decoder_hidden, painted, initialisation
+            )
         self.background: nn.Parameter | None = None
         if self.pose is not None and outside == "background":
             each = _BACKGROUND / pose_groups  # the layers' logits are added
@@ -457,7 +470,7 @@ class ACE(Pretrained):
 
     def _features(self, seen: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return what the style is read off, deepest first, and the classes' log-probabilities."""
-        maps = self.classifier.convolutions.layers(seen)
+        maps = self.classifier.convolutions.layers(_middle(seen, self.window))
         hidden, scores = self.classifier.read(maps[-1])
         features = [hidden if self.encoder is None else self.encoder(seen)]
         if len(self.heads) == 2:
@@ -527,6 +540,12 @@ class ACE(Pretrained):
                 f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
                 f"{self.classes} classes, 0 to {self.classes - 1}"
             )
+
+
+def _middle(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut the middle of this height and width out of images."""
+    top, left = (x.shape[2] - size[0]) // 2, (x.shape[3] - size[1]) // 2
+    return x[:, :, top : top + size[0], left : left + size[1]]
 
 
 def _log_ratio(posterior: Density, sample: Tensor) -> Tensor:

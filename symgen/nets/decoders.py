@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import cast
+from typing import Literal, cast
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ class DenseDecoder(nn.Module):
         shallow: latents that enter at the last hidden layer.
         hidden: units of the hidden layers.
         shape: channels, height and width of the result.
+        initialisation: of the weights, see `GroupedLinear`.
 
     Example:
         >>> import torch
@@ -39,13 +41,15 @@ class DenseDecoder(nn.Module):
         shallow: int,
         hidden: Sequence[int],
         shape: tuple[int, int, int],
+        initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
         super().__init__()
         self.split = [deep, shallow]
         self.shape = shape
         sizes = (deep, *hidden, math.prod(shape))
-        self.layers = nn.ModuleList(GroupedLinear(classes, *pair) for pair in pairwise(sizes))
-        self.join = GroupedLinear(classes, shallow, sizes[-2]) if shallow else None
+        make = partial(GroupedLinear, classes, initialisation=initialisation)
+        self.layers = nn.ModuleList(make(*pair) for pair in pairwise(sizes))
+        self.join = make(shallow, sizes[-2]) if shallow else None
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
@@ -78,6 +82,7 @@ class ConvDecoder(nn.Module):
         latents: latents of a style.
         hidden: units of the fully connected layers that come first.
         shape: channels, height and width of the result.
+        initialisation: of the weights, see `GroupedLinear`.
 
     Raises:
         ValueError: if the sides cannot be reached by doubling twice.
@@ -90,7 +95,12 @@ class ConvDecoder(nn.Module):
     """
 
     def __init__(
-        self, classes: int, latents: int, hidden: Sequence[int], shape: tuple[int, int, int]
+        self,
+        classes: int,
+        latents: int,
+        hidden: Sequence[int],
+        shape: tuple[int, int, int],
+        initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
         super().__init__()
         channels, height, width = shape
@@ -100,9 +110,9 @@ class ConvDecoder(nn.Module):
                 "give images whose sides are multiples of 4, or take decoder='dense'"
             )
         self.small = (64, height // 4, width // 4)
-        self.dense = DenseDecoder(classes, latents, 0, hidden, self.small)
-        self.first = GroupedConvTranspose(classes, 64, 32, kernel=5)
-        self.second = GroupedConvTranspose(classes, 32, channels, kernel=5)
+        self.dense = DenseDecoder(classes, latents, 0, hidden, self.small, initialisation)
+        self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
+        self.second = GroupedConvTranspose(classes, 32, channels, 5, initialisation)
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]

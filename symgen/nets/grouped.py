@@ -1,6 +1,7 @@
 """Linear layers with a weight of their own for every group of rows: one decoder per class."""
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -121,13 +122,14 @@ def grouped_linear(
 class GroupedLinear(nn.Module):
     """As many fully connected layers as there are groups, side by side.
 
-    Weights are drawn from N(0, s²) with s = 1/(√inputs + √outputs), biases are zero, as in the
-    author's code of ACE (Georgiev 2015).
-
     Args:
         groups: number of groups, such as classes.
         inputs: size of a row.
         outputs: size of the result.
+        initialisation: "fan_in" draws weights from N(0, 1/inputs) and biases from
+            U(±1/√inputs), so that even a layer on a single latent bends it; "paper" draws weights
+            from N(0, s²) with s = 1/(√inputs + √outputs) and leaves biases zero, as the author's
+            code of ACE does (Georgiev 2015).
 
     Example:
         >>> layer = GroupedLinear(groups=10, inputs=8, outputs=4)
@@ -137,11 +139,20 @@ class GroupedLinear(nn.Module):
         torch.Size([10, 3, 4])
     """
 
-    def __init__(self, groups: int, inputs: int, outputs: int) -> None:
+    def __init__(
+        self,
+        groups: int,
+        inputs: int,
+        outputs: int,
+        initialisation: Literal["fan_in", "paper"] = "fan_in",
+    ) -> None:
         super().__init__()
-        scale = 1 / (math.sqrt(inputs) + math.sqrt(outputs))
+        paper = initialisation == "paper"
+        scale = 1 / (math.sqrt(inputs) + (math.sqrt(outputs) if paper else 0))
         self.weight = nn.Parameter(scale * torch.randn(groups, outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(groups, outputs))
+        if not paper:
+            nn.init.uniform_(self.bias, -scale, scale)
         for parameter in self.parameters():
             parameter.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -175,6 +186,7 @@ class GroupedConvTranspose(nn.Module):
         inputs: input channels.
         outputs: output channels.
         kernel: side of the patches, odd.
+        initialisation: of the weights, see `GroupedLinear`.
 
     Example:
         >>> layer = GroupedConvTranspose(groups=10, inputs=8, outputs=3, kernel=5)
@@ -182,10 +194,18 @@ class GroupedConvTranspose(nn.Module):
         torch.Size([2, 3, 8, 8])
     """
 
-    def __init__(self, groups: int, inputs: int, outputs: int, kernel: int) -> None:
+    def __init__(
+        self,
+        groups: int,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        initialisation: Literal["fan_in", "paper"] = "fan_in",
+    ) -> None:
         super().__init__()
         self.kernel = kernel
-        self.patches = GroupedLinear(groups, inputs, outputs * kernel * kernel)
+        self.patches = GroupedLinear(groups, inputs, outputs * kernel * kernel, initialisation)
+        self.patches.bias.data.zero_()
         self.patches.bias.requires_grad_(False)  # one bias per channel instead
         self.bias = nn.Parameter(torch.zeros(groups, outputs))
         self.bias.per_class = True  # pyright: ignore[reportAttributeAccessIssue]

@@ -281,17 +281,20 @@ class ACE(Pretrained):
             head = GroupedLinear(classes, outlook, 2 * shallow_latents, initialisation)
             self.heads.append(head)
         painted = (pose_groups * channels, height, width)
+        dark = _BACKGROUND / pose_groups if outside == "background" else 0.0  # layers are added
+        bias = dark if initialisation == "fan_in" else 0.0
         self.decoder: DenseDecoder | ConvDecoder
         if decoder == "conv":
-            self.decoder = ConvDecoder(classes, latents, decoder_hidden, painted, initialisation)
+            self.decoder = ConvDecoder(
+                classes, latents, decoder_hidden, painted, initialisation, bias
+            )
         else:
             self.decoder = DenseDecoder(
-                classes, deep, shallow_latents, decoder_hidden, painted, initialisation
+                classes, deep, shallow_latents, decoder_hidden, painted, initialisation, bias
             )
         self.background: nn.Parameter | None = None
         if self.pose is not None and outside == "background":
-            each = _BACKGROUND / pose_groups  # the layers' logits are added
-            self.background = nn.Parameter(torch.full((pose_groups, channels), each))
+            self.background = nn.Parameter(torch.full((pose_groups, channels), dark))
 
     # --- reading ---------------------------------------------------------------------------
 

@@ -17,6 +17,10 @@ __all__ = ["Convolutions", "ImageReader"]
 class Convolutions(nn.Module):
     """Convolutions that keep the size, with 2 × 2 max-pooling between them and rectifiers.
 
+    Attributes:
+        size: height and width that the first convolution sees.
+        shapes: channels, height and width of the result of each convolution.
+
     Args:
         image_shape: channels, height and width of the input.
         channels: output channels of each convolution.
@@ -47,6 +51,7 @@ class Convolutions(nn.Module):
         super().__init__()
         inputs, height, width = image_shape
         height, width = height // pool, width // pool
+        self.size = (height, width)
         self.pool = pool
         self.pools = [*(True for _ in channels[1:]), pool_last]
         convolutions = []

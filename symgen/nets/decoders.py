@@ -26,6 +26,8 @@ class DenseDecoder(nn.Module):
         hidden: units of the hidden layers.
         shape: channels, height and width of the result.
         initialisation: of the weights, see `GroupedLinear`.
+        bias: initial logit of every pixel. Where most pixels are dark it should say so, or the
+            latents will: what darkens the image first is then learned as a style.
 
     Example:
         >>> import torch
@@ -42,6 +44,7 @@ class DenseDecoder(nn.Module):
         hidden: Sequence[int],
         shape: tuple[int, int, int],
         initialisation: Literal["fan_in", "paper"] = "fan_in",
+        bias: float = 0.0,
     ) -> None:
         super().__init__()
         self.split = [deep, shallow]
@@ -49,6 +52,7 @@ class DenseDecoder(nn.Module):
         sizes = (deep, *hidden, math.prod(shape))
         make = partial(GroupedLinear, classes, initialisation=initialisation)
         self.layers = nn.ModuleList(make(*pair) for pair in pairwise(sizes))
+        nn.init.constant_(cast(GroupedLinear, self.layers[-1]).bias, bias)
         self.join = make(shallow, sizes[-2]) if shallow else None
 
     def forward(
@@ -83,6 +87,7 @@ class ConvDecoder(nn.Module):
         hidden: units of the fully connected layers that come first.
         shape: channels, height and width of the result.
         initialisation: of the weights, see `GroupedLinear`.
+        bias: initial logit of every pixel.
 
     Raises:
         ValueError: if the sides cannot be reached by doubling twice.
@@ -101,6 +106,7 @@ class ConvDecoder(nn.Module):
         hidden: Sequence[int],
         shape: tuple[int, int, int],
         initialisation: Literal["fan_in", "paper"] = "fan_in",
+        bias: float = 0.0,
     ) -> None:
         super().__init__()
         channels, height, width = shape
@@ -113,6 +119,7 @@ class ConvDecoder(nn.Module):
         self.dense = DenseDecoder(classes, latents, 0, hidden, self.small, initialisation)
         self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
         self.second = GroupedConvTranspose(classes, 32, channels, 5, initialisation)
+        nn.init.constant_(self.second.bias, bias)
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]

@@ -125,7 +125,8 @@ def fit(
     checkpoint = _find_checkpoint(folder, state, resume)
     step, seconds = 0, 0.0
     if checkpoint is not None:
-        checkpoint.require_same(identity, model, Training().trajectory())
+        older = Training().trajectory() | {"data_source": identity["data_source"]}
+        checkpoint.require_same(identity, model, older)
         step, seconds = checkpoint.step, checkpoint.seconds
     if folder is not None and state is not None:
         state.parent.mkdir(parents=True, exist_ok=True)
@@ -276,8 +277,10 @@ def _frames(model_or_source: Any) -> int:
 
 def _describe(data: Batches[Any]) -> dict[str, Any]:
     """Name what the batches depend on, as far as it can be told apart."""
+    plain = type(data.source).__repr__ is object.__repr__  # tells an address, not the content
     return {
         "data": type(data.source).__name__,
+        "data_source": None if plain else repr(data.source),
         "data_items": len(data.source),
         "data_seed": data.seed,
         "data_shuffled": data.shuffle,

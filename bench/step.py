@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from symgen import TopographicVAE
 from symgen.data import Sequences, TransformingDigits, load
-from symgen.experiments import hardware, preset
+from symgen.experiments import Experiment, hardware, preset
 from symgen.nets import linear
 from symgen.training import fit
 
@@ -105,10 +105,16 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def paper_model(name: str) -> TopographicVAE:
+    experiment = preset(name)
+    assert isinstance(experiment, Experiment)
+    return experiment.model.build(FRAMES, (3, 28, 28))
+
+
 def plain_step(kind: str, x: torch.Tensor) -> Callable[[], None]:
     weights = None
     if kind == "tvae":
-        reference = preset("tvae-mnist-13-36-paper").model.build(FRAMES, (3, 28, 28))
+        reference = paper_model("tvae-mnist-13-36-paper")
         weights = reference.topography.matrix().float().T.contiguous()
     model = PlainTorch(weights)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, fused=True)
@@ -138,7 +144,7 @@ def main() -> None:
     sizes += [*itertools.pairwise(DECODER)]
     models: dict[str, tuple[TopographicVAE, str]] = {}
     for kind, name in (("tvae", "tvae-mnist-13-36-paper"), ("vae", "vae-mnist-paper")):
-        models[kind] = preset(name).model.build(FRAMES, (3, 28, 28)), name
+        models[kind] = paper_model(name), name
     plain = {kind: plain_step(kind, x) for kind in models}
     rounds: dict[str, list[float]] = {}
 

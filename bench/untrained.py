@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from symgen.experiments import evaluate, hardware, preset
+from symgen.experiments import Experiment, evaluate, hardware, preset
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     record = {"command": "python bench/untrained.py", "hardware": hardware(), "presets": {}}
     for name in ("demo", "tvae-mnist-13-36"):
         experiment = preset(name)
+        assert isinstance(experiment, Experiment)
         model, _ = experiment.build()
         test = experiment.test_sequences(batch_size=50, seed=0)
         measured = evaluate(model, test, experiment.mean_image(), sequences=500, samples=1)

@@ -36,11 +36,14 @@ def trained(tmp_path_factory):
 def test_help_names_every_command(capsys):
     assert main([]) == main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in ("presets", "train", "evaluate", "traverse", "data"):
+    for verb in ("presets", "data", "train", "evaluate", "traverse", "manifold", "control"):
         assert f"symgen {verb}" in text
 
 
-@pytest.mark.parametrize("verb", ["presets", "train demo", "evaluate", "traverse", "data"])
+@pytest.mark.parametrize(
+    "verb",
+    ["presets", "train demo", "evaluate", "traverse", "manifold", "control", "data", "data demo"],
+)
 def test_every_command_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as end:
         main([*verb.split(), "--help"])
@@ -52,6 +55,8 @@ def test_presets_are_listed(capsys):
     assert main(["presets"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in PRESETS)
+    (line,) = re.findall(r"^demo .*", text, re.M)
+    assert "1.92 million" in line  # 128,000 sequences of 15 frames
 
 
 def test_a_run_folder_explains_itself(trained):
@@ -119,6 +124,7 @@ def test_data_draws_a_contact_sheet(tmp_path, capsys):
         ("evaluate nowhere", "nowhere is not a run folder"),
         ("traverse nowhere", "nowhere is not a run folder"),
         ("data dmeo", "did you mean demo"),
+        ("data demo --examples 0", "examples=0"),
         ("train vae-mnist --root missing", "missing"),
     ],
 )
@@ -141,6 +147,13 @@ def test_damaged_runs_are_refused(trained, tmp_path, capsys):
     (tmp_path / "damaged" / "config.json").write_text("{")
     assert main(["evaluate", "damaged"]) == 2
     assert "config.json is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["manifold RUN", "control RUN test:0 --rotate 30"])
+def test_verbs_of_the_other_family_name_the_right_one(words, trained, capsys):
+    assert main(words.replace("RUN", str(trained)).split()) == 2
+    error = capsys.readouterr().err
+    assert "is a run of a Topographic VAE" in error and f"symgen traverse {trained}" in error
 
 
 def test_evaluation_of_too_many_sequences_is_refused(trained, capsys):

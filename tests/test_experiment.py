@@ -3,20 +3,33 @@ from pathlib import Path
 
 import pytest
 
-from symgen.experiments import PRESETS, DataConfig, Experiment, ModelConfig, preset
+from symgen.experiments import (
+    PRESETS,
+    ACEExperiment,
+    DataConfig,
+    Experiment,
+    ImageConfig,
+    ModelConfig,
+    from_json,
+    preset,
+    to_json,
+)
 from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
 from symgen.training import Training
 
 every = pytest.mark.parametrize("name", PRESETS)
+topographic = pytest.mark.parametrize(
+    "name", [name for name, (_, found) in PRESETS.items() if isinstance(found, Experiment)]
+)
 
 
 @every
 def test_every_preset_survives_json(name):
     experiment = preset(name)
-    assert Experiment.from_json(json.loads(json.dumps(experiment.to_json()))) == experiment
+    assert from_json(json.loads(json.dumps(to_json(experiment)))) == experiment
 
 
-@every
+@topographic
 def test_every_preset_builds_its_model(name):
     experiment = preset(name)
     frames = {"still": 1}.get(experiment.data.mode, 18)
@@ -47,9 +60,15 @@ def test_the_seed_alone_decides_the_initial_weights():
     assert not first.equal(other.decoder.layers[0].weight)
 
 
-def test_paths_survive_json():
-    experiment = Experiment(data=DataConfig(root=Path("somewhere")))
-    assert Experiment.from_json(experiment.to_json()) == experiment
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Experiment(data=DataConfig(root=Path("somewhere"))),
+        ACEExperiment(data=ImageConfig(root=Path("somewhere"))),
+    ],
+)
+def test_paths_survive_json(experiment):
+    assert from_json(json.loads(json.dumps(to_json(experiment)))) == experiment
 
 
 def test_the_test_may_show_other_transformations_than_the_training():
@@ -65,10 +84,26 @@ def test_the_mean_image_is_that_of_the_training_frames():
     assert 0 < image.mean() < image.max() < 0.6
 
 
-def test_settings_of_another_version_are_refused():
-    values = Experiment().to_json()
+def test_a_record_without_a_family_is_a_topographic_vae():
+    values = to_json(Experiment(ModelConfig(capsules=7)))
+    assert values.pop("family") == "topographic"
+    assert from_json(values) == Experiment(ModelConfig(capsules=7))
+
+
+def test_settings_younger_than_a_record_have_their_defaults():
+    values = to_json(Experiment(ModelConfig(window=9), training=Training(seed=3)))
+    del values["model"]["standardise"], values["training"]["kl_warmup"]
+    assert from_json(values) == Experiment(ModelConfig(window=9), training=Training(seed=3))
+
+
+def test_unknown_settings_are_refused():
+    values = to_json(Experiment())
     values["model"]["wings"] = 2
     with pytest.raises(ValueError, match=r"experiment\.model: missing or unknown settings: wings"):
-        Experiment.from_json(values)
-    with pytest.raises(ValueError, match="expected a group of settings"):
-        Experiment.from_json(Experiment().to_json() | {"data": 3})
+        from_json(values)
+    with pytest.raises(ValueError, match="latents"):
+        from_json(to_json(ACEExperiment()) | {"family": "topographic"})
+    with pytest.raises(ValueError, match="expected a group of settings, got 3"):
+        from_json(to_json(Experiment()) | {"data": 3})
+    with pytest.raises(ValueError, match="family='moth': this version knows topographic, ace"):
+        from_json(to_json(Experiment()) | {"family": "moth"})

@@ -62,6 +62,9 @@ def test_steps_are_the_least_that_see_all_sequences(sequences: int, batch_size: 
         {"clip_norm": -1.0},
         {"warmup": -1},
         {"kl_warmup": -1},
+        {"kl_start": {"kl_z": 2.0}},
+        {"kl_start": {"nll": 2.0}, "kl_warmup": 8},
+        {"kl_start": {"kl_z": -1.0}, "kl_warmup": 8},
         {"checkpoint_every": -1.0},
         {"log_every": 0},
     ],
@@ -141,8 +144,8 @@ def test_kl_weight_is_the_part_of_its_warmup_that_has_been_seen(kl_warmup: int) 
         seen = 0
         for _ in range(step):
             seen += 10
-        assert kl_weight(training, step) == min(1.0, seen / kl_warmup)
-    assert kl_weight(Training(), 0) == 1.0
+        assert kl_weight(training, step, "kl_z") == min(1.0, seen / kl_warmup)
+    assert kl_weight(Training(), 0, "kl_z") == 1.0
 
 
 def test_mu_has_a_rate_of_its_own_and_fixed_parameters_are_left_out() -> None:

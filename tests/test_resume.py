@@ -24,7 +24,8 @@ from training_helpers import (
     without_times,
 )
 
-from symgen import TVAE
+from symgen import ACE, TVAE
+from symgen.data import Batches, DistortedImages, load
 from symgen.data.sequences import SequenceBatch, Sequences
 from symgen.training import (
     Run,
@@ -258,3 +259,18 @@ def test_resuming_under_other_settings_is_refused(
     with pytest.raises(ValueError, match=message):
         fit(folder=tmp_path, resume=True, **given | change)
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
+
+
+def test_data_that_differ_only_in_how_they_are_distorted_are_told_apart(tmp_path: Path) -> None:
+    images = load("digits", split="test")
+
+    def train(fixed: bool, resume: bool) -> Run:
+        torch.manual_seed(0)
+        model = ACE(image_shape=(1, 42, 42), hidden=(4,), decoder_hidden=(4,))
+        data = Batches(DistortedImages(images, "rts", fixed=fixed), 8)
+        return fit(model, data, folder=tmp_path, sequences=16, resume=resume)
+
+    train(fixed=True, resume=False)
+    with pytest.raises(ValueError, match="data_source was .*fixed.* and is .*afresh"):
+        train(fixed=False, resume=True)
+    assert train(fixed=True, resume=True).finished

@@ -189,7 +189,43 @@ def _measured(record: dict[str, Any]) -> str:
     return f"\n`{record['command']}`, {record['hardware']}.\n"
 
 
+def _ace(results: Path) -> str:
+    record = _read(results / "ace.json")
+    rows = []
+    for criterion in record["criteria"]:
+        projected = " (projected)" if criterion["projected"] else ""
+        rows.append(
+            [
+                f"{criterion['id']} {criterion['claim']}",
+                criterion["threshold"] + projected,
+                "; ".join(map(_mean_and_std, criterion["limits"])),
+                criterion["verdict"],
+            ]
+        )
+    notes = "".join(
+        f"* {criterion['id']}: {criterion['note']}.\n"
+        for criterion in record["criteria"]
+        if criterion["note"]
+    )
+    seeds, trained = record["seeds"], len(record["runs"])
+    seconds = sum(run["seconds"] for run in record["runs"].values())
+    table = _markdown(["criterion", "threshold", "measured", "verdict"], rows)
+    return (
+        f"{table}\nMean ± standard deviation over seeds (of {seeds}), in the order of the "
+        f"thresholds; {trained} runs, {seconds / 3600:.1f} h of training.\n\n{notes}"
+        + _measured(record)
+    )
+
+
+def _mean_and_std(measured: dict[str, Any]) -> str:
+    if measured["mean"] is None:
+        return "–"
+    spread = "" if measured["std"] is None else f" ± {measured['std']:.2g}"
+    return f"{measured['mean']:.4g}{spread}".replace("-", "−")
+
+
 TABLES: dict[str, Callable[[Path], str]] = {
+    "ace": _ace,
     "colour-mnist": _colour_mnist,
     "demo": _demo,
     "metrics": _metrics,

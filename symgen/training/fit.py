@@ -164,7 +164,10 @@ def fit(
         # The loop. `step` counts the updates that are done.
         while step < training.steps and not stop.is_set():
             rate = set_rates(optimizer, training, step, len(data.source))
-            weight = kl_weight(training, step)
+            weights = {
+                name: kl_weight(training, step, name) if name.startswith("kl_") else 1.0
+                for name in model.terms
+            }
 
             batch = data.batch(step)
             inputs = [x.to(device, dtype if x.is_floating_point() else None) for x in batch.inputs]
@@ -172,9 +175,7 @@ def fit(
             with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
                 elbo = model.elbo(*inputs)
             terms = {name: getattr(elbo, name).mean() for name in model.terms}
-            kl = sum((term for name, term in terms.items() if name.startswith("kl_")), zero)
-            rest = sum((term for name, term in terms.items() if not name.startswith("kl_")), zero)
-            loss = rest + weight * kl
+            loss = sum((weights[name] * term for name, term in terms.items()), zero)
             optimizer.zero_grad()
             loss.backward()
             values = [loss, *terms.values()]
@@ -204,7 +205,8 @@ def fit(
                     taken
                     | {"frames": sequences * frames}
                     | dict(zip(columns, means, strict=True))
-                    | {"kl_weight": weight, "mu": None if mu is None else mu.item()}
+                    | {f"weight_{name}": w for name, w in weights.items() if "kl_" in name}
+                    | {"mu": None if mu is None else mu.item()}
                     | {"learning_rate": rate}
                     | {"sequences_per_second": speed}
                 )

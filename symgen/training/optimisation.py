@@ -96,7 +96,10 @@ class Training:
     half_life: int | None = None
     """Items over which the learning rate halves, smoothly, under the schedule half-life."""
     kl_warmup: int = 0
-    """Items over which the weight of the KL terms grows linearly from 0 to 1."""
+    """Items over which the weights of the KL terms go linearly from their start to 1."""
+    kl_start: dict[str, float] = field(default_factory=dict)
+    """Where the weight of a KL term starts, by name, such as kl_z 20: the style waits until the
+    pose is learned. 0 for those that are not named."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Number format of the matrix products; weights stay as they are."""
     checkpoint_every: float = 60.0
@@ -125,6 +128,12 @@ class Training:
             )
         if self.decay >= 1:
             raise ValueError(f"decay={self.decay!r}: give a number below 1, such as 1e-4")
+        for name, start in self.kl_start.items():
+            if not (name.startswith("kl_") and 0 <= start < math.inf and self.kl_warmup):
+                raise ValueError(
+                    f"kl_start={self.kl_start} with kl_warmup={self.kl_warmup}: name KL terms, "
+                    "such as kl_z, with finite weights from 0 on, and give a kl_warmup"
+                )
         if self.decay and "weight_decay" in self.optimizer_options:
             raise ValueError(
                 f"decay={self.decay} beside weight_decay in optimizer_options: give only one"
@@ -210,17 +219,20 @@ def learning_rate_factor(training: Training, step: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def kl_weight(training: Training, step: int) -> float:
-    """Evaluate the weight of the KL terms at a step, counted from 0.
+def kl_weight(training: Training, step: int, term: str) -> float:
+    """Evaluate the weight of a KL term at a step, counted from 0.
 
     Example:
-        >>> training = Training(batch_size=10, kl_warmup=40)
-        >>> [kl_weight(training, step) for step in range(6)]
+        >>> training = Training(batch_size=10, kl_warmup=40, kl_start={"kl_z": 9.0})
+        >>> [kl_weight(training, step, "kl_z") for step in range(6)]
+        [9.0, 7.0, 5.0, 3.0, 1.0, 1.0]
+        >>> [kl_weight(training, step, "kl_pose") for step in range(6)]
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
     if training.kl_warmup == 0:
         return 1.0
-    return min(1.0, step * training.batch_size / training.kl_warmup)
+    start = training.kl_start.get(term, 0.0)
+    return start + (1 - start) * min(1.0, step * training.batch_size / training.kl_warmup)
 
 
 def set_rates(

@@ -1,0 +1,252 @@
+"""Control of a trained ACE: an image of one's own, a motion in numbers, and what becomes of it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from symgen.experiments.ace import ACEExperiment
+from symgen.groups import affine, colour
+from symgen.models import ACE, Code, Pose, Reading
+
+__all__ = ["Motion", "draw_poses", "held_out_image", "hue_degrees", "move", "read_image"]
+
+_SCALES = (0.01, 100.0)
+_FARTHEST = 10_000.0  # pixels or degrees; beyond it single precision has no image left to read
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What to do to an object, in this order and about the middle of the image.
+
+    Example:
+        >>> str(Motion(rotate=30.0, shift=(5.0, 0.0)))
+        'rotate 30°, shift 5 0'
+        >>> Motion(scale=2.0).element().affine[0]
+        tensor([[2., 0., 0.],
+                [0., 2., 0.],
+                [0., 0., 1.]])
+    """
+
+    rotate: float = 0.0
+    """Degrees, counter-clockwise."""
+    scale: float = 1.0
+    """Enlargement, a positive number."""
+    shear: float = 0.0
+    """Slant to the right: pixels along x for each pixel above the middle."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Pixels to the right and down."""
+    hue: float = 0.0
+    """Degrees of hue, red towards green."""
+
+    def __post_init__(self) -> None:
+        if not _SCALES[0] <= self.scale <= _SCALES[1]:  # written so that NaN fails
+            raise ValueError(
+                f"scale={self.scale}: give a number from {_SCALES[0]:g} to {_SCALES[1]:g}"
+            )
+        for name in ("rotate", "shear", "shift", "hue"):
+            value = getattr(self, name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if not all(abs(number) <= _FARTHEST for number in numbers):
+                raise ValueError(
+                    f"{name}={value}: give finite numbers from {-_FARTHEST:,.0f} to "
+                    f"{_FARTHEST:,.0f}"
+                )
+
+    def element(self, fraction: Float[Tensor, "*batch"] | None = None) -> Pose:
+        """Return the group element after a fraction of the motion.
+
+        Every part runs along its own one-parameter group, exp(fraction · log part), and the parts
+        are composed. One logarithm of the whole would not exist for half turns and would undo all
+        turns but the last.
+
+        Args:
+            fraction: 0 for the identity, 1 for the whole motion, which None stands for.
+
+        Returns:
+            The element, with a colour matrix only if the hue moves.
+        """
+        s = torch.tensor(1.0) if fraction is None else fraction
+        slant = -self.shear / 2  # shear and rotation together leave rows in their place
+        parts = (
+            (math.radians(self.rotate), 0, 0, 0, 0, 0),
+            (0, math.log(self.scale), 0, 0, 0, 0),
+            (slant, 0, 0, slant, 0, 0),
+            (0, 0, 0, 0, *self.shift),
+        )
+        matrix = torch.eye(3, dtype=s.dtype, device=s.device)
+        for generators in parts:
+            matrix = affine.compose(affine.exp(s[..., None] * s.new_tensor(generators)), matrix)
+        hue = None
+        if self.hue:
+            hue = colour.hue_rotation(s * self.hue)
+        return Pose(matrix[..., None, :, :], hue)
+
+    def __str__(self) -> str:
+        parts = {
+            f"rotate {self.rotate:g}°": self.rotate != 0,
+            f"scale {self.scale:g}": self.scale != 1,
+            f"shear {self.shear:g}": self.shear != 0,
+            f"shift {self.shift[0]:g} {self.shift[1]:g}": any(self.shift),
+            f"hue {self.hue:g}°": self.hue != 0,
+        }
+        return ", ".join(text for text, moves in parts.items() if moves)
+
+
+@torch.no_grad()
+def move(
+    model: ACE,
+    code: Code,
+    motion: Motion,
+    fraction: Float[Tensor, " n"],
+    style: Float[Tensor, " latents"] | None = None,
+) -> Float[Tensor, "n channels height width"]:
+    """Decode a code at fractions of a motion: pixel probabilities.
+
+    Args:
+        model: a trained model.
+        code: one code, or one for each fraction.
+        motion: how the object moves.
+        fraction: 0 for the start, 1 for the end.
+        style: style to reach at the end, in a straight line; None leaves that of the code.
+
+    Raises:
+        ValueError: if the model has no pose to move or no hue to turn, or the style has another
+            length than that of the model or values that are not finite.
+    """
+    z = code.z.expand(len(fraction), -1)
+    if style is not None:
+        if len(style) != model.latent_count or not style.isfinite().all():
+            raise ValueError(
+                f"style {style.tolist()}: give a finite number for each latent, of which a class "
+                f"of this model has {model.latent_count}"
+            )
+        z = torch.lerp(z, style.expand_as(z), fraction[:, None])
+    path = code._replace(z=z, y=code.y.expand(len(fraction)))
+    if motion != Motion():
+        path = cast(Code, model.act(path, motion.element(fraction)))
+    return model.decode(path).mean
+
+
+@torch.no_grad()
+def draw_poses(model: ACE, reading: Reading, count: int, seed: int = 0) -> Pose:
+    """Draw poses from q(h|x), the posterior that a charged pose has been fitted with.
+
+    Args:
+        model: a trained model.
+        reading: what it read off one image.
+        count: number of poses.
+        seed: seed of the draws.
+
+    Raises:
+        ValueError: if there is no pose or it is free of charge, so that nothing fitted the width
+            of its posterior; or if `count` is not positive.
+    """
+    if count < 1:
+        raise ValueError(f"draws={count}: give a positive number")
+    if model.pose is None or reading.statistics is None:
+        raise ValueError("this model has no symmetry statistics: there is no pose to draw")
+    if not model.charged:
+        raise ValueError(
+            "the pose of this model is free of charge, so that no posterior was fitted to draw "
+            "from: train with charged=True (--charged)"
+        )
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return model.pose.element(reading.statistics.sample(count)[:, 0])
+
+
+def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Return the hue rotation that is nearest to colour matrices, in degrees.
+
+    Nearest by the sum of squared differences of entries: tr(R(θ)ᵀ M) is greatest.
+
+    Example:
+        >>> round(float(hue_degrees(colour.hue_rotation(torch.tensor(40.0)))), 3)
+        40.0
+    """
+    channel = torch.arange(3, dtype=matrix.dtype, device=matrix.device)
+    apart = torch.deg2rad(120 * (channel - channel[:, None]))  # R = (1 + 2 cos(θ + apart)) / 3
+    along = (matrix * apart.cos()).sum((-2, -1))
+    across = -(matrix * apart.sin()).sum((-2, -1))
+    return torch.rad2deg(torch.atan2(across, along))
+
+
+def held_out_image(
+    experiment: ACEExperiment, index: int
+) -> tuple[Float[Tensor, "1 channels height width"], int]:
+    """Return a test image of an experiment and its label.
+
+    Raises:
+        ValueError: if there is no such image.
+    """
+    source = experiment.data.source(train=False)
+    if not 0 <= index < len(source):
+        raise ValueError(f"test image {index}: there are {len(source):,}, from 0 on")
+    batch = source.make(torch.tensor([index]), torch.Generator())
+    return batch.images, int(batch.labels)
+
+
+def read_image(
+    path: Path, image_shape: tuple[int, int, int], *, invert: bool = False, canvas: bool = True
+) -> tuple[Float[Tensor, "1 channels height width"], tuple[int, int]]:
+    """Read an image file of any mode for a model.
+
+    Args:
+        path: the file.
+        image_shape: channels, height and width that the model takes.
+        invert: turn dark on light into light on dark.
+        canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
+
+    Returns:
+        The image in [0, 1], and the height and width that the file has. What is transparent in
+        it is black in the image.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no image, a damaged one, or has another size than the model takes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no image file {path}: give a path, or test:INDEX")
+    channels, height, width = image_shape
+    try:
+        with Image.open(path) as opened:
+            levels = _levels(opened, channels, background=255 if invert else 0)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is damaged or no image: {error}") from error
+    if invert:
+        levels = 1 - levels
+    high, wide = levels.shape[1:]
+    if (high, wide) == (height, width):
+        return levels[None], (high, wide)
+    if not canvas or high > height or wide > width:
+        smaller = " (a smaller image is laid on a black canvas)" if canvas else ""
+        raise ValueError(
+            f"{path} is {wide} × {high} pixels, the model reads {width} × {height}: crop and "
+            f"resize the image to that{smaller}"
+        )
+    result = levels.new_zeros(1, channels, height, width)
+    top, left = (height - high) // 2, (width - wide) // 2
+    result[0, :, top : top + high, left : left + wide] = levels
+    return result, (high, wide)
+
+
+def _levels(
+    image: Image.Image, channels: int, background: int
+) -> Float[Tensor, "channels height width"]:
+    """Convert an image of any mode to 1 or 3 channels in [0, 1]."""
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
+        deep = np.asarray(image).astype(np.float32) / 65535
+        return torch.from_numpy(deep).clamp(0, 1).expand(channels, -1, -1)
+    if "A" in image.getbands() or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.new("RGBA", layer.size, (background,) * 3 + (255,))
+        image.alpha_composite(layer)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB")).astype(np.float32)
+    return torch.from_numpy(pixels / 255).reshape(image.height, image.width, -1).permute(2, 0, 1)

@@ -1,0 +1,105 @@
+"""Criteria about numbers of the test set: E4, E5, E7, E10, E11 and E12."""
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.experiments.reproduce.criterion import Values
+from symgen.experiments.reproduce.evidence import Data, Evidence
+from symgen.experiments.reproduce.legibility import prior_samples
+
+__all__ = [
+    "errors",
+    "gain",
+    "internal_augmentation",
+    "photographs",
+    "pose_recovered",
+    "sharpness",
+]
+
+
+def gain(data: Data) -> Callable[[Evidence, int], Values]:
+    """Return what measures E4 or E5: what the pose gains on U_valid, its own cost counted."""
+
+    def measure(evidence: Evidence, seed: int) -> Values:
+        plain, posed = (
+            evidence.bounds(preset, seed) for preset in (f"ace-{data}-plain", f"ace-{data}")
+        )
+        charged = evidence.evaluation(f"ace-{data}", seed)["charged"]
+        difference = plain["valid"] - posed["valid"]
+        return {
+            "gain charged, nats": difference if charged else None,
+            "U_valid with pose": posed["valid"],
+            "U_valid without pose": plain["valid"],
+            "cost of the pose, nats": posed["kl_pose"],
+        }
+
+    return measure
+
+
+def pose_recovered(evidence: Evidence, seed: int) -> Values:
+    """E7: the symmetry statistics are poses."""
+    rts = evidence.evaluation("ace-rts", seed)["pose_r2"]
+    tc = evidence.evaluation("ace-tc", seed)["pose_r2"]
+    return {
+        "RTS R² shift": min(rts["shift_x"], rts["shift_y"]),
+        "RTS R² angle": rts["angle"],
+        "RTS R² log scale": rts["log_scale"],
+        "TC R² shift": min(tc["shift_x"], tc["shift_y"]),
+    }
+
+
+def errors(evidence: Evidence, seed: int) -> Values:
+    """E10: classification errors, beside those of spatial transformers."""
+    error = {
+        name: evidence.evaluation(f"ace-{name}", seed)["error"]
+        for name in ("mnist", "rts", "tc", "tc-plain", "rts-plain")
+    }
+    return {
+        "MNIST error, %": error["mnist"],
+        "RTS error, %": error["rts"],
+        "TC error, %": error["tc"],
+        "TC error less without pose, points": error["tc"] - error["tc-plain"],
+        "RTS error less without pose, points": error["rts"] - error["rts-plain"],
+    }
+
+
+def internal_augmentation(evidence: Evidence, seed: int) -> Values:
+    """E11: training with sampled poses helps the classifier."""
+    sampled = evidence.evaluation("ace-rts", seed)["error"]
+    mean = evidence.evaluation("ace-rts-free", 0)["error"]
+    return {
+        "error sampled less deterministic, points": sampled - mean,
+        "error sampled, %": sampled,
+        "error deterministic, %": mean,
+    }
+
+
+def photographs(evidence: Evidence, seed: int) -> Values:
+    """E12: CIFAR-10 with and without a pose."""
+    values: dict[str, float | None] = {}
+    found: dict[str, float] = {}
+    for words, preset in (("without pose", "ace-cifar-plain"), ("with pose", "ace-cifar")):
+        bounds = evidence.bounds(preset, seed)
+        found[words] = bounds["valid"]
+        values[f"U_valid {words}"] = bounds["valid"]
+        values[f"R {words}"] = bounds["reconstruction"]
+        values[f"G {words}"] = bounds["kl_z"] + bounds["kl_pose"]
+        samples = prior_samples(evidence.model(preset, seed), evidence.budget.drawn, seed)
+        values[f"sharpness of samples {words}"] = sharpness(samples)
+    difference = found["without pose"] - found["with pose"]
+    return {"gain charged, nats": difference, "FID with less without pose": None} | values
+
+
+def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
+    """Return the mean length of the gradient of brightness, per pixel.
+
+    Example:
+        >>> import torch
+        >>> round(sharpness(torch.arange(4.0).expand(1, 4, 4)), 4)
+        1.0
+    """
+    dx = images.diff(dim=-1)[..., :-1, :]
+    dy = images.diff(dim=-2)[..., :-1]
+    return float((dx.square() + dy.square()).sqrt().mean())

@@ -1,0 +1,262 @@
+"""Poses: read at the identity first, factored out and in again, and acted on by the group."""
+
+import jaxtyping
+import pytest
+import torch
+from torch import nn
+
+from symgen.groups import affine, colour, warp
+from symgen.latents import Gaussian, Laplace
+from symgen.models import Pose, SymmetryStatistics
+from symgen.models.symmetry_statistics import density, precise
+
+SPREAD = torch.tensor([0.3, 0.1, 0.1, 0.1, 1.5, 1.5])
+KINDS = {
+    "affine": {"statistics": "affine"},
+    "raw": {"statistics": "raw"},
+    "groups": {"statistics": "affine", "groups": 3},
+    "colour": {"statistics": "affine", "colour_pose": True},
+    "colour alone": {"statistics": None, "colour_pose": True},
+    "laplace": {"statistics": "raw", "groups": 2, "latent": "laplace"},
+}
+
+
+def blob(size, places, radius, device, dtype):
+    """Return smooth round bumps (B, 1, size, size) at these (x, y), pixels from the middle."""
+    axis = torch.arange(size, device=device, dtype=dtype) - (size - 1) / 2
+    points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
+    places = torch.as_tensor(places, device=device, dtype=dtype)
+    distance = (points - places[:, None, None]).square().sum(-1)
+    return torch.exp(-distance / (2 * radius**2))[:, None]
+
+
+def shapes(count, device, dtype, channels=1):
+    """Return smooth images of 40 × 40 that nothing leaves unchanged."""
+    first = blob(40, [[-4.0, -2.0]] * count, 2.5, device, dtype)
+    second = blob(40, [[3.0, 2.0]] * count, 3.5, device, dtype)
+    image = 0.5 * first + 0.4 * second
+    return torch.cat([image * (1 - 0.3 * channel) for channel in range(channels)], 1)
+
+
+def poses(count, device, dtype, groups=1, with_colour=False):
+    generators = torch.randn(count, groups, 6, device=device, dtype=dtype) * SPREAD.to(device)
+    hues = 0.3 * torch.randn(count, 8, device=device, dtype=dtype) if with_colour else None
+    return Pose(affine.exp(generators), None if hues is None else colour.exp(hues))
+
+
+@pytest.mark.parametrize("arguments", KINDS.values(), ids=KINDS.keys())
+def test_every_image_starts_at_the_identity(arguments, device):
+    reader = SymmetryStatistics((3, 16, 12), **arguments, channels=(4, 4)).to(device)
+    x = torch.rand(5, 3, 16, 12, device=device)
+    statistics = reader(x)
+    assert statistics.mean.shape == (5, len(reader.log_scale))
+    assert torch.allclose(statistics.std, torch.full_like(statistics.std, 0.05), rtol=0.01)
+    pose = reader.element(statistics.mean)
+    assert pose.affine.shape == (5, reader.groups, 3, 3)
+    assert torch.equal(pose.affine, torch.eye(3, device=device).expand_as(pose.affine))
+    assert (pose.colour is None) != reader.colour_pose
+    if pose.colour is not None:
+        assert torch.equal(pose.colour, torch.eye(3, device=device).expand_as(pose.colour))
+    else:  # bilinear weights are computed from pixel positions, so not quite bit for bit
+        grouped = torch.cat([x[:, :1]] * reader.groups, 1)
+        canonical = pose.factor_out(grouped, "background")
+        torch.testing.assert_close(canonical, grouped, atol=1e-5, rtol=0)
+
+
+def test_coordinates_are_in_units_of_the_priors_deviation(device, dtype):
+    h = torch.randn(4, 6, device=device, dtype=dtype)
+    for statistics, build in (("affine", affine.exp), ("raw", affine.from_raw)):
+        reader = SymmetryStatistics((1, 16, 12), statistics, channels=(4, 4)).to(device, dtype)
+        scale = reader.log_scale.exp()
+        assert scale[4:].tolist() == pytest.approx([1.2, 1.6])
+        torch.testing.assert_close(reader.element(h).affine[:, 0], build(h * scale))
+
+
+def test_maps_and_colours_share_the_coordinates(device, dtype):
+    reader = SymmetryStatistics((3, 16, 16), "affine", groups=2, colour_pose=True, channels=(2, 2))
+    h = torch.randn(4, 20, device=device, dtype=dtype)
+    generators = h * reader.to(device, dtype).log_scale.exp()
+    pose = reader.element(h)
+    torch.testing.assert_close(pose.affine[:, 0], affine.exp(generators[:, :6]))
+    torch.testing.assert_close(pose.affine[:, 1], affine.exp(generators[:, 6:12]))
+    torch.testing.assert_close(pose.colour, colour.exp(generators[:, 12:]))
+
+
+def test_a_pose_is_factored_out_and_in_again(device, dtype):
+    images = shapes(20, device, dtype)
+    pose = poses(20, device, dtype)
+    canonical = pose.factor_out(images, "background")
+    assert (canonical - images).abs().mean() > 0.01
+    zero = torch.zeros(1, 1, device=device, dtype=dtype)
+    back = pose.factor_in(canonical[:, None], zero, "background")[:, 0]
+    assert (back - images).abs().mean() < 2e-3
+    assert (back - images).abs().max() < 0.05
+
+
+def test_a_colour_is_factored_out_and_in_again(device, dtype):
+    images = torch.rand(5, 3, 8, 8, device=device, dtype=dtype)
+    identity = torch.eye(3, device=device, dtype=dtype).expand(5, 1, 3, 3)
+    pose = Pose(identity, poses(5, device, dtype, with_colour=True).colour)
+    canonical = pose.factor_out(images, "border")
+    torch.testing.assert_close(canonical, colour.act(images, colour.inverse(pose.colour)))
+    back = pose.factor_in(canonical[:, None], None, "border")[:, 0]
+    torch.testing.assert_close(back, images)
+
+
+def test_an_integer_shift_moves_whole_pixels(device, dtype):
+    x = torch.rand(1, 1, 6, 9, device=device, dtype=dtype)
+    shift = torch.tensor([[[0, 0, 0, 0, 2, -1]]], device=device, dtype=dtype)
+    seen = Pose(affine.exp(shift), None).factor_out(x, "background")
+    torch.testing.assert_close(seen[..., 1:, :-2], x[..., :-1, 2:])
+    assert (seen[..., 0, :].abs() < 1e-9).all() and (seen[..., -2:].abs() < 1e-9).all()
+
+
+@pytest.mark.parametrize("outside", ["background", "border"])
+def test_every_group_has_a_map_of_its_own(outside, device, dtype):
+    pose = poses(4, device, dtype, groups=2)
+    x = torch.rand(4, 6, 10, 10, device=device, dtype=dtype)
+    seen = pose.factor_out(x, outside)
+    logits = torch.randn(4, 3, 4, 10, 10, device=device, dtype=dtype)
+    background = torch.randn(2, 2, device=device, dtype=dtype) if outside == "background" else None
+    shown = pose.factor_in(logits, background, outside)
+    assert shown.shape == (4, 3, 2, 10, 10)
+    expected = torch.zeros_like(shown)
+    for group, half in enumerate(logits.split(2, 2)):
+        maps = pose.affine[:, group]
+        part = warp(x[:, 3 * group : 3 * group + 3], maps, outside=outside)
+        torch.testing.assert_close(seen[:, 3 * group : 3 * group + 3], part)
+        value = 0.0 if background is None else background[group]
+        for stack in range(3):
+            back = affine.inverse(maps)
+            expected[:, stack] += warp(half[:, stack], back, value, outside=outside)
+    torch.testing.assert_close(shown, expected)
+
+
+def test_colour_is_factored_out_before_the_stem(device, dtype):
+    stem = nn.Conv2d(3, 4, 3, padding=1).to(device, dtype)
+    x = torch.rand(5, 3, 8, 8, device=device, dtype=dtype)
+    pose = poses(5, device, dtype, groups=2, with_colour=True)
+    maps = stem(colour.act(x, colour.inverse(pose.colour)))
+    expected = Pose(pose.affine, None).factor_out(maps, "border")
+    torch.testing.assert_close(pose.factor_out(x, "border", stem), expected)
+
+
+def test_outside_of_the_canonical_image_is_the_background(device, dtype):
+    far = torch.tensor([[[0, 0, 0, 0, 100.0, 0]]], device=device, dtype=dtype)
+    logits = torch.randn(1, 1, 3, 8, 8, device=device, dtype=dtype)
+    background = torch.tensor([[-4.0, 1.0, 2.0]], device=device, dtype=dtype)
+    shown = Pose(affine.exp(far), None).factor_in(logits, background, "background")
+    torch.testing.assert_close(shown, background[0, :, None, None].expand_as(shown))
+
+
+def test_elements_act_as_a_group(device, dtype):
+    pose = poses(7, device, dtype, groups=2, with_colour=True)
+    a, b = (poses(7, device, dtype, with_colour=True) for _ in range(2))
+    product = Pose(affine.compose(b.affine, a.affine), b.colour @ a.colour)
+    for one, other in zip(pose.after(a).after(b), pose.after(product), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    undone = pose.after(a).after(Pose(affine.inverse(a.affine), colour.inverse(a.colour)))
+    for one, other in zip(undone, pose, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_a_plain_map_moves_every_group_and_no_colour(device, dtype):
+    pose = poses(7, device, dtype, groups=2, with_colour=True)
+    identity = torch.eye(3, device=device, dtype=dtype)
+    assert all(torch.equal(*both) for both in zip(pose.after(identity), pose, strict=True))
+    one = affine.exp(torch.randn(6, device=device, dtype=dtype))
+    moved = pose.after(one)
+    torch.testing.assert_close(moved.affine, one @ pose.affine)
+    assert torch.equal(moved.colour, pose.colour)
+    each = pose.after(one.expand(7, 3, 3).float())
+    torch.testing.assert_close(each.affine, moved.affine, atol=1e-4, rtol=1e-5)
+
+
+def test_inverses_of_poses_are_exact(device, dtype):
+    matrix = poses(1000, device, dtype).affine
+    identity = torch.eye(3, device=device, dtype=dtype).expand_as(matrix)
+    torch.testing.assert_close(affine.inverse(matrix) @ matrix, identity, atol=1e-5, rtol=0)
+
+
+def test_autocast_does_not_make_poses_coarse(device):
+    pose = poses(5, device, torch.float32, with_colour=True)
+    x = shapes(5, device, torch.float32, channels=3)
+    element = affine.exp(torch.randn(6, device=device))
+    background = torch.zeros(1, 3, device=device)
+    maps, rounded = Pose(pose.affine, None), x.bfloat16().float()
+    with torch.autocast(device.type, torch.bfloat16):
+        moved = pose.after(Pose(element[None], pose.colour))
+        seen = pose.factor_out(x, "background")
+        coarse = maps.factor_out(rounded, "background", lambda image: image.bfloat16())
+        shown = pose.factor_in(x[:, None], background, "background")
+    expected = pose.after(Pose(element[None], pose.colour))
+    assert torch.equal(moved.affine, expected.affine)
+    assert torch.equal(moved.colour, expected.colour)
+    assert torch.equal(seen, pose.factor_out(x, "background"))
+    assert torch.equal(coarse, maps.factor_out(rounded, "background"))
+    assert torch.equal(shown, pose.factor_in(x[:, None], background, "background"))
+
+
+# --- the centre of mass ---------------------------------------------------------------------
+
+
+def test_the_centre_of_mass_centres_a_blob(device, dtype):
+    places = [[6.0, -4.0], [-3.5, 5.25], [0.0, 0.0]]
+    x = 0.8 * blob(40, places, 2.0, device, dtype)
+    reader = SymmetryStatistics((1, 40, 40), "centre").to(device, dtype)
+    statistics = reader(x)
+    pose = reader.element(statistics.mean)
+    found = pose.affine[:, 0, :2, 2]
+    torch.testing.assert_close(found, found.new_tensor(places), atol=1e-5, rtol=0)
+    canonical = pose.factor_out(x, "background")
+    still = reader.element(reader(canonical).mean).affine
+    torch.testing.assert_close(still, torch.eye(3, device=device, dtype=dtype).expand_as(still))
+    middle = 0.8 * blob(40, [[0.0, 0.0]], 2.0, device, dtype)
+    torch.testing.assert_close(canonical[[0, 2]], middle.expand(2, -1, -1, -1))
+    assert torch.allclose(statistics.std, torch.full_like(statistics.std, 0.05), rtol=0.01)
+
+
+def test_an_empty_image_is_in_the_middle(device):
+    reader = SymmetryStatistics((1, 8, 12), "centre").to(device)
+    pose = reader.element(reader(torch.zeros(2, 1, 8, 12, device=device)).mean)
+    assert torch.equal(pose.affine, torch.eye(3, device=device).expand_as(pose.affine))
+
+
+# --- names and errors -----------------------------------------------------------------------
+
+
+def test_densities_have_names():
+    assert density("gaussian") is Gaussian and density("laplace") is Laplace
+    with pytest.raises(ValueError, match="latent='cauchy': choose gaussian or laplace"):
+        density("cauchy")
+
+
+def test_precise_numbers_stay_as_they_are():
+    for given, expected in (("bfloat16", "float32"), ("float32", "float32"), ("float64",) * 2):
+        assert precise(torch.ones(2).to(getattr(torch, given))).dtype == getattr(torch, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"statistics": "projective"}, "pose='projective': choose affine, raw, centre"),
+        ({"statistics": "centre", "groups": 2}, "pose='centre' is one shift"),
+        ({"statistics": "centre", "colour_pose": True}, "pose='centre' is one shift"),
+        ({"statistics": "affine", "colour_pose": True}, "three channels, not 1"),
+        ({"statistics": "affine", "latent": "cauchy"}, "latent='cauchy'"),
+    ],
+)
+def test_statistics_that_do_not_fit_together_are_refused(arguments, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=message):
+        SymmetryStatistics((1, 16, 16), **arguments)
+
+
+def test_elements_that_are_no_elements_are_refused():
+    pose = poses(2, "cpu", torch.float32)
+    with pytest.raises(ValueError, match="is singular"):
+        pose.after(torch.diag(torch.tensor([1.0, 0.0, 1.0])))
+    with pytest.raises(ValueError, match="not finite"):
+        pose.after(torch.full((3, 3), torch.nan))
+    with pytest.raises(ValueError, match="train with colour_pose=True"):
+        pose.after(poses(2, "cpu", torch.float32, with_colour=True))

@@ -278,3 +278,19 @@ def test_presets_count_images(capsys):
     (line,) = re.findall(r"^ace-digits .*", capsys.readouterr().out, re.M)
     images = preset("ace-digits").training.sequences
     assert f"{images / 1e6:.2f} million" in line
+
+
+def test_reproduce_prints_verdicts_and_writes_the_record(tmp_path, capsys):
+    out, record = tmp_path / "runs", tmp_path / "results" / "ace.json"
+    words = ["reproduce", "ace", "--smoke", "--only", "E13", "--no-train"]
+    assert main([*words, "--out", str(out), "--record", str(record)]) == 0
+    assert "E13" in capsys.readouterr().out
+    written = json.loads(record.read_text())
+    assert written == json.loads((out / "ace.json").read_text())
+    assert [criterion["verdict"] for criterion in written["criteria"]] == ["smoke"]
+
+
+def test_reproduce_refuses_an_unknown_criterion(tmp_path, capsys):
+    words = ["reproduce", "ace", "--smoke", "--only", "E99", "--out", str(tmp_path / "runs")]
+    assert main(words) == 2
+    assert "no criterion 'E99'" in capsys.readouterr().err

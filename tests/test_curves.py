@@ -44,14 +44,14 @@ def test_learning_curves_draw_each_recorded_number_once() -> None:
     records = run_records()
     curves = curves_of(learning_curves(records))
     for title, names in {
-        "loss, nats per frame": ("loss", "nll"),
-        "KL divergence, nats per frame": ("kl_z", "kl_u"),
+        "loss, nats per image": ("loss", "nll"),
+        "KL divergence, nats per image": ("kl_z", "kl_u"),
         "μ": ("mu",),
         "learning rate": ("learning_rate",),
     }.items():
         for name, line in zip(names, curves[title], strict=False):
             assert line == [(record["sequences"], record[name]) for record in records[:-1]]
-    assert curves["loss, nats per frame"][2] == [(152, 250.0)]
+    assert curves["loss, nats per image"][2] == [(152, 250.0)]
     assert curves["roll nll"] == [[(152, 260.0)]]
     assert sum(map(len, curves.values())) == 8
 
@@ -59,10 +59,10 @@ def test_learning_curves_draw_each_recorded_number_once() -> None:
 @pytest.mark.parametrize(
     ("missing", "titles"),
     [
-        (("mu",), {"loss, nats per frame", "KL divergence, nats per frame", "learning rate"}),
+        (("mu",), {"loss, nats per image", "KL divergence, nats per image", "learning rate"}),
         (
             ("mu", "kl_u", "learning_rate"),
-            {"loss, nats per frame", "KL divergence, nats per frame"},
+            {"loss, nats per image", "KL divergence, nats per image"},
         ),
         (("loss", "nll", "kl_z", "kl_u", "learning_rate"), {"μ"}),
     ],
@@ -90,7 +90,7 @@ def test_learning_curves_show_the_terms_of_labelled_images() -> None:
     ]
     curves = curves_of(learning_curves(records))
     for title, names in {
-        "KL divergence, nats per frame": ("kl_z", "kl_pose"),
+        "KL divergence, nats per image": ("kl_z", "kl_pose"),
         "cross-entropy, nats per image": ("cross_entropy",),
     }.items():
         assert curves.pop(title) == [
@@ -102,7 +102,7 @@ def test_learning_curves_show_the_terms_of_labelled_images() -> None:
 def test_learning_curves_skip_numbers_that_are_not_finite() -> None:
     records = run_records()
     records[3]["loss"], records[4]["loss"], records[5]["loss"] = math.nan, math.inf, None
-    (line, *_) = curves_of(learning_curves(records))["loss, nats per frame"]
+    (line, *_) = curves_of(learning_curves(records))["loss, nats per image"]
     assert len(line) == 16
     assert all(math.isfinite(value) for _, value in line)
 
@@ -121,7 +121,7 @@ def test_learning_curves_compare_runs_by_colour() -> None:
 def test_learning_curves_read_from_left_to_right_in_sequences() -> None:
     figure = learning_curves(run_records())
     for panel in figure.axes:
-        assert panel.get_xlabel() == "sequences seen"
+        assert panel.get_xlabel() == "sequences or images seen"
         for line in panel.get_lines():
             assert all(before < after for before, after in pairwise(line.get_xdata()))
 

@@ -271,6 +271,6 @@ def test_data_that_differ_only_in_how_they_are_distorted_are_told_apart(tmp_path
         return fit(model, data, folder=tmp_path, sequences=16, resume=resume)
 
     train(fixed=True, resume=False)
-    with pytest.raises(ValueError, match="data_source was .*fixed.* and is .*afresh"):
+    with pytest.raises(ValueError, match=r"data_source was .*fixed.* and is .*afresh"):
         train(fixed=False, resume=True)
     assert train(fixed=True, resume=True).finished

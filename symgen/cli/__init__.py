@@ -9,6 +9,7 @@ from symgen.cli.controlling import control
 from symgen.cli.drawing import manifold, traverse
 from symgen.cli.evaluating import evaluate
 from symgen.cli.looking import data, presets
+from symgen.cli.reproducing import reproduce
 from symgen.cli.starting import train
 from symgen.training.optimisation import nearest
 
@@ -30,6 +31,9 @@ ACE with symmetry statistics, poses factored out:
   symgen manifold RUN             draw the manifold of every class, and images without their pose
   symgen control RUN IMAGE        read an image, turn, scale and shift what it shows
 
+Claims of a paper, each measured against a threshold:
+  symgen reproduce ace            train, measure and judge ACE; --smoke for two minutes of it
+
 Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 """
 
@@ -41,6 +45,7 @@ _VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "traverse": traverse,
     "manifold": manifold,
     "control": control,
+    "reproduce": reproduce,
 }
 
 

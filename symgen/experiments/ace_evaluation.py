@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data import Batches
@@ -11,7 +12,7 @@ from symgen.groups import affine
 from symgen.metrics import mixture_bounds, pose_recovery
 from symgen.models import ACE
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "pose_parameters"]
 
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
 
@@ -47,7 +48,7 @@ def evaluate(
         images were moved by known maps.
 
     Raises:
-        ValueError: if there are fewer images than asked for.
+        ValueError: if there are fewer images than asked for, or too few for the poses.
     """
     if images is not None and not 0 < images <= len(data.source):
         raise ValueError(
@@ -55,6 +56,12 @@ def evaluate(
             "choose a number up to that"
         )
     count = len(data.source) if images is None else images
+    least = 1 if model.pose is None else len(model.pose.log_scale) + model.classes + 1
+    if count < least:
+        raise ValueError(
+            f"images={count}: the regression of true poses on what the pose net reads takes "
+            f"{least} images at least"
+        )
     batches = -(-count // data.batch_size)
     device = next(model.parameters()).device
     was_training = model.training
@@ -73,7 +80,7 @@ def evaluate(
             x, y = (part[:left].to(device) for part in batch.inputs)
             reading = model.encode(x)
             note(h=reading.h, y=y, wrong=(reading.y != y).double())
-            note(true=_parameters(batch.pose[:left]))
+            note(true=pose_parameters(batch.pose[:left]))
             for _ in range(samples):
                 note(**{f"k/{k}": v for k, v in _sample_terms(model, x, y).items()})
             if observe is not None:
@@ -121,7 +128,12 @@ def _sample_terms(model: ACE, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _parameters(pose: Tensor) -> Tensor:
-    """Return angle, log scale and shifts of similarities, (B, 4)."""
+def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
+    """Return angle, logarithm of the scale, and shifts along x and y of similarities.
+
+    Example:
+        >>> pose_parameters(torch.eye(3)[None])
+        tensor([[0., 0., 0., 0.]])
+    """
     angle, scale, shift = affine.to_parameters(pose)
     return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)

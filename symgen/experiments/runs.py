@@ -16,7 +16,7 @@ from symgen.models import Pretrained
 from symgen.training import Progress, Run, fit, read_records
 from symgen.training.checkpoint import write_atomically
 
-__all__ = ["OpenRun", "evaluate_run", "hardware", "open_run", "start_run"]
+__all__ = ["OpenRun", "commit", "evaluate_run", "hardware", "open_run", "start_run"]
 
 _CONFIG = "config.json"
 
@@ -88,7 +88,7 @@ def start_run(
         "name": name,
         "experiment": to_json(experiment),
         "command": command,
-        "commit": _commit(),
+        "commit": commit(),
         "hardware": hardware(device),
     }
     return fit(
@@ -157,7 +157,7 @@ def evaluate_run(
     summary = started | {
         "training": _last_training_record(run.folder),
         "evaluation": measured,
-        "evaluated": {"commit": _commit(), "hardware": hardware(device)},
+        "evaluated": {"commit": commit(), "hardware": hardware(device)},
     }
     for path in filter(None, (run.folder / "summary.json", record)):
         _write_json(path, summary)
@@ -173,7 +173,7 @@ def _write_json(path: Path, values: Any) -> None:
     write_atomically(path, lambda partial: partial.write_text(text))
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Name the commit of the source tree this package runs from, if it is one."""
     folder = Path(__file__).parent
     try:

@@ -1,6 +1,6 @@
 """Tables of README and docs, generated from the records in `results/`.
 
-    python -m symgen.experiments.tables README.md
+    python -m symgen.experiments.tables README.md docs/ace.md
 
 rewrites every table between `<!-- table NAME -->` and `<!-- end -->`.
 """
@@ -217,6 +217,66 @@ def _ace(results: Path) -> str:
     )
 
 
+def _ace_summary(results: Path) -> str:
+    record = _read(results / "ace.json")
+    values = {criterion["id"]: criterion["values"] for criterion in record["criteria"]}
+
+    def cell(place: tuple[str, str] | None) -> str:
+        if place is None or place[1] not in values[place[0]]:
+            return ""
+        return _mean_and_std(values[place[0]][place[1]])
+
+    rows = [
+        ["cost of the class means", *(f"{record['baselines'][d]['class_mean']:.0f}" for d in _ACE)]
+    ]
+    rows += [
+        [name, *map(cell, places)]
+        for name, places in (
+            ("U_valid without pose", [("E1", "U_valid"), *_both("U_valid without pose")]),
+            ("**U_valid with pose, its cost included**", [None, *_both("U_valid with pose")]),
+            (
+                "gain, pose charged",
+                [("E6", "gain charged, nats"), *_both("gain charged, nats")],
+            ),
+            ("cost of the pose", [None, *_both("cost of the pose, nats")]),
+            ("test error, %", [("E10", f"{d.upper()} error, %") for d in _ACE]),
+            (
+                "test error with pose less without, points",
+                [
+                    None,
+                    *[("E10", f"{d.upper()} error less without pose, points") for d in _ACE[1:]],
+                ],
+            ),
+            (
+                "styles from -4 to 4 recognised by a judge, %",
+                [None, ("E8", "RTS recognised, %"), ("E8", "TC recognised, %")],
+            ),
+            (
+                "the same without pose, %",
+                [
+                    ("E1", "recognised, %"),
+                    ("E2", "RTS recognised without pose, %"),
+                    ("E2", "TC recognised without pose, %"),
+                ],
+            ),
+        )
+    ]
+    verdicts = [criterion["verdict"] for criterion in record["criteria"]]
+    counted = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    header = ["nats per test image", "MNIST", "RTS-MNIST", "TC-MNIST"]
+    return (
+        f"{_markdown(header, rows)}\nMean ± standard deviation over {record['seeds']} seeds. All "
+        f"criteria: {counted}.\n{_measured(record)}"
+    )
+
+
+_ACE = ("mnist", "rts", "tc")
+
+
+def _both(name: str) -> list[tuple[str, str]]:
+    return [("E4", name), ("E5", name)]
+
+
 def _mean_and_std(measured: dict[str, Any]) -> str:
     if measured["mean"] is None:
         return "–"
@@ -226,6 +286,7 @@ def _mean_and_std(measured: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "ace": _ace,
+    "ace-summary": _ace_summary,
     "colour-mnist": _colour_mnist,
     "demo": _demo,
     "metrics": _metrics,
@@ -238,4 +299,5 @@ TABLES: dict[str, Callable[[Path], str]] = {
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         page = Path(name)
-        page.write_text(fill_tables(page.read_text(), page.parent / "results"))
+        root = Path(__file__).parents[2]
+        page.write_text(fill_tables(page.read_text(), root / "results"))

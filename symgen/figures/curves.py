@@ -15,8 +15,8 @@ from symgen.figures._canvas import check_path, write_file
 
 __all__ = ["learning_curves"]
 
-_LOSS = "loss, nats per frame"
-_KL = "KL divergence, nats per frame"
+_LOSS = "loss, nats per image"
+_KL = "KL divergence, nats per image"
 _TRAINING = {  # panel and label of what every record may hold
     "loss": (_LOSS, "loss"),
     "nll": (_LOSS, "negative log-likelihood"),
@@ -71,7 +71,7 @@ def learning_curves(
         ...     {"step": 100, "sequences": 800, "evaluation": {"nll": 335.7}},
         ... ]
         >>> [panel.get_title(loc="left") for panel in learning_curves(records).axes]
-        ['loss, nats per frame']
+        ['loss, nats per image']
     """
     target = None if path is None else check_path(path, (".png", ".pdf", ".svg"))
     runs = records if isinstance(records, Mapping) else {"": records}
@@ -154,7 +154,7 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -
         )
         handles.setdefault(curve.label, line)
     axes.set_title(title, loc="left", fontsize=10)
-    axes.set_xlabel("sequences seen", fontsize=9)
+    axes.set_xlabel("sequences or images seen", fontsize=9)
     axes.tick_params(labelsize=8, color="#888888")
     axes.grid(color="#e4e4e4", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)

@@ -11,10 +11,11 @@ The algebra has six generators, in this order: rotation, scale (equal in both di
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from symgen.groups._flow import combine, deviator, flow
 
 __all__ = [
     "Similarity",
@@ -28,12 +29,6 @@ __all__ = [
     "to_parameters",
 ]
 
-# Gauss-Legendre rule of four nodes for ∫₀¹ t f(t) dt
-_LEGENDRE_NODES, _LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(4)  # over [-1, 1]
-_NODES = ((_LEGENDRE_NODES + 1) / 2).tolist()
-_WEIGHTS = ((_LEGENDRE_NODES + 1) * _LEGENDRE_WEIGHTS / 4).tolist()
-
-_SERIES_RADIUS = 1e-3  # within it four terms of a power series give every digit
 _CONFORMAL_LEAST = 1e-3  # a conformal part shorter than this has no direction to speak of
 
 
@@ -272,10 +267,10 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
         )
     double = generators.double()
     rotation, scale, stretch, shear = double[..., :4].unbind(-1)
-    deviator, square = _deviator(rotation, stretch, shear)
-    end, phi = _flow(scale, square)
-    shift = (_combine(*phi, deviator) * double[..., None, 4:]).sum(-1, keepdim=True)
-    top = torch.cat([_combine(*end, deviator), shift], -1)
+    traceless, square = deviator(rotation, stretch, shear)
+    end, phi = flow(scale, square)
+    shift = (combine(*phi, traceless) * double[..., None, 4:]).sum(-1, keepdim=True)
+    top = torch.cat([combine(*end, traceless), shift], -1)
     last = top.new_tensor([[0, 0, 1]]).expand(*top.shape[:-2], 1, 3)
     return torch.cat([top, last], -2).to(generators.dtype)
 
@@ -331,64 +326,11 @@ def _angle_over_sine(half: Tensor, b: Tensor, c: Tensor, cosine: Tensor) -> Tens
 def _shift_logarithm(linear: list[Tensor], matrix: Tensor) -> Tensor:
     """Solve φ(L) v = b for the shift v of the algebra."""
     rotation, scale, stretch, shear = (coefficient.double() for coefficient in linear)
-    deviator, square = _deviator(rotation, stretch, shear)
-    _, (one, along) = _flow(scale, square)
+    traceless, square = deviator(rotation, stretch, shear)
+    _, (one, along) = flow(scale, square)
     determinant = one.square() - square * along.square()
-    inverse_phi = _combine(one / determinant, -along / determinant, deviator)
+    inverse_phi = combine(one / determinant, -along / determinant, traceless)
     return (inverse_phi * matrix[..., None, :2, 2]).sum(-1).to(matrix.dtype)
-
-
-def _deviator(rotation: Tensor, stretch: Tensor, shear: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the traceless matrix N of three generators, and the number q of N² = q·1."""
-    entries = torch.stack([stretch, shear + rotation, shear - rotation, -stretch], -1)
-    square = stretch.square() + shear.square() - rotation.square()
-    return entries.unflatten(-1, (2, 2)), square
-
-
-def _combine(
-    one: Float[Tensor, "*batch"], along: Float[Tensor, "*batch"], deviator: Tensor
-) -> Float[Tensor, "*batch 2 2"]:
-    """Return one·1 + along·N."""
-    identity = torch.eye(2, dtype=one.dtype, device=one.device)
-    return torch.addcmul(one[..., None, None] * identity, along[..., None, None], deviator)
-
-
-def _flow(s: Tensor, q: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Return exp L and φ(L) = ∫₀¹ exp(tL) dt for L = s·1 + N, N traceless with N² = q·1.
-
-    Each is a pair (α, β) that stands for α·1 + β·N. With C(z) = cosh √z and S(z) = sinh √z / √z,
-
-        exp L = exp(s) (C(q) + S(q) N),    φ(L) = exp(s) S(q) - s r + r N,
-
-    where r, smooth everywhere, is read off L φ(L) = exp L - 1, off the eigenvalues λ± = s ± √q,
-    or off ∫₀¹ t exp(ts) S(t²q) dt: whichever does not divide by a small number.
-    """
-    near = s.square() + q.abs() < 0.01  # so small that four nodes give every digit of the integral
-    split = ~near & (q > s.square() / 2)  # real eigenvalues, far from one another
-    root = torch.where(split, q, 1.0).sqrt()
-    eigenvalues = torch.stack([s + root, s - root])
-    times = s.new_tensor([0.5, 1.0, *_NODES]).reshape(-1, *[1] * s.ndim)
-    sinh = _sinhc(torch.cat([eigenvalues.square() / 4, times.square() * q]))
-    at_eigenvalues, half, full, at_nodes = sinh.split([2, 1, 1, len(_NODES)])
-    growth = s.exp()
-    one = growth * (1 + q / 2 * half[0].square())  # C(q) = 1 + ½ q S(q/4)²
-    along = growth * full[0]
-    upper, lower = ((eigenvalues / 2).exp() * at_eigenvalues).unbind()  # φ(λ) = exp(λ/2) S(λ²/4)
-    numerator = torch.where(split, upper - lower, s * along - one + 1)
-    denominator = torch.where(split, 2 * root, torch.where(near, 1.0, s.square() - q))
-    weights = s.new_tensor(_WEIGHTS).reshape(-1, *[1] * s.ndim)
-    integral = (weights * (times[2:] * s).exp() * at_nodes).sum(0)
-    r = torch.where(near, integral, numerator / denominator)
-    return (one, along), (along - s * r, r)
-
-
-def _sinhc(z: Tensor) -> Tensor:
-    """Return S(z) = sinh √z / √z, which is sin √-z / √-z for negative z."""
-    size = z.abs()
-    root = size.clamp(min=_SERIES_RADIUS).sqrt()
-    quotient = torch.where(z > 0, root.sinh(), root.sin()) / root
-    series = 1 + z * (1 / 6 + z * (1 / 120 + z / 5040))
-    return torch.where(size < _SERIES_RADIUS, series, quotient)
 
 
 def _checked(matrix: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Models: nets, latents and a likelihood put together as a paper says."""
 
-from symgen.models.ace import ACE, ClassTerms, Code, Reading, SupervisedElbo
+from symgen.models.ace import ACE
 from symgen.models.likelihood import PixelBernoulli
 from symgen.models.pretrained import Pretrained
+from symgen.models.readings import ClassTerms, Code, Reading, SupervisedElbo
 from symgen.models.symmetry_statistics import Pose, SymmetryStatistics
 from symgen.models.topographic import Elbo, Posterior, TopographicVAE
 from symgen.models.tvae import TVAE, VAE, BubbleVAE

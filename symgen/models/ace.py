@@ -2,118 +2,30 @@
 
 import math
 from collections.abc import Sequence
-from itertools import chain, pairwise
-from typing import ClassVar, Literal, NamedTuple, cast
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional
 
-from symgen.data.images import require_unit_range
 from symgen.latents import Density
+from symgen.models.class_nets import ClassNets
 from symgen.models.likelihood import PixelBernoulli
-from symgen.models.pretrained import Pretrained
+from symgen.models.readings import ClassTerms, Code, Reading, SupervisedElbo, check_batch
 from symgen.models.symmetry_statistics import (
     Outside,
     Pose,
     Statistics,
     SymmetryStatistics,
-    density,
     precise,
 )
-from symgen.nets import (
-    ConvDecoder,
-    Convolutions,
-    DenseDecoder,
-    GroupedLinear,
-    ImageReader,
-    Linear,
-)
 
-__all__ = ["ACE", "ClassTerms", "Code", "Reading", "SupervisedElbo"]
+__all__ = ["ACE"]
 
-_OUTLOOK = 4  # shallow latents see the first features averaged to 4 × 4
 _BACKGROUND = -4.454  # logit of 0.0115, about the mean of a digit's surroundings
 
 
-class Code(NamedTuple):
-    """What an image becomes: its style, its class and its pose.
-
-    Attributes:
-        z: style, the latents of the class's own auto-encoder.
-        y: class.
-        pose: how the image shows the canonical form.
-    """
-
-    z: Float[Tensor, "B latents"]
-    y: Int64[Tensor, " B"]
-    pose: Pose
-
-
-class Reading(NamedTuple):
-    """What the model reads off images.
-
-    Attributes:
-        statistics: q(h|x), the density of the pose's coordinates; None without a pose.
-        h: coordinates that the rest was read with, (B, dimensions).
-        pose: the pose with these coordinates.
-        z: q(z|x, y) of the class y alone.
-        y: class: the label if it was given, otherwise the most probable one.
-        log_omega: log-probabilities of the classes, the paper's log ω.
-    """
-
-    statistics: Density | None
-    h: Float[Tensor, "B dimensions"]
-    pose: Pose
-    z: Density
-    y: Int64[Tensor, " B"]
-    log_omega: Float[Tensor, "B classes"]
-
-
-class SupervisedElbo(NamedTuple):
-    """The terms of the training objective, nats per image.
-
-    Attributes:
-        nll: one-sample estimate of -E[log p(x|z, y, pose)], the paper's R.
-        kl_z: KL(q(z|x, y) ‖ p(z)), the paper's G.
-        kl_pose: KL(q(h|x) ‖ p(h)), zero where the pose is free of charge.
-        cross_entropy: -log ω_y of the classifier.
-    """
-
-    nll: Float[Tensor, " B"]
-    kl_z: Float[Tensor, " B"]
-    kl_pose: Float[Tensor, " B"]
-    cross_entropy: Float[Tensor, " B"]
-
-    @property
-    def kl(self) -> Float[Tensor, " B"]:
-        """Both divergences together."""
-        return self.kl_z + self.kl_pose
-
-    @property
-    def loss(self) -> Float[Tensor, ""]:
-        """The negative bound on log p(x, pose | y) plus the cross-entropy, averaged."""
-        return (self.nll + self.kl + self.cross_entropy).mean()
-
-
-class ClassTerms(NamedTuple):
-    """The bounds of every class for one sample of the posterior, nats per image.
-
-    Attributes:
-        nll: -log p(x|z_c, c, pose), each class with its own z_c, the paper's R_c.
-        kl_z: KL of each class's posterior, the paper's G_c.
-        kl_pose: KL of the pose, the same for all classes.
-        log_omega: log-probabilities of the classes.
-    """
-
-    nll: Float[Tensor, "B classes"]
-    kl_z: Float[Tensor, "B classes"]
-    kl_pose: Float[Tensor, " B"]
-    log_omega: Float[Tensor, "B classes"]
-
-
-class ACE(Pretrained):
+class ACE(ClassNets):
     """Classifier and one auto-encoder per class, behind a pose that is factored out and in again.
 
     A net reads the pose of the image. The image, brought to its canonical form, goes to the
@@ -218,16 +130,17 @@ class ACE(Pretrained):
                 "decoder's last hidden layer: take encoder='shared', decoder='dense' and at least "
                 "one size in decoder_hidden"
             )
-        if pose is None and pose_groups > 1:
-            raise ValueError(f"pose_groups={pose_groups} without a pose: take pose='affine'")
+        if pose_groups < 1 or (pose is None and pose_groups > 1):
+            raise ValueError(
+                f"pose_groups={pose_groups} with pose={pose!r}: give at least 1, and for more a "
+                "pose such as 'affine'"
+            )
         channels, height, width = image_shape
-        deep = latents - shallow_latents
         self.image_shape = (channels, height, width)
         self.classes = classes
         self.latent_count = latents
         self.charged = charged
         self.outside: Outside = outside
-        self.density = density(latent)
 
         self.pose: SymmetryStatistics | None = None
         if pose is not None or colour_pose:
@@ -247,51 +160,25 @@ class ACE(Pretrained):
         if pose_groups > 1:
             self.stem = nn.Conv2d(channels, pose_groups * stem_channels, 3, padding=1)
         seen = (channels if pose_groups == 1 else pose_groups * stem_channels, height, width)
-        window = max(height, width) if classifier_window is None else classifier_window
-        if not 0 < window <= max(height, width):
-            raise ValueError(
-                f"classifier_window={classifier_window} of images of {height} × {width}: give a "
-                "number of pixels up to their side, or None"
-            )
-        self.window = (min(window, height), min(window, width))
-        trunk = Convolutions(
-            (seen[0], *self.window),
-            channels=classifier_channels,
-            kernel=3,
-            pool=classifier_pool,
-            initialisation=initialisation,
-        )
-        self.classifier = ImageReader(trunk, classifier_hidden, classes, dropout)
-        self.encoder: nn.Module | None = None
-        features = classifier_hidden
-        if encoder == "dense":
-            sizes = (math.prod(seen), *hidden)
-            layers = [(Linear(*pair), nn.Tanh()) for pair in pairwise(sizes)]
-            self.encoder = nn.Sequential(nn.Flatten(), *chain.from_iterable(layers))
-            features = sizes[-1]
-        elif encoder == "conv":
-            net = Convolutions(
-                seen, channels=(32, 64), kernel=5, pool_last=True, initialisation=initialisation
-            )
-            self.encoder = nn.Sequential(net, nn.Flatten())
-            features = math.prod(net.shape)
-        self.heads = nn.ModuleList([GroupedLinear(classes, features, 2 * deep, initialisation)])
-        if shallow_latents:
-            outlook = trunk.shapes[0][0] * _OUTLOOK**2
-            head = GroupedLinear(classes, outlook, 2 * shallow_latents, initialisation)
-            self.heads.append(head)
         painted = (pose_groups * channels, height, width)
         dark = _BACKGROUND / pose_groups if outside == "background" else 0.0  # layers are added
-        bias = dark if initialisation == "fan_in" else 0.0
-        self.decoder: DenseDecoder | ConvDecoder
-        if decoder == "conv":
-            self.decoder = ConvDecoder(
-                classes, latents, decoder_hidden, painted, initialisation, bias
-            )
-        else:
-            self.decoder = DenseDecoder(
-                classes, deep, shallow_latents, decoder_hidden, painted, initialisation, bias
-            )
+        self._build(
+            seen,
+            painted,
+            latents=(latents - shallow_latents, shallow_latents),
+            latent=latent,
+            encoder=encoder,
+            hidden=hidden,
+            decoder=decoder,
+            decoder_hidden=decoder_hidden,
+            decoder_bias=dark if initialisation == "fan_in" else 0.0,
+            channels=classifier_channels,
+            classifier_hidden=classifier_hidden,
+            window=classifier_window,
+            pool=classifier_pool,
+            dropout=dropout,
+            initialisation=initialisation,
+        )
         self.background: nn.Parameter | None = None
         if self.pose is not None and outside == "background":
             self.background = nn.Parameter(torch.full((pose_groups, channels), dark))
@@ -315,7 +202,7 @@ class ACE(Pretrained):
             ValueError: if `x` has another shape or type than the model takes, `y` another length
                 or, on the CPU, values out of range.
         """
-        self._check(x, y)
+        check_batch(x, y, self.image_shape, self.classes)
         return self._encode(x, y, sampled)
 
     def latents(self, reading: Reading, sampled: bool = True) -> Code:
@@ -343,7 +230,7 @@ class ACE(Pretrained):
         The pose is sampled if it is charged, and taken at its mean if it is free. Only the
         labelled class's auto-encoder is computed.
         """
-        self._check(x, y)
+        check_batch(x, y, self.image_shape, self.classes)
         reading = self._encode(x, y, sampled=self.charged)
         nll = -self.decode(self.latents(reading)).log_prob(x)
         cross_entropy = -reading.log_omega.gather(1, y[:, None])[:, 0]
@@ -361,7 +248,7 @@ class ACE(Pretrained):
             sampled: draw styles, and the pose if it is charged, from their posteriors; otherwise
                 take the means, which is no bound but what a picture shows.
         """
-        self._check(x, None)
+        check_batch(x, None, self.image_shape, self.classes)
         statistics, _, pose = self._read_pose(x, sampled and self.charged)
         features, log_omega = self._features(self.canonical(x, pose))
         z = self._posteriors(features)
@@ -380,7 +267,9 @@ class ACE(Pretrained):
         sampled, and the pose if it is charged: `log mean_k Σ_c π_c w_kc`. With a pose that is free
         of charge this bounds log p(x | pose) instead.
         """
-        self._check(x, None)
+        check_batch(x, None, self.image_shape, self.classes)
+        if samples < 1:
+            raise ValueError(f"samples={samples}: draw at least one")
         weights = []
         for _ in range(samples):
             statistics, h, pose = self._read_pose(x, self.charged)
@@ -444,6 +333,8 @@ class ACE(Pretrained):
             y: their classes; None draws them.
             pose: show the canonical form, or draw the pose from its prior.
         """
+        if pose not in ("identity", "prior"):
+            raise ValueError(f"pose={pose!r}: choose identity or prior")
         device = next(self.parameters()).device
         if y is None:
             y = torch.randint(self.classes, (count,), device=device)
@@ -468,30 +359,7 @@ class ACE(Pretrained):
         statistics, h, pose = self._read_pose(x, sampled)
         features, log_omega = self._features(self.canonical(x, pose))
         y = log_omega.argmax(1) if y is None else y
-        outputs = [head(read, y) for head, read in zip(self.heads, features, strict=True)]
-        return Reading(statistics, h, pose, self._posterior(outputs), y, log_omega)
-
-    def _features(self, seen: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return what the style is read off, deepest first, and the classes' log-probabilities."""
-        maps = self.classifier.convolutions.layers(_middle(seen, self.window))
-        hidden, scores = self.classifier.read(maps[-1])
-        features = [hidden if self.encoder is None else self.encoder(seen)]
-        if len(self.heads) == 2:
-            features.append(functional.adaptive_avg_pool2d(maps[0], _OUTLOOK).flatten(1))
-        return features, precise(scores).log_softmax(1)
-
-    def _posteriors(self, features: Sequence[Tensor]) -> Density:
-        """Return the posteriors of every class, (classes, B, latents)."""
-        outputs = [
-            cast(GroupedLinear, head).every(read.expand(self.classes, *read.shape))
-            for head, read in zip(self.heads, features, strict=True)
-        ]
-        return self._posterior(outputs)
-
-    def _posterior(self, outputs: Sequence[Tensor]) -> Density:
-        parts = [precise(output).chunk(2, -1) for output in outputs]
-        mean, log_variance = (torch.cat(part, -1) for part in zip(*parts, strict=True))
-        return self.density(mean, log_variance)
+        return Reading(statistics, h, pose, self._posterior_of(features, y), y, log_omega)
 
     def _read_pose(self, x: Tensor, sampled: bool) -> tuple[Density | None, Tensor, Pose]:
         if self.pose is None:
@@ -521,34 +389,6 @@ class ACE(Pretrained):
         if self.pose is None:
             return logits
         return pose.factor_in(logits, self.background, self.outside)
-
-    def _check(self, x: Tensor, y: Tensor | None) -> None:
-        if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape or not x.is_floating_point():
-            channels, height, width = self.image_shape
-            raise ValueError(
-                f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
-                f"float images (batch, channels, height, width) = (B, {channels}, {height}, "
-                f"{width}) with values in [0, 1]"
-            )
-        if y is not None and (y.shape != x.shape[:1] or y.dtype != torch.int64):
-            raise ValueError(
-                f"y of shape {tuple(y.shape)} and {y.dtype} for {len(x)} images: give one int64 "
-                "label for each"
-            )
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
-            return  # on a GPU looking at the values would mean waiting
-        require_unit_range("x", x)
-        if y is not None and len(y) and not (y.min() >= 0 and y.max() < self.classes):
-            raise ValueError(
-                f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
-                f"{self.classes} classes, 0 to {self.classes - 1}"
-            )
-
-
-def _middle(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Cut the middle of this height and width out of images."""
-    top, left = (x.shape[2] - size[0]) // 2, (x.shape[3] - size[1]) // 2
-    return x[:, :, top : top + size[0], left : left + size[1]]
 
 
 def _log_ratio(posterior: Density, sample: Tensor) -> Tensor:

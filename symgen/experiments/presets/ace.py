@@ -77,7 +77,7 @@ _OURS_CIFAR = replace(
     outside="border",
 )
 _CIFAR_TRAINING = replace(
-    _TRAINING, sequences=6 * _CIFAR_EPOCH, kl_warmup=_CIFAR_EPOCH, learning_rate=1e-3
+    _TRAINING, sequences=3 * _CIFAR_EPOCH, kl_warmup=_CIFAR_EPOCH, learning_rate=1e-3
 )
 _DIGITS = replace(_RTS, images="digits")
 

@@ -9,7 +9,7 @@ from symgen.experiments.reproduce.criteria import CRITERIA, TRIED
 from symgen.experiments.reproduce.criterion import examine
 from symgen.experiments.reproduce.evidence import Data, Evidence
 from symgen.experiments.reproduce.plan import FULL, SMOKE, Budget, Missing
-from symgen.experiments.runs import _commit, hardware
+from symgen.experiments.runs import commit, hardware
 from symgen.training.checkpoint import write_atomically
 from symgen.training.optimisation import nearest
 
@@ -81,7 +81,7 @@ def reproduce_ace(
     ]
     result = {
         "command": command,
-        "commit": _commit(),
+        "commit": commit(),
         "hardware": hardware(device),
         "smoke": smoke,
         "seeds": count,

@@ -13,7 +13,7 @@ from torch.nn import functional
 from symgen.data import Batches
 from symgen.experiments.ace import ImageConfig
 from symgen.experiments.reproduce.plan import Missing, has_checkpoint, steps_done
-from symgen.experiments.runs import _commit, hardware
+from symgen.experiments.runs import commit, hardware
 from symgen.groups import affine, warp
 from symgen.models import Pretrained
 from symgen.training import Progress, Training, fit
@@ -36,7 +36,7 @@ _SIDE = 28  # of a digit of MNIST
 _WOBBLE = (0.1, 0.07, 0.05, 0.05, 0.04, 0.04)
 
 JUDGE_TRAINING = Training(
-    sequences=8 * 60_000,
+    sequences=4 * 60_000,
     batch_size=100,
     optimizer="AdamW",
     optimizer_options={"weight_decay": 1e-2},
@@ -169,7 +169,7 @@ def train_judge(
         config = {
             "name": "judge",
             "command": command,
-            "commit": _commit(),
+            "commit": commit(),
             "hardware": hardware(device),
         }
         resume = has_checkpoint(folder)

@@ -26,8 +26,8 @@ __all__ = [
 class Budget:
     """How much work goes into a reproduction."""
 
-    samples: int = 10
-    """Samples of the posteriors, over which bounds are averaged."""
+    samples: int = 2
+    """Samples of the posteriors for each test image; the bounds are means of both."""
     checked: int = 1000
     """Test images of the checks that look inside a model."""
     drawn: int = 100

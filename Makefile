@@ -33,6 +33,8 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/metrics.py --json results/bench/metrics.json
 	$(BIN)/python bench/step.py --json results/bench/step.json
 	$(BIN)/python bench/topography.py --json results/bench/topography.json
+	$(BIN)/python bench/ace.py --json results/bench/ace.json
+	$(BIN)/python bench/sparse.py --json results/bench/sparse.json
 
 clean:
 	rm -rf .venv runs build dist

@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
 
 from symgen import ACE
 from symgen.data import Batches
-from symgen.experiments import hardware, preset
+from symgen.experiments import ACEExperiment, hardware, preset
 from symgen.nets import Convolutions, GroupedLinear, Linear, linear
 from symgen.training.memory import keep_freed_memory
 
@@ -53,7 +54,7 @@ def products(model: ACE, batch: int) -> list[tuple[int, int, int, int]]:
         elif isinstance(module, Convolutions):
             sizes = [module.size, *[shape[1:] for shape in module.shapes]]
             for layer, (height, width) in zip(module.convolutions, sizes, strict=False):
-                outputs, inputs, kernel, _ = layer.weight.shape  # pyright: ignore
+                outputs, inputs, kernel, _ = cast(nn.Conv2d, layer).weight.shape
                 found.append((batch * height * width, inputs * kernel**2, outputs, 1))
     return found
 
@@ -141,12 +142,12 @@ def measure(rounds: int, batch: int) -> dict[str, dict[str, float]]:
     actions: dict[str, Callable[[], object]] = {}
     floors: dict[str, float] = {}
     for name in DATA:
-        experiment = preset(f"ace-{name}")
+        experiment = cast(ACEExperiment, preset(f"ace-{name}"))
         experiment = replace(experiment, data=replace(experiment.data, images="digits"))
         model, data = experiment.build()
         data = Batches(data.source, batch)
-        x, y = data.batch(0).inputs
-        sizes = products(model, batch)  # pyright: ignore[reportArgumentType]
+        x, y = data.batch(0).images, data.batch(0).labels
+        sizes = products(model, batch)
         weights = sum(p.numel() for p in model.parameters())
         arithmetic = sum(product_seconds(*size) for size in sizes)
         traffic = 28 * weights / (1e9 * measured["copy bandwidth [GB/s]"])
@@ -155,17 +156,16 @@ def measure(rounds: int, batch: int) -> dict[str, dict[str, float]]:
         measured[f"{name}: products at the layers' sizes [GFLOP/s]"] = flops / arithmetic / 1e9
         measured[f"{name}: floor, arithmetic [ms]"] = 1e3 * arithmetic
         measured[f"{name}: floor, Adam's traffic [ms]"] = 1e3 * traffic
-        actions[f"{name}: step, float32 [ms]"] = stepper(model, x, y, False)  # pyright: ignore
-        actions[f"{name}: step, bfloat16 [ms]"] = stepper(model, x, y, True)  # pyright: ignore
-        actions[f"{name}: step computing all decoders [ms]"] = every_decoder(model, x, y)  # pyright: ignore
+        actions[f"{name}: step, float32 [ms]"] = stepper(model, x, y, False)
+        actions[f"{name}: step, bfloat16 [ms]"] = stepper(model, x, y, True)
+        actions[f"{name}: step computing all decoders [ms]"] = every_decoder(model, x, y)
         actions[f"{name}: data of a batch [ms]"] = lambda data=data: data.batch(1)
-        with torch.no_grad():
-            actions[f"{name}: all classes at once [ms]"] = torch.no_grad()(
-                lambda model=model, x=x: model.class_terms(x)  # pyright: ignore
-            )
-            actions[f"{name}: loop over classes [ms]"] = torch.no_grad()(
-                lambda model=model, x=x: loop_over_classes(model, x)  # pyright: ignore
-            )
+        actions[f"{name}: all classes at once [ms]"] = torch.no_grad()(
+            lambda model=model, x=x: model.class_terms(x)
+        )
+        actions[f"{name}: loop over classes [ms]"] = torch.no_grad()(
+            lambda model=model, x=x: loop_over_classes(model, x)
+        )
     for classes in (10, 100):
         actions[f"{classes} classes, small: forward and backward [ms]"] = forward_backward(
             classes, batch

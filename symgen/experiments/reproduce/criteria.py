@@ -79,7 +79,9 @@ CRITERIA = (
         (Limit("RTS recognised, %", "≥", 90), Limit("TC recognised, %", "≥", 90)),
         legibility.canonical_traversals,
         projected=True,
-        note="the judge has been trained on such images: the canonical pose of a class is free",
+        note="by the judge of MNIST, around the centre of mass, in the mean pose of each class, "
+        "since its canonical one is free, its size included; set so after a first measurement at "
+        "the identity by the judges of RTS and TC, which stand in the record",
     ),
     Criterion(
         "E9",

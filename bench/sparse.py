@@ -1,6 +1,6 @@
 """What `sparse` does to the result and to the time of training with many classes.
 
-    python bench/sparse.py [--json results/bench/sparse.json] [--threads 1] [--steps 3000]
+    python bench/sparse.py [--json results/bench/sparse.json] [--threads 1] [--steps 1000]
 
 With `sparse=True` the decoders of classes that a batch lacks are left alone: neither their weights
 nor their moments move, and each class counts its own steps. Dense Adam moves them on by what their
@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=10)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

@@ -165,13 +165,32 @@ def _untrained(results: Path) -> str:
 
 
 def _step(results: Path) -> str:
-    record = _read(results / "bench" / "step.json")
+    return _benchmark(results / "bench" / "step.json")
+
+
+def _ace_step(results: Path) -> str:
+    return _benchmark(results / "bench" / "ace.json")
+
+
+def _benchmark(path: Path) -> str:
+    record = _read(path)
     rows = [
         [name, f"{value:,.2f}" if value < 10 else f"{value:,.0f}"]
         for part in ("measured", "ratios")
         for name, value in record[part].items()
     ]
     return _markdown(["", "value"], rows) + _measured(record)
+
+
+def _sparse(results: Path) -> str:
+    record = _read(results / "bench" / "sparse.json")
+    rows = [
+        [name, f"{row['seconds']:.1f}", f"{row['labelled_bound']:.1f}"]
+        for name, row in record["rows"].items()
+    ]
+    return _markdown(["Adam", "seconds", "bound of the labelled class, nats"], rows) + _measured(
+        record
+    )
 
 
 def _metrics(results: Path) -> str:
@@ -286,10 +305,12 @@ def _mean_and_std(measured: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "ace": _ace,
+    "ace-step": _ace_step,
     "ace-summary": _ace_summary,
     "colour-mnist": _colour_mnist,
     "demo": _demo,
     "metrics": _metrics,
+    "sparse": _sparse,
     "step": _step,
     "untrained": _untrained,
 }

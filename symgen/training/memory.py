@@ -12,9 +12,8 @@ def keep_freed_memory() -> bool:
     """Ask the C library to keep large blocks that are freed.
 
     A training step frees and asks again for the same gradients. By default glibc gives blocks of
-    this size back to the system at once, and every page of the next ones has to be cleared and
-    mapped anew: half of the time of an ACE step (bench/ace.py). The setting holds for the process;
-    its memory does not shrink until it ends.
+    this size back to the system at once, and every page of the next ones has to be mapped and
+    cleared anew. The setting holds for the process; its memory does not shrink until it ends.
 
     Returns:
         Whether there was such a setting: on Linux with glibc.

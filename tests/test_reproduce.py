@@ -11,13 +11,14 @@ import torch
 
 from symgen.experiments import preset
 from symgen.experiments.reproduce import reproduce_ace
+from symgen.experiments.reproduce.ace_budget import FULL, SMOKE
 from symgen.experiments.reproduce.comparisons import sharpness
 from symgen.experiments.reproduce.criteria import CRITERIA
 from symgen.experiments.reproduce.criterion import Criterion, Limit, examine
 from symgen.experiments.reproduce.evidence import Evidence
 from symgen.experiments.reproduce.legibility import height_and_slant
 from symgen.experiments.reproduce.mechanics import motions, stays
-from symgen.experiments.reproduce.plan import FULL, SMOKE, Missing, planned, steps_done
+from symgen.experiments.reproduce.plan import Missing, steps_done
 from symgen.experiments.tables import fill_tables
 from symgen.groups import affine, warp
 from symgen.training import TrainingStopped
@@ -179,14 +180,14 @@ def test_a_run_of_other_settings_is_not_taken_for_the_preset(smoke):
 
 
 def test_a_budget_leaves_the_preset_what_it_does_not_name():
-    named, experiment = preset("ace-tc"), planned("ace-tc", 3, TINY)
+    named, experiment = preset("ace-tc"), TINY.experiment("ace-tc", 3)
     assert experiment == replace(
         named,
         data=replace(named.data, images="digits"),
         model=replace(named.model, **TINY.model),
         training=named.training.changed({**TINY.training, "seed": 3}),
     )
-    assert planned("ace-tc", 0, FULL) == named
+    assert FULL.experiment("ace-tc", 0) == named
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from symgen.training.fit import TrainingDiverged, TrainingStopped, fit
+from symgen.training.lock import RunBusy, hold
 from symgen.training.optimisation import Training
 from symgen.training.precision import multiplies_bfloat16, resolved_precision
 from symgen.training.records import Progress, Records, Run, read_records
@@ -11,10 +12,12 @@ __all__ = [
     "Progress",
     "Records",
     "Run",
+    "RunBusy",
     "Training",
     "TrainingDiverged",
     "TrainingStopped",
     "fit",
+    "hold",
     "load_checkpoint",
     "multiplies_bfloat16",
     "read_records",

@@ -24,6 +24,7 @@ from symgen.training.checkpoint import (
     write_atomically,
 )
 from symgen.training.lazy_adam import LazyAdam
+from symgen.training.lock import hold
 from symgen.training.memory import keep_freed_memory
 from symgen.training.optimisation import (
     Training,
@@ -95,6 +96,7 @@ def fit(
             to resume had other settings or is damaged.
         FileExistsError: if the folder holds a run already and `resume` is off.
         FileNotFoundError: if there is no run to resume.
+        RunBusy: if another process trains in the folder.
         TrainingDiverged: if the loss is no longer finite; the last checkpoint stays.
         TrainingStopped: at the first SIGINT or SIGTERM, once the state is saved.
 
@@ -131,19 +133,19 @@ def fit(
         older = Training().trajectory() | {"data_source": identity["data_source"]}
         checkpoint.require_same(identity, model, older)
         step, seconds = checkpoint.step, checkpoint.seconds
-    if folder is not None and state is not None:
-        state.parent.mkdir(parents=True, exist_ok=True)
-        if config is not None and not resume:
-            text = json.dumps(config, indent=2) + "\n"
-            write_atomically(folder / "config.json", lambda partial: partial.write_text(text))
-
     if device.type == "cpu":
         keep_freed_memory()
     with (
+        hold(folder),
         torch.random.fork_rng(devices),
         Records(folder, step) as records,
         _signals() as stop,
     ):
+        if folder is not None and state is not None:
+            state.parent.mkdir(parents=True, exist_ok=True)
+            if config is not None and not resume:
+                text = json.dumps(config, indent=2) + "\n"
+                write_atomically(folder / "config.json", lambda partial: partial.write_text(text))
 
         def save() -> None:
             _require_finite(recent, columns, step, training, state)

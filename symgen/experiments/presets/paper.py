@@ -151,12 +151,12 @@ def faithful(rows: Sequence[Row]) -> dict[str, tuple[str, Experiment]]:
     return presets
 
 
-def _likelihood(table: int, edition: Edition, *printed: float) -> Printed:
+def _likelihood(table: int, edition: Edition, *printed: int | float) -> Printed:
     log_p, log_p_std, e_eq, e_eq_std = map(float, printed)
     return Printed(table, edition, {"log_p": (log_p, log_p_std), "e_eq": (e_eq, e_eq_std)})
 
 
-def _capcorr(table: int, edition: Edition, *printed: float) -> Printed:
+def _capcorr(table: int, edition: Edition, *printed: int | float) -> Printed:
     names = ("posX", "posY", "orientation", "scale", "e_eq")
     pairs = zip(map(float, printed[::2]), map(float, printed[1::2]), strict=True)
     return Printed(table, edition, dict(zip(names, pairs, strict=True)))

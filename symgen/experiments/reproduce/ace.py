@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from symgen.experiments.reproduce.ace_budget import FULL, SMOKE, Budget
 from symgen.experiments.reproduce.criteria import CRITERIA, TRIED
 from symgen.experiments.reproduce.criterion import examine
 from symgen.experiments.reproduce.evidence import Data, Evidence
-from symgen.experiments.reproduce.plan import FULL, SMOKE, Budget, Missing
+from symgen.experiments.reproduce.plan import Missing
 from symgen.experiments.runs import commit, hardware
 from symgen.training.checkpoint import write_atomically
 from symgen.training.optimisation import nearest

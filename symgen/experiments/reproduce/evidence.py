@@ -10,6 +10,7 @@ import torch
 
 from symgen.data import ImageBatch
 from symgen.experiments.ace import ACEExperiment, ImageConfig
+from symgen.experiments.reproduce.ace_budget import Budget
 from symgen.experiments.reproduce.baselines import baseline
 from symgen.experiments.reproduce.judge import (
     JUDGE_TRAINING,
@@ -17,7 +18,7 @@ from symgen.experiments.reproduce.judge import (
     judge_error,
     train_judge,
 )
-from symgen.experiments.reproduce.plan import Budget, Missing, finished_run, planned
+from symgen.experiments.reproduce.plan import Missing, finished_run, origin
 from symgen.experiments.runs import OpenRun, evaluate_run
 from symgen.models import ACE
 from symgen.training import Progress
@@ -95,7 +96,7 @@ class Evidence:
         try:
             run = finished_run(
                 preset,
-                planned(preset, seed, self.budget, self._root),
+                self.budget.experiment(preset, seed, self._root),
                 folder,
                 command=command,
                 train=self._train,
@@ -202,14 +203,8 @@ def _count_tests(data: ImageConfig) -> int:
 
 
 def _origin(folder: Path) -> dict[str, Any]:
-    """Return how a run came about, from its folder."""
-    config = json.loads((folder / "config.json").read_text())
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    last = next(line for line in map(json.loads, reversed(lines)) if "loss" in line)
-    return {
-        "command": config["command"],
-        "commit": config.get("commit"),
-        "images": last["sequences"],
-        "seconds": last["seconds"],
-        "hardware": config["hardware"],
+    """Return how a run came about; what ACE sees are images."""
+    found = origin(folder)
+    return {"images": found.pop("sequences")} | {
+        name: found[name] for name in ("command", "commit", "seconds", "hardware")
     }

@@ -1,92 +1,84 @@
-"""What a reproduction spends, and the runs that it makes, resumes or finds."""
+"""The runs of a reproduction: as found, resumed, or started."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-from symgen.experiments.ace import ACEExperiment
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun, open_run, start_run
-from symgen.training import Progress, TrainingDiverged, read_records
+from symgen.experiments.serialisation import AnyExperiment
+from symgen.training import Progress, RunBusy, TrainingDiverged, read_records
 
 __all__ = [
-    "FULL",
-    "SMOKE",
-    "Budget",
     "Missing",
+    "differences",
     "finished_run",
     "has_checkpoint",
+    "origin",
     "planned",
     "steps_done",
+    "train_command",
 ]
 
-
-@dataclass(frozen=True)
-class Budget:
-    """How much work goes into a reproduction."""
-
-    samples: int = 2
-    """Samples of the posteriors for each test image; the bounds are means of both."""
-    checked: int = 1000
-    """Test images of the checks that look inside a model."""
-    drawn: int = 100
-    """Samples of the prior for each class."""
-    judge: dict[str, Any] = field(default_factory=dict)
-    """Numbers of the judges' training to replace."""
-    images: Literal["digits"] | None = None
-    """Images to take in place of every preset's; None leaves them."""
-    model: dict[str, Any] = field(default_factory=dict)
-    """Settings of every preset's model to replace."""
-    training: dict[str, Any] = field(default_factory=dict)
-    """Numbers of every preset's training to replace."""
-
-
-FULL = Budget()
-SMOKE = Budget(
-    samples=2,
-    checked=100,
-    drawn=5,
-    judge={"sequences": 4_000, "batch_size": 50, "warmup": 400},
-    images="digits",
-    model={
-        "hidden": (32,),
-        "decoder_hidden": (32,),
-        "classifier_channels": (8, 16),
-        "classifier_hidden": 32,
-        "pose_channels": (8, 8),
-    },
-    training={"sequences": 4_000, "batch_size": 50, "warmup": 200, "kl_warmup": 1_000},
-)
-"""Every path of the code in two minutes and without files, to no claim."""
+ExperimentT = TypeVar("ExperimentT", bound=AnyExperiment)
 
 
 class Missing(RuntimeError):
-    """Something that a criterion needs was not made; the message tells why."""
+    """Something that a reproduction needs was not made; the message tells why."""
 
 
-def planned(name: str, seed: int, budget: Budget, root: Path | None = None) -> ACEExperiment:
-    """Return the experiment of a preset with a seed, within a budget.
+def planned(
+    name: str,
+    family: type[ExperimentT],
+    *,
+    model: Mapping[str, Any],
+    data: Mapping[str, Any],
+    training: Mapping[str, Any],
+    root: Path | None = None,
+) -> ExperimentT:
+    """Return the experiment of a preset with some settings replaced.
+
+    Args:
+        name: the preset.
+        family: the kind of experiment that it has to be.
+        model: settings of the model to replace, by name.
+        data: the same of the data.
+        training: the same of the training.
+        root: folder of the image files; None leaves the preset's.
+
+    Raises:
+        ValueError: if there is no such preset, or it is of another family.
 
     Example:
-        >>> planned("ace-rts", 2, FULL).training.seed
+        >>> from symgen.experiments import Experiment
+        >>> planned("demo", Experiment, model={}, data={}, training={"seed": 2}).training.seed
         2
-        >>> planned("ace-tc", 0, SMOKE).data.images
-        'digits'
     """
     experiment = preset(name)
-    if not isinstance(experiment, ACEExperiment):
-        raise ValueError(f"preset {name!r} is no ACE")
-    data = replace(
-        experiment.data,
-        images=budget.images or experiment.data.images,
-        root=root or experiment.data.root,
+    if not isinstance(experiment, family):
+        raise ValueError(f"preset {name!r} is not of the family {family.family!r}")
+    return replace(
+        experiment,
+        model=replace(experiment.model, **model),
+        data=replace(experiment.data, **data, root=root or experiment.data.root),
+        training=experiment.training.changed(training),
     )
-    return ACEExperiment(
-        replace(experiment.model, **budget.model),
-        data,
-        experiment.training.changed({**budget.training, "seed": seed}),
-    )
+
+
+def train_command(name: str, settings: Mapping[str, Any], folder: Path) -> str:
+    """Return the words that train a preset with some settings replaced.
+
+    Example:
+        >>> train_command("demo", {"hidden": (16, 16), "batch_size": 8}, Path("runs/demo-0"))
+        'symgen train demo --hidden 16 16 --batch-size 8 --out runs/demo-0'
+    """
+    words = ["symgen", "train", name]
+    for setting, value in settings.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{setting.replace('_', '-')}", *map(str, values)]
+    return " ".join([*words, "--out", str(folder)])
 
 
 def steps_done(folder: Path) -> int:
@@ -99,9 +91,19 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / "state" / "checkpoint.safetensors").is_file()
 
 
+def origin(folder: Path) -> dict[str, Any]:
+    """Return how a run came about, from its folder."""
+    config = json.loads((folder / "config.json").read_text())
+    last = [line for line in read_records(folder / "metrics.jsonl") if "loss" in line][-1]
+    return {
+        **{name: config.get(name) for name in ("command", "commit", "hardware", "precision")},
+        **{name: last[name] for name in ("sequences", "frames", "seconds")},
+    }
+
+
 def finished_run(
     name: str,
-    wanted: ACEExperiment,
+    wanted: AnyExperiment,
     folder: Path,
     *,
     command: str,
@@ -121,7 +123,7 @@ def finished_run(
         observe: is told the progress.
 
     Raises:
-        Missing: if there is no such run and none can be made.
+        Missing: if there is no such run and none can be made, or another process makes it.
     """
     try:
         done = steps_done(folder)
@@ -143,29 +145,48 @@ def finished_run(
                 observe=observe,
             )
         return open_run(folder, wanted.data.root)
-    except (FileNotFoundError, FileExistsError, ValueError, TrainingDiverged) as error:
+    except (
+        FileNotFoundError,
+        FileExistsError,
+        RunBusy,
+        ValueError,
+        TrainingDiverged,
+    ) as error:
         raise Missing(f"{folder.name}: {error}") from error
 
 
-def _require_same(run: OpenRun, wanted: ACEExperiment) -> None:
-    """Refuse a run of other settings; where its files lay and what it logs does not matter."""
-    found = run.experiment
-    if not isinstance(found, ACEExperiment):
-        raise ValueError(f"{run.folder} holds a run of another family: choose another folder")
-    indifferent = {"root": None, "download": False}
-    for part, there, here in (
-        ("model", found.model, wanted.model),
-        ("data", replace(found.data, **indifferent), replace(wanted.data, **indifferent)),
-        ("training", _trajectory(found), _trajectory(wanted)),
-    ):
-        if there != here:
-            raise ValueError(
-                f"{run.folder} was trained with other settings: its {part} is {there}, wanted "
-                f"is {here}; move it away or choose another folder"
-            )
+def differences(found: AnyExperiment, wanted: AnyExperiment) -> dict[str, tuple[Any, Any]]:
+    """Compare two experiments; where files lay and what is logged does not matter.
+
+    Returns:
+        The parts that differ, by name, each as found and as wanted.
+
+    Example:
+        >>> differences(preset("demo"), preset("demo"))
+        {}
+    """
+    pairs = {
+        "family": (found.family, wanted.family),
+        "model": (found.model, wanted.model),
+        "data": (_without_files(found), _without_files(wanted)),
+        "training": (_trajectory(found), _trajectory(wanted)),
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _trajectory(experiment: ACEExperiment) -> dict[str, Any]:
+def _require_same(run: OpenRun, wanted: AnyExperiment) -> None:
+    for part, (there, here) in differences(run.experiment, wanted).items():
+        raise ValueError(
+            f"{run.folder} was trained with other settings: its {part} is {there}, wanted "
+            f"is {here}; move it away or choose another folder"
+        )
+
+
+def _without_files(experiment: AnyExperiment) -> Any:
+    return replace(experiment.data, root=None, download=False)
+
+
+def _trajectory(experiment: AnyExperiment) -> dict[str, Any]:
     training = experiment.training
     values = training.trajectory() | {"sequences": training.sequences}
     del values["log_every"]

@@ -1,0 +1,70 @@
+"""One process at a time in a run folder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["RunBusy", "hold"]
+
+_NAME = "lock"
+
+
+class RunBusy(OSError):
+    """Another process, or another thread of this one, trains in the run folder."""
+
+
+@contextmanager
+def hold(folder: Path | None) -> Iterator[None]:
+    """Keep a run folder for oneself.
+
+    The file `lock` in it carries the number of the process that holds it. The operating system
+    releases it when that process ends, however it ends, so that a lock left behind by a dead one
+    is taken over.
+
+    Args:
+        folder: the run folder, made if it is not there; None holds nothing.
+
+    Raises:
+        RunBusy: if somebody else holds it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as name, hold(Path(name)):
+        ...     with hold(Path(name)):
+        ...         pass
+        Traceback (most recent call last):
+        symgen.training.lock.RunBusy: process ... is training in ...
+    """
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _NAME
+    descriptor = _lock(path)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is still held
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode().strip() or "another"
+            os.close(descriptor)
+            raise RunBusy(
+                f"process {holder} is training in {path.parent}: wait for it, stop it, or choose "
+                "another folder"
+            ) from None
+        # Its last holder may have removed the file between our opening and locking it.
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)

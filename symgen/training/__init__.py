@@ -1,6 +1,6 @@
 """Training: the loop, its numbers, its checkpoints and its records."""
 
-from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, saved_step
 from symgen.training.fit import TrainingDiverged, TrainingStopped, fit
 from symgen.training.lock import RunBusy, hold
 from symgen.training.optimisation import Training
@@ -23,4 +23,5 @@ __all__ = [
     "read_records",
     "resolved_precision",
     "save_checkpoint",
+    "saved_step",
 ]

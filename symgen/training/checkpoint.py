@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
@@ -18,6 +18,7 @@ __all__ = [
     "Checkpoint",
     "load_checkpoint",
     "save_checkpoint",
+    "saved_step",
     "write_atomically",
 ]
 
@@ -214,6 +215,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
         generators=parts["generators"],
         recent=recent,
     )
+
+
+def saved_step(path: Path) -> int:
+    """Read how many updates the weights of a checkpoint have had, without reading the weights.
+
+    Returns:
+        The number, 0 if there is no such file.
+
+    Raises:
+        ValueError: if the file is no checkpoint.
+
+    Example:
+        >>> saved_step(Path("none/state/checkpoint.safetensors"))
+        0
+    """
+    if not path.is_file():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["symgen"])["step"]
+    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(_damaged(path, str(error))) from error
 
 
 def _kinds(weights: dict[str, Tensor]) -> dict[str, Any]:

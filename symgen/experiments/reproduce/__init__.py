@@ -1,5 +1,19 @@
-"""Reproductions: every claim of a paper as a criterion, measured by one command."""
+"""Reproductions: what a paper prints or claims, measured by one command."""
 
 from symgen.experiments.reproduce.ace import reproduce_ace
+from symgen.experiments.reproduce.budgets import BUDGETS, Spending
+from symgen.experiments.reproduce.entries import entry_of, read_entries
+from symgen.experiments.reproduce.items import ITEMS, Item, Line
+from symgen.experiments.reproduce.topographic import reproduce_topographic
 
-__all__ = ["reproduce_ace"]
+__all__ = [
+    "BUDGETS",
+    "ITEMS",
+    "Item",
+    "Line",
+    "Spending",
+    "entry_of",
+    "read_entries",
+    "reproduce_ace",
+    "reproduce_topographic",
+]

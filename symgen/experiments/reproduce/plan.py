@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun, open_run, start_run
 from symgen.experiments.serialisation import AnyExperiment
-from symgen.training import Progress, RunBusy, TrainingDiverged, read_records
+from symgen.training import Progress, RunBusy, TrainingDiverged, hold, read_records, saved_step
 
 __all__ = [
     "Missing",
@@ -82,13 +82,17 @@ def train_command(name: str, settings: Mapping[str, Any], folder: Path) -> str:
 
 
 def steps_done(folder: Path) -> int:
-    """Return how many steps of a training its log tells of, 0 where there is none."""
-    return max((line["step"] for line in read_records(folder / "metrics.jsonl")), default=0)
+    """Return how many steps of a training are saved, 0 where there is none."""
+    return saved_step(_checkpoint(folder))
 
 
 def has_checkpoint(folder: Path) -> bool:
     """Return whether there is something to resume."""
-    return (folder / "state" / "checkpoint.safetensors").is_file()
+    return _checkpoint(folder).is_file()
+
+
+def _checkpoint(folder: Path) -> Path:
+    return folder / "state" / "checkpoint.safetensors"
 
 
 def origin(folder: Path) -> dict[str, Any]:
@@ -144,6 +148,9 @@ def finished_run(
                 device=device,
                 observe=observe,
             )
+        else:
+            with hold(folder):  # its last save may still be going on
+                pass
         return open_run(folder, wanted.data.root)
     except (
         FileNotFoundError,

@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from symgen.experiments.reproduce import ITEMS
 from symgen.experiments.tables.ace import ace, ace_summary
 from symgen.experiments.tables.benchmarks import ace_step, metrics, sparse, step
 from symgen.experiments.tables.colour_mnist import colour_mnist
 from symgen.experiments.tables.demonstration import demo, untrained_models
+from symgen.experiments.tables.topographic import reproduction
 
 __all__ = ["TABLES", "fill_tables"]
 
@@ -28,6 +30,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "sparse": sparse,
     "step": step,
     "untrained": untrained_models,
+    **{item: reproduction(item) for item in ITEMS},
 }
 """Writers of tables, from the folder of the records, by name."""
 

@@ -1,0 +1,81 @@
+"""The evaluation of a run for a line of a table."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from symgen.data import Sequences
+from symgen.experiments.evaluation import evaluate
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.reproduce.items import TestMode
+from symgen.experiments.runs import OpenRun
+from symgen.figures import class_selectivity
+from symgen.models import TopographicVAE
+
+__all__ = ["measure"]
+
+
+@torch.no_grad()
+def measure(
+    run: OpenRun,
+    test_mode: TestMode | None,
+    evaluated: dict[str, Any],
+    *,
+    device: str = "cpu",
+    observe: Callable[[int, int], None] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Evaluate a run on held-out sequences and, as the paper does on dSprites, on trained ones.
+
+    Args:
+        run: a finished run.
+        test_mode: what happens to the test digits; None leaves it to the run.
+        evaluated: number of sequences (None for all), of importance samples, and the seed.
+        device: where to compute.
+        observe: is told how many batches of how many are done.
+
+    Returns:
+        Parts of a record: `evaluation`, of dSprites also `evaluation_on_training_sequences`.
+    """
+    experiment = run.experiment
+    assert isinstance(experiment, Experiment)
+    data = replace(experiment.data, test_mode=test_mode or experiment.data.test_mode)
+    experiment = replace(experiment, data=data)
+    model: TopographicVAE = run.model().to(device)
+    held_out = experiment.evaluate(
+        model,
+        items=evaluated["sequences"],
+        samples=evaluated["samples"],
+        seed=evaluated["seed"],
+        observe=observe,
+    )
+    if model.frames == 1:
+        held_out["selectivity"] = _selectivity(model, experiment, device)
+    if data.scene != "sprites":
+        return {"evaluation": held_out}
+    trained = evaluate(
+        model,
+        Sequences(data.source(train=True), 50, seed=evaluated["seed"], shuffle=False),
+        experiment.mean_image(),
+        sequences=evaluated["sequences"],
+        samples=evaluated["samples"],
+        seed=evaluated["seed"],
+        observe=observe,
+    )
+    return {"evaluation": held_out, "evaluation_on_training_sequences": trained}
+
+
+def _selectivity(model: TopographicVAE, experiment: Experiment, device: str) -> dict[str, Any]:
+    """Count the units of a torus that tell a class from the others (d' of 0.85 or more)."""
+    images, labels = experiment.data.labelled_images()
+    t = [
+        model.latents(model.encode(x[:, None].to(device).float() / 255), sampled=False)[:, 0].cpu()
+        for x in images.split(500)
+    ]
+    best = class_selectivity(torch.cat(t), labels)
+    classes = best[best >= 0]
+    return {
+        "selective_percent": float(100 * len(classes) / best.numel()),
+        "classes": len(classes.unique()),
+    }

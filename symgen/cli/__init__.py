@@ -31,7 +31,8 @@ ACE with symmetry statistics, poses factored out:
   symgen manifold RUN             draw the manifold of every class, and images without their pose
   symgen control RUN IMAGE        read an image, turn, scale and shift what it shows
 
-Claims of a paper, each measured against a threshold:
+What the papers print or claim, beside ours:
+  symgen reproduce table1         train and measure every line of a table, with three seeds
   symgen reproduce ace            train, measure and judge ACE; --smoke for two minutes of it
 
 Each takes --help. Start with: symgen train demo, or symgen train ace-digits

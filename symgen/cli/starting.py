@@ -13,7 +13,7 @@ from symgen import training
 from symgen.cli._terminal import console, duration, parse, progress
 from symgen.experiments import ACEExperiment, AnyExperiment, open_run, preset, start_run
 
-__all__ = ["train"]
+__all__ = ["read_train", "train"]
 
 ExperimentT = TypeVar("ExperimentT", bound=AnyExperiment)
 
@@ -41,6 +41,13 @@ class _Resume:
     """Where to compute: cpu, cuda. It must be the kind of device of the run."""
 
 
+def read_train(words: Sequence[str]) -> _Train[AnyExperiment]:
+    """Read the name of a preset and the options after it."""
+    experiment = preset(words[0])
+    kind = _Train[type(experiment)]  # so that the options are those of its family
+    return parse(kind, f"train {words[0]}", words[1:], _Train(experiment))
+
+
 def train(words: Sequence[str]) -> None:
     """Train a preset into a run folder, or continue there."""
     if words and words[0].startswith("--resume"):
@@ -59,9 +66,7 @@ def train(words: Sequence[str]) -> None:
         return
     else:
         name, resume = words[0], False
-        experiment = preset(name)
-        kind = _Train[type(experiment)]  # so that the options are those of its family
-        options = parse(kind, f"train {name}", words[1:], _Train(experiment))
+        options = read_train(words)
         experiment = options.experiment
         folder = Path("runs") / name if options.out is None else options.out
     with progress("training") as show:

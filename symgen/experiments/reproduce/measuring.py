@@ -16,6 +16,8 @@ from symgen.models import TopographicVAE
 
 __all__ = ["measure"]
 
+_MEAN_OF = 2_000  # sequences whose mean image is a baseline
+
 
 @torch.no_grad()
 def measure(
@@ -43,27 +45,30 @@ def measure(
     data = replace(experiment.data, test_mode=test_mode or experiment.data.test_mode)
     experiment = replace(experiment, data=data)
     model: TopographicVAE = run.model().to(device)
-    held_out = experiment.evaluate(
-        model,
-        items=evaluated["sequences"],
-        samples=evaluated["samples"],
-        seed=evaluated["seed"],
-        observe=observe,
-    )
+    count, samples, seed = (evaluated[name] for name in ("sequences", "samples", "seed"))
+    mean_image = experiment.mean_image(min(count or _MEAN_OF, _MEAN_OF))
+
+    def evaluation(train: bool) -> dict[str, Any]:
+        source = data.source(train=train)
+        return evaluate(
+            model,
+            Sequences(source, 50, seed=seed, shuffle=False),
+            mean_image,
+            sequences=count,
+            samples=samples,
+            seed=seed,
+            observe=observe,
+        )
+
+    held_out = evaluation(train=False)
     if model.frames == 1:
         held_out["selectivity"] = _selectivity(model, experiment, device)
     if data.scene != "sprites":
         return {"evaluation": held_out}
-    trained = evaluate(
-        model,
-        Sequences(data.source(train=True), 50, seed=evaluated["seed"], shuffle=False),
-        experiment.mean_image(),
-        sequences=evaluated["sequences"],
-        samples=evaluated["samples"],
-        seed=evaluated["seed"],
-        observe=observe,
-    )
-    return {"evaluation": held_out, "evaluation_on_training_sequences": trained}
+    return {
+        "evaluation": held_out,
+        "evaluation_on_training_sequences": evaluation(train=True),
+    }
 
 
 def _selectivity(model: TopographicVAE, experiment: Experiment, device: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from symgen.experiments.tables.ace import ace, ace_summary
 from symgen.experiments.tables.benchmarks import ace_step, metrics, sparse, step
 from symgen.experiments.tables.colour_mnist import colour_mnist
 from symgen.experiments.tables.demonstration import demo, untrained_models
-from symgen.experiments.tables.topographic import reproduction
+from symgen.experiments.tables.topographic import Table, reproduction, tables_of
 
-__all__ = ["TABLES", "fill_tables"]
+__all__ = ["TABLES", "Table", "fill_tables", "tables_of"]
 
 _MARKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -15,7 +15,7 @@ _EDITIONS: dict[Edition, str] = {"paper": "camera-ready", "submission": "submiss
 _NOT_RUN = "not run"
 
 Entry = dict[str, Any]
-Read = Callable[[Entry], float | None]
+Read = Callable[[Entry], int | float | None]
 
 
 class Table(NamedTuple):
@@ -36,9 +36,13 @@ def reproduction(item: str) -> Callable[[Path], str]:
     return write
 
 
-def tables_of(item: Item, entries: Sequence[Entry], budget: str) -> list[Table]:
+def tables_of(
+    item: Item, entries: Sequence[Entry], budget: str, only: Sequence[str] | None = None
+) -> list[Table]:
     """Make the tables of an item within a budget; lines that nobody ran say so."""
-    lines = item.lines(BUDGETS[budget].faithful)
+    lines = [
+        line for line in item.lines(BUDGETS[budget].faithful) if only is None or line.name in only
+    ]
     runs = [(line, _seeds(entries, line, budget)) for line in lines]
     makers = {
         "likelihood": _likelihood,
@@ -86,7 +90,7 @@ def _ours(entries: Sequence[Entry], read: Read, digits: int = 1) -> str:
     return _number((mean(values), stdev(values) if len(values) > 1 else None), digits)
 
 
-def _number(value: tuple[float, float | None], digits: int) -> str:
+def _number(value: tuple[int | float, int | float | None], digits: int) -> str:
     centre, deviation = value
     text = f"{centre:,.{digits}f}"
     if deviation is not None:
@@ -129,7 +133,7 @@ def _table(
 def _measured(*path: str, part: str = "evaluation") -> Read:
     """Return a reader of a number in an evaluation."""
 
-    def read(entry: Entry) -> float | None:
+    def read(entry: Entry) -> int | float | None:
         value: Any = entry.get(part)
         for name in path:
             value = None if value is None else value.get(name)
@@ -211,7 +215,7 @@ def _selectivity(runs: Runs) -> Table:
         ("units that tell a class, %", _measured("selectivity", "selective_percent")),
         ("classes told", _measured("selectivity", "classes")),
     ]
-    return _table("class selectivity, d' of 0.85 or more", runs, ours, (1, 1))
+    return _table("class selectivity, d' of 0.85 or more", runs, ours, (1, 0))
 
 
 def _cost(runs: Runs) -> Table:

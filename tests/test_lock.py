@@ -1,0 +1,80 @@
+"""Two processes never train in one run folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from symgen import TVAE, fit
+from symgen.cli import main
+from symgen.data import Sequences, TransformingDigits, load
+from symgen.training import RunBusy, hold, lock
+
+HOLDER = f"""
+import importlib.util, pathlib, sys, time
+spec = importlib.util.spec_from_file_location("lock", {str(lock.__file__)!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+with module.hold(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    words = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def train(folder: Path):
+    source = TransformingDigits(load("digits", split="test").pixels)
+    model = TVAE(image_shape=(3, 28, 28), capsules=1, units=18, frames=18, window=3, hidden=[4])
+    fit(model, Sequences(source, 2), batch_size=2, sequences=2, folder=folder, config={"name": ""})
+
+
+def test_another_process_is_kept_out_and_told_which_one_holds_the_folder(holder, tmp_path):
+    with pytest.raises(RunBusy, match=f"process {holder.pid} is training in {tmp_path}"):
+        train(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]  # nothing was overwritten
+
+
+def test_the_command_line_says_so_too(holder, tmp_path, capsys):
+    words = ["train", "tvae-digits", "--hidden", "4", "--sequences", "32", "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert f"process {holder.pid} is training" in capsys.readouterr().err
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(holder, tmp_path):
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / "lock").read_text() == f"{holder.pid}\n"  # it had no time to clean up
+    train(tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()
+    assert not (tmp_path / "lock").exists()
+
+
+def test_one_process_may_not_enter_twice_but_again(tmp_path):
+    with hold(tmp_path):
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+        with pytest.raises(RunBusy, match=f"process {os.getpid()}"), hold(tmp_path):
+            pass
+    with hold(tmp_path):
+        pass
+
+
+def test_a_lock_is_given_back_after_an_error(tmp_path):
+    with pytest.raises(KeyError), hold(tmp_path / "new"):
+        raise KeyError
+    with hold(tmp_path / "new"):
+        pass
+
+
+def test_without_a_folder_there_is_nothing_to_hold():
+    with hold(None), hold(None):
+        pass

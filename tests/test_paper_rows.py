@@ -1,0 +1,134 @@
+"""What the paper prints, and the presets that are made from it."""
+
+import pytest
+
+from symgen.experiments import PRESETS, Experiment, ModelConfig, preset
+from symgen.experiments.presets.paper import EDITIONS, MNIST, SPRITES, Row
+from symgen.latents import Topography
+
+ROWS = (*MNIST, *SPRITES)
+
+
+def printed(table: int, edition: str) -> dict[str, dict[str, tuple[float, float]]]:
+    return {
+        row.name: entry.numbers
+        for row in ROWS
+        for entry in row.printed
+        if (entry.table, entry.edition) == (table, edition)
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "edition", "rows"),
+    [
+        (1, "paper", 5),
+        (1, "submission", 5),
+        (2, "paper", 6),
+        (2, "submission", 6),
+        (3, "submission", 5),
+        (4, "submission", 10),
+        (5, "submission", 12),
+    ],
+)
+def test_every_row_of_every_table_is_there(table, edition, rows):
+    numbers = printed(table, edition)
+    assert len(numbers) == rows
+    measures = {frozenset(values) for values in numbers.values()}
+    capcorr = {"posX", "posY", "orientation", "scale", "e_eq"}
+    assert measures == {frozenset(capcorr if table in (2, 5) else {"log_p", "e_eq"})}
+    assert all(deviation >= 0 for values in numbers.values() for _, deviation in values.values())
+
+
+def test_the_submission_prints_the_same_in_its_main_and_its_full_tables():
+    for main, full in ((1, 4), (2, 5)):
+        everything = printed(full, "submission")
+        for name, numbers in printed(main, "submission").items():
+            means = {key: mean for key, (mean, _) in numbers.items()}
+            assert means == {key: mean for key, (mean, _) in everything[name].items()}
+            for key, (_, deviation) in numbers.items():
+                assert deviation == pytest.approx(everything[name][key][1], abs=0.11)
+
+
+def test_rows_of_noise_have_the_error_of_noise():
+    """13,274 and 6,934 are the values for independent latents without an offset."""
+    for row in ROWS:
+        for entry in row.printed:
+            noise = 13_274 if row.frames == 18 else 6_934
+            part = entry.numbers["e_eq"][0] / noise
+            assert part == pytest.approx(1, abs=2e-3) if row.kind == "vae" else part < 1
+
+
+def test_the_printed_numbers_are_those_of_the_paper():
+    """One number from each table and edition, from the paper."""
+    assert printed(1, "paper")["tvae-mnist-0"] == {"log_p": (-218.5, 0.9), "e_eq": (3217, 105)}
+    assert printed(1, "submission")["tvae-mnist-half"]["e_eq"] == (386.7, 1.0)
+    assert printed(2, "paper")["bubble-sprites-third"]["scale"] == (0.50, 0.0)
+    assert printed(2, "submission")["tvae-sprites-sixth"]["posY"] == (0.69, 0.02)
+    assert printed(3, "submission")["vae-mnist-weight"]["log_p"] == (-192.5, 0.5)
+    assert printed(4, "submission")["bubble-mnist-half"]["e_eq"] == (2066.5, 596.7)
+    assert printed(5, "submission")["tvae-sprites-four-fifteenths"]["orientation"] == (0.9, 0.01)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_row_has_a_preset_of_our_recipe_and_of_each_edition_that_prints_it(row: Row):
+    ours = preset(row.name)
+    assert isinstance(ours, Experiment)
+    assert ours.training.optimizer == "Adam" and ours.model.kind == row.kind
+    assert ours.training.sequences < 0.11 * 48_000 * 100
+    for entry in row.printed:
+        faithful = preset(row.faithful(entry.edition))
+        assert isinstance(faithful, Experiment)
+        training = faithful.training
+        assert training.sequences == 100 * (48_000 if row.frames == 18 else 50_624)
+        assert (training.optimizer, training.batch_size) == ("SGD", 8)
+        assert (training.learning_rate, training.optimizer_options) == (1e-4, {"momentum": 0.9})
+        model = faithful.model
+        assert (model.initialisation, model.output_bias) == ("reference", "channel")
+        assert model.clamp_logits and model.hidden is None and not model.standardise
+        assert model.mu == -30 and faithful.data == ours.data
+        weight = entry.edition == "submission" and row.kind != "vae"
+        normalised = row.normalisation or ("weight" if weight else "none")
+        assert model.normalisation == normalised
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (_, made) in PRESETS.items() if isinstance(made, Experiment)]
+)
+def test_every_setting_has_a_topography(name):
+    model = preset(name).model
+    assert isinstance(model, ModelConfig)
+    if model.kind in ("tvae", "bubble"):
+        topography = Topography(
+            model.capsules,
+            model.units,
+            15 if model.units == 15 else 18,
+            model.window,
+            model.neighbourhood,
+            shift=int(model.kind == "tvae"),
+            reference_window=model.reference_window,
+        )
+        reached = topography.matrix()[0]
+        assert int((reached > 0).sum()) >= 3 or not model.standardise
+
+
+def test_presets_that_were_there_before_mean_what_they_meant():
+    window = {"half": 18, "13-36": 13, "quarter": 9, "5-36": 5}
+    for name, extent in window.items():
+        for suffix in ("", "-paper"):
+            model = preset(f"tvae-mnist-{name}{suffix}").model
+            assert isinstance(model, ModelConfig)
+            assert (model.window, model.neighbourhood) == (extent, 3)
+            assert model.normalisation == "none"
+    for name, eps in (("tvae-sprites-0-paper", 1e-3), ("tvae-sprites-0-k10-submission", 1e-6)):
+        model = preset(name).model
+        assert isinstance(model, ModelConfig) and model.eps == eps
+
+
+def test_combined_transformations_and_the_map_have_both_editions():
+    for name in ("rotation-hue", "perspective-hue", "generalisation"):
+        for edition in EDITIONS:
+            assert f"tvae-mnist-{name}-{edition}" in PRESETS
+    paper, submission = (preset(f"torus-mnist-{edition}") for edition in EDITIONS)
+    assert isinstance(paper, Experiment) and isinstance(submission, Experiment)
+    assert (paper.model.mu, submission.model.mu) == (-10, -5)
+    assert (paper.training.sequences, submission.training.sequences) == (12_000_000, 4_800_000)

@@ -21,7 +21,7 @@ _BRIEF = {"sequences": 8, "batch_size": 2, "warmup": 0, "precision": "float32"}
 TINY = replace(
     BUDGETS["smoke"],
     training={"digits": _BRIEF, "sprites": _BRIEF, "still": _BRIEF},
-    model={"hidden": (4, 4)},
+    model={kind: {"hidden": (4, 4)} for kind in ("digits", "sprites", "still")},
     sequences=4,
     samples=1,
 )
@@ -61,7 +61,7 @@ def test_every_item_is_measured_and_tells_where_its_numbers_come_from(every):
                 1 if name == "figure3" else 15 if "sprites" in entry["preset"] else 18
             )
             assert entry["seconds"] > 0 and "torch" in entry["hardware"]
-            assert entry["command"].startswith(f"symgen train {entry['preset']} --hidden 4 4")
+            assert entry["command"].startswith(f"symgen train {entry['preset']} --")
             assert entry["evaluation"]["sequences"] == 4
             assert ("evaluation_on_training_sequences" in entry) == ("sprites" in entry["preset"])
             assert entry["settings"]["data"]["root"] is None

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def test_a_lock_is_given_back_after_an_error(tmp_path):
         raise KeyError
     with hold(tmp_path / "new"):
         pass
+
+
+def test_who_waits_enters_when_the_other_leaves(holder, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        entered = pool.submit(enter, tmp_path)
+        with pytest.raises(TimeoutError):
+            entered.result(timeout=0.2)
+        holder.kill()
+        assert entered.result(timeout=10) == f"{os.getpid()}\n"
+
+
+def enter(folder: Path) -> str:
+    with hold(folder, wait=True):
+        return (folder / "lock").read_text()
 
 
 def test_without_a_folder_there_is_nothing_to_hold():

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import torch
 from symgen.cli import main
 from symgen.data import Sequences
 from symgen.experiments import Experiment, evaluate, open_run
-from symgen.experiments.reproduce import BUDGETS, ITEMS, reproduce_topographic
+from symgen.experiments.reproduce import BUDGETS, ITEMS, read_entries, reproduce_topographic
+from symgen.experiments.reproduce.entries import Entries
 from symgen.experiments.reproduce.plan import steps_done
 from symgen.experiments.tables import TABLES, fill_tables
 from symgen.training import TrainingStopped, hold
@@ -227,6 +229,15 @@ def test_nothing_is_trained_unasked(tmp_path):
         in record["missing"]["vae-mnist-0"]
     )
     assert not (tmp_path / "runs").exists()
+
+
+def test_processes_that_write_at_once_lose_no_entry(every, tmp_path):
+    entry = every[1]["table1"]["entries"][0]
+    entries = Entries("table1", tmp_path / "table1.json")
+    with ThreadPoolExecutor(4) as pool:
+        made = [entry | {"seed": seed} for seed in range(24)]
+        list(pool.map(lambda one: entries.put(one, {"item": "table1"}), made))
+    assert read_entries(tmp_path / "table1.json") == made
 
 
 # --- bad input -----------------------------------------------------------------------------

@@ -93,6 +93,21 @@ def test_every_command_of_a_record_is_understood(command, monkeypatch):
     read_command(command, monkeypatch)
 
 
+SHOWN = sorted(
+    {
+        line.partition("#")[0].strip()
+        for page in PAGES
+        for line in re.findall(r"^symgen (?:train|reproduce) .*$", page.read_text(), re.M)
+        if "--resume" not in line and "RUN" not in line
+    }
+)
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_every_command_that_a_page_shows_is_understood(command, monkeypatch):
+    read_command(command, monkeypatch)
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -16,7 +16,7 @@ class RunBusy(OSError):
 
 
 @contextmanager
-def hold(folder: Path | None) -> Iterator[None]:
+def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
     """Keep a run folder for oneself.
 
     The file `lock` in it carries the number of the process that holds it. The operating system
@@ -25,9 +25,10 @@ def hold(folder: Path | None) -> Iterator[None]:
 
     Args:
         folder: the run folder, made if it is not there; None holds nothing.
+        wait: wait for somebody else who holds it.
 
     Raises:
-        RunBusy: if somebody else holds it.
+        RunBusy: if somebody else holds it and `wait` is off.
 
     Example:
         >>> import tempfile
@@ -42,7 +43,7 @@ def hold(folder: Path | None) -> Iterator[None]:
         return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _NAME
-    descriptor = _lock(path)
+    descriptor = _lock(path, wait)
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -52,11 +53,11 @@ def hold(folder: Path | None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, wait: bool) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             holder = os.read(descriptor, 32).decode().strip() or "another"
             os.close(descriptor)

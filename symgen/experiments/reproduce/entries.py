@@ -9,6 +9,7 @@ from symgen.experiments.experiment import Experiment
 from symgen.experiments.reproduce.items import ITEMS, Line
 from symgen.experiments.reproduce.plan import differences
 from symgen.experiments.serialisation import from_json
+from symgen.training import hold
 from symgen.training.checkpoint import write_atomically
 
 __all__ = ["Entries", "entry_of", "read_entries"]
@@ -67,10 +68,11 @@ class Entries:
 
     def put(self, entry: dict[str, Any], about: dict[str, Any]) -> None:
         """Write the record with an entry added or replaced, as others may have left it by now."""
-        kept = [other for other in read_entries(self.path) if _key(other) != _key(entry)]
-        entries = sorted([*kept, entry], key=self._order)
-        text = json.dumps({**about, "entries": entries}, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(self.path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        with hold(self.path.parent, wait=True):  # between reading and writing
+            kept = [other for other in read_entries(self.path) if _key(other) != _key(entry)]
+            entries = sorted([*kept, entry], key=self._order)
+            text = json.dumps({**about, "entries": entries}, indent=2, ensure_ascii=False) + "\n"
+            write_atomically(self.path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
     def _order(self, entry: dict[str, Any]) -> tuple[Any, ...]:
         presets = [

@@ -150,7 +150,7 @@ def _likelihood(runs: Runs) -> Table:
     ours = [
         ("ours, paper's convention", _measured("log_p_paper")),
         ("ours, bound", _measured("log_p_bound")),
-        ("bound below the entropy floor", distance),
+        ("distance of the bound from the entropy floor", distance),
     ]
     return _table("log p(x), nats per frame", runs, ours, (1, 1, 1), "log_p")
 

@@ -12,6 +12,7 @@ from symgen.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
+    saved_step,
     write_atomically,
 )
 
@@ -108,6 +109,14 @@ def test_a_truncated_checkpoint_is_named_with_its_mend(saved: Path, part: float)
     saved.write_bytes(content[: int(part * len(content))])
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors is not a whole .* start again"):
         load_checkpoint(saved)
+
+
+def test_the_step_is_read_without_the_rest(saved: Path, tmp_path: Path) -> None:
+    assert saved_step(saved) == load_checkpoint(saved).step > 0
+    assert saved_step(tmp_path / "none") == 0
+    saved.write_bytes(saved.read_bytes()[:50])
+    with pytest.raises(ValueError, match="is not a whole checkpoint"):
+        saved_step(saved)
 
 
 def test_any_flipped_bit_is_noticed(saved: Path) -> None:

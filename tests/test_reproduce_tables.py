@@ -15,6 +15,7 @@ from symgen.data import Sequences
 from symgen.experiments import Experiment, evaluate, open_run
 from symgen.experiments.reproduce import BUDGETS, ITEMS, read_entries, reproduce_topographic
 from symgen.experiments.reproduce.entries import Entries
+from symgen.experiments.reproduce.measuring import selectivity_of
 from symgen.experiments.reproduce.plan import steps_done
 from symgen.experiments.tables import TABLES, fill_tables
 from symgen.training import TrainingStopped, hold
@@ -139,6 +140,20 @@ def test_means_and_deviations_in_a_table_are_those_of_the_seeds(every, tmp_path)
     (tmp_path / "table1.json").write_text(json.dumps({"entries": entries}))
     text = TABLES["table1"](tmp_path)
     assert "| −202.0 ± 2.6 | −208.0 ± 2.6 | 84.0 ± 2.6 |" in text
+
+
+def test_neighbours_on_a_map_agree_as_they_lie():
+    stripes = torch.arange(6).div(3, rounding_mode="floor").expand(6, 6)  # three columns each
+    ordered = selectivity_of(stripes)
+    # Of 36 pairs across columns 12 lie on the two seams; those along columns all agree.
+    assert ordered["alike_percent"] == pytest.approx(100 * (36 + 24) / 72)
+    assert ordered["alike_chance_percent"] == pytest.approx(100 * 17 / 35)
+    shuffled = [
+        selectivity_of(stripes.flatten()[torch.randperm(36)].view(6, 6)) for _ in range(200)
+    ]
+    mean = sum(one["alike_percent"] or 0 for one in shuffled) / len(shuffled)
+    assert mean == pytest.approx(100 * 17 / 35, abs=2)
+    assert selectivity_of(torch.full((3, 3), -1))["alike_percent"] is None
 
 
 # --- again ---------------------------------------------------------------------------------

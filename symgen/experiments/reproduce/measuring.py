@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from symgen.data import Sequences
 from symgen.experiments.evaluation import evaluate
@@ -14,7 +16,7 @@ from symgen.experiments.runs import OpenRun
 from symgen.figures import class_selectivity
 from symgen.models import TopographicVAE
 
-__all__ = ["measure"]
+__all__ = ["measure", "selectivity_of"]
 
 _MEAN_OF = 2_000  # sequences whose mean image is a baseline
 
@@ -72,15 +74,42 @@ def measure(
 
 
 def _selectivity(model: TopographicVAE, experiment: Experiment, device: str) -> dict[str, Any]:
-    """Count the units of a torus that tell a class from the others (d' of 0.85 or more)."""
+    """Count the units of a torus that tell a class from the others, and neighbours that agree."""
     images, labels = experiment.data.labelled_images()
     t = [
         model.latents(model.encode(x[:, None].to(device).float() / 255), sampled=False)[:, 0].cpu()
         for x in images.split(500)
     ]
-    best = class_selectivity(torch.cat(t), labels)
-    classes = best[best >= 0]
+    return selectivity_of(class_selectivity(torch.cat(t), labels))
+
+
+def selectivity_of(best: Int64[Tensor, "rows columns"]) -> dict[str, int | float | None]:
+    """Sum up a map of the class that each unit of a torus tells best, -1 for none.
+
+    Returns:
+        `selective_percent`: share of the units that tell a class; `classes`: how many classes are
+        told by some unit; `alike_percent`: of the pairs of selective units side by side, the
+        share that tells the same class; `alike_chance_percent`: the same for units in random
+        order. None where there is no such pair.
+
+    Example:
+        >>> selectivity_of(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]
+        2
+    """
+    chosen = best[best >= 0]
+    counts = chosen.bincount().double()
+    alike, pairs = 0, 0
+    for axis in (0, 1):
+        beside = best.roll(1, axis)
+        both = (best >= 0) & (beside >= 0)
+        pairs += int(both.sum())
+        alike += int((both & (best == beside)).sum())
+    ordered = len(chosen) * (len(chosen) - 1)
     return {
-        "selective_percent": float(100 * len(classes) / best.numel()),
-        "classes": len(classes.unique()),
+        "selective_percent": 100 * len(chosen) / best.numel(),
+        "classes": len(chosen.unique()),
+        "alike_percent": 100 * alike / pairs if pairs else None,
+        "alike_chance_percent": (
+            100 * float((counts * (counts - 1)).sum()) / ordered if ordered else None
+        ),
     }

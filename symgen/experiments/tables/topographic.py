@@ -212,10 +212,15 @@ def _roll_prediction(runs: Runs) -> Table:
 
 def _selectivity(runs: Runs) -> Table:
     ours = [
-        ("units that tell a class, %", _measured("selectivity", "selective_percent")),
-        ("classes told", _measured("selectivity", "classes")),
+        (name, _measured("selectivity", key))
+        for name, key in (
+            ("units that tell a class, %", "selective_percent"),
+            ("classes told", "classes"),
+            ("**neighbours that tell the same, %**", "alike_percent"),
+            ("… in random order, %", "alike_chance_percent"),
+        )
     ]
-    return _table("class selectivity, d' of 0.85 or more", runs, ours, (1, 0))
+    return _table("class selectivity, d' of 0.85 or more", runs, ours, (1, 0, 1, 1))
 
 
 def _cost(runs: Runs) -> Table:

@@ -57,7 +57,7 @@ def measure(
             Sequences(source, 50, seed=seed, shuffle=False),
             mean_image,
             sequences=count,
-            samples=samples,
+            samples=1 if train else samples,  # of trained sequences the paper has no likelihood
             seed=seed,
             observe=observe,
         )

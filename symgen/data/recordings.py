@@ -179,7 +179,7 @@ def open(
         >>> source = open(films, length=12, stride=4)
         >>> batch = source.make(torch.arange(2), torch.Generator())
         >>> len(source), batch.frames.shape, batch.frames[0, 4].equal(batch.frames[1, 0])
-        (9, torch.Size([2, 12, 1, 8, 8]), True)
+        (12, torch.Size([2, 12, 1, 8, 8]), True)
     """
     if split not in get_args(RecordingSplit):
         names = ", ".join(get_args(RecordingSplit))
@@ -190,8 +190,9 @@ def open(
         raise ValueError(f"size={size}: give a height and a width of 1 or more")
     decoding = Decoding(size, gray, rate, skip_broken)
     footage = find_footage(data, decoding, None if cache is None else Path(cache))
-    parts = parts_in_time(len(footage.lengths), validation, test)
     if length is None:
+        undivided = split == "all"
+        parts = 1 if undivided else parts_in_time(len(footage.lengths), validation, test)
         length = _default_length(footage, every, parts)
     window = Window(length, stride=1, every=every)
     if stride is not None or split != "train":

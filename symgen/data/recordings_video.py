@@ -60,7 +60,7 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
             end = yield from _resample(_decode(container, stream, path, own), own, rate)
     except FFmpegError as error:
         raise ValueError(f"{path} cannot be decoded as a video: {error}") from error
-    if announced is not None and end < announced - max(2 / own, 0.01 * announced):
+    if announced is not None and end < announced - 2 / own:
         raise ValueError(
             f"{path} is truncated: it announces {announced:.2f} s of video and ends after "
             f"{end:.2f} s"

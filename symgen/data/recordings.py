@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from symgen.data.recordings_clips import Part, RecordingSplit, Window, divide, parts_in_time
 from symgen.data.recordings_footage import Footage, Skipped
@@ -116,7 +117,7 @@ class Recordings:
 
 
 def open(
-    data: str | Path | Sequence[str | Path] | Iterable[Any],
+    data: str | Path | Sequence[str | Path] | Iterable[Any] | Dataset[Any],
     split: RecordingSplit = "train",
     *,
     length: int | None = None,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,7 +90,11 @@ class Footage:
 
 
 def write_footage(
-    recordings: Iterable[Recording], kind: str, path: Path, skip_broken: bool
+    recordings: Iterable[Recording],
+    kind: str,
+    path: Path,
+    prepare: Callable[[Frame], Frame],
+    skip_broken: bool,
 ) -> Footage:
     """Write recordings into one `.npy` file, frame by frame, with a JSON file beside it.
 
@@ -98,6 +102,7 @@ def write_footage(
         recordings: what to read, in order.
         kind: what they came as.
         path: the file; one that is there is replaced once all has been read.
+        prepare: what to do to every frame once its values have been checked.
         skip_broken: leave out recordings that cannot be read or do not fit the first good one.
 
     Returns:
@@ -115,7 +120,7 @@ def write_footage(
             for name, frames in recordings:
                 position = file.tell()
                 try:
-                    first, length = _append(file, name, frames, like)
+                    first, length = _append(file, name, _checked(name, frames, prepare), like)
                 except (ValueError, OSError) as error:
                     if not skip_broken:
                         raise
@@ -159,6 +164,14 @@ def open_footage(path: Path) -> Footage:
     )
 
 
+def _checked(
+    name: str, frames: Iterator[Frame], prepare: Callable[[Frame], Frame]
+) -> Iterator[Frame]:
+    for number, frame in enumerate(frames):
+        check_values(name, frame[None], first=number)
+        yield prepare(frame)
+
+
 def _append(
     file: BinaryIO, name: str, frames: Iterator[Frame], like: Frame | None
 ) -> tuple[Frame, int]:
@@ -174,7 +187,6 @@ def _append(
                 f"{_layout(like)}: bring all to one size with size (--size), to one channel with "
                 "gray (--gray), and give bytes or floats throughout"
             )
-        check_values(name, frame[None], first=length)
         file.write(np.ascontiguousarray(frame).tobytes())
         length += 1
     if like is None or length < 2:

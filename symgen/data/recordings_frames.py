@@ -9,7 +9,7 @@ from PIL import Image
 
 __all__ = ["Frame", "check_array", "check_values", "prepare_frame"]
 
-Frame = Shaped[ndarray, "channels height width"]  # bytes, or floats in [0, 1]
+Frame = Shaped[ndarray, "_ _ _"]  # channels, height, width; bytes, or floats in [0, 1]
 
 # Pillow's filters widen with the reduction, which is what keeps them from aliasing; the triangle
 # cannot leave the range of its inputs, as the filters with negative lobes do.

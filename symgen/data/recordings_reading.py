@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -53,15 +54,17 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
         FileNotFoundError: if there is nothing at the path.
         ValueError: if it holds nothing that could be read, or something broken.
     """
+    prepare = partial(prepare_frame, size=decoding.size, gray=decoding.gray)
+    preparing = (prepare, decoding.skip_broken)
     if isinstance(data, str | Path):
         paths = [Path(data)]
     elif isinstance(data, Sequence) and data and isinstance(data[0], str | Path):
         paths = [Path(path) for path in data]
     else:
         _require_no_rate(decoding, "tensors")
-        recordings = _tensors(data, decoding)
+        recordings = _tensors(data)
         target = _cache_folder(cache) / f"tensors-{np.random.default_rng().bytes(8).hex()}.npy"
-        return write_footage(recordings, "tensors", target, decoding.skip_broken)
+        return write_footage(recordings, "tensors", target, *preparing)
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path} is not there: name a file or folder of recordings")
@@ -76,7 +79,7 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
     target = _cache_folder(cache) / f"{_key(files, decoding)}.npy"
     if target.is_file() and target.with_suffix(".json").is_file():
         return open_footage(target)
-    return write_footage(recordings, kind, target, decoding.skip_broken)
+    return write_footage(recordings, kind, target, *preparing)
 
 
 def _recordings(
@@ -86,7 +89,7 @@ def _recordings(
     path = paths[0]
     if len(paths) == 1 and path.suffix in (".npy", ".npz"):
         _require_no_rate(decoding, f"{path}, an array,")
-        return f"{path.suffix} array", paths, _array_recordings(path, decoding)
+        return f"{path.suffix} array", paths, _array_recordings(path)
     folders: list[Path] = []
     if len(paths) == 1 and path.is_dir():
         inside = sorted((p for p in path.iterdir() if p.name[0] != "."), key=_natural)
@@ -105,7 +108,7 @@ def _recordings(
             listed = {folder: _images_of(folder) for folder in folders}
             files = folders + [file for folder in folders for file in listed[folder]]
             kind = f"{len(folders)} folder{'s' if len(folders) > 1 else ''} of frames"
-            read = (Recording(str(f), _images(f, listed[f], decoding)) for f in folders)
+            read = (Recording(str(f), _images(f, listed[f])) for f in folders)
             return kind, files, read
         paths = videos
     for path in paths:
@@ -116,7 +119,7 @@ def _recordings(
             )
     require_video()
     kind = f"{len(paths)} video{'s' if len(paths) > 1 else ''}"
-    read = (Recording(str(p), _prepared(read_video(p, decoding.rate), decoding)) for p in paths)
+    read = (Recording(str(p), read_video(p, decoding.rate)) for p in paths)
     return kind, paths, read
 
 
@@ -162,30 +165,33 @@ def _mapped(path: Path, skip_broken: bool, size: int, modified: int) -> Footage:
 def _load(path: Path) -> Any:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as an array: {error}") from error
 
 
-def _array_recordings(path: Path, decoding: Decoding) -> Iterator[Recording]:
-    array = _load(path)
-    if path.suffix == ".npz":
-        with array as members:
-            if len(members.files) != 1:
-                raise ValueError(
-                    f"{path} has {len(members.files)} arrays ({', '.join(members.files)}): save "
-                    "one, of shape (n, S, height, width) or (n, S, channels, height, width)"
-                )
-            try:
-                array = members[members.files[0]]
-            except Exception as error:  # zipfile and zlib have errors of many kinds
-                raise ValueError(f"{path} is damaged: {error}") from error
+def _array_recordings(path: Path) -> Iterator[Recording]:
+    array = _load(path) if path.suffix == ".npy" else _unpack(path)
     check_array(str(path), array.shape, array.dtype, "n, S")
     for number, sequence in enumerate(array):
         frames = sequence[:, None] if sequence.ndim == 3 else sequence
-        yield Recording(f"{path}[{number}]", _prepared(iter(frames), decoding))
+        yield Recording(f"{path}[{number}]", iter(frames))
 
 
-def _tensors(data: Any, decoding: Decoding) -> Iterator[Recording]:
+def _unpack(path: Path) -> np.ndarray:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
+            names = members.files
+            if len(names) == 1:
+                return members[names[0]]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as an array: {error}") from error
+    raise ValueError(
+        f"{path} has {len(names)} arrays ({', '.join(names)}): save one, of shape "
+        "(n, S, height, width) or (n, S, channels, height, width)"
+    )
+
+
+def _tensors(data: Any) -> Iterator[Recording]:
     """Read tensors (S, [channels,] height, width) from an iterable or a torch Dataset."""
     # A torch Dataset has no iterator; its length, not an IndexError, says where it ends.
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
@@ -198,7 +204,7 @@ def _tensors(data: Any, decoding: Decoding) -> Iterator[Recording]:
                 f"{name} is a {type(item).__name__}: give tensors (S, channels, height, width)"
             )
         array = item.detach().cpu().numpy() if isinstance(item, Tensor) else item
-        yield Recording(name, _prepared(_frames_of(name, array), decoding))
+        yield Recording(name, _frames_of(name, array))
 
 
 def _frames_of(name: str, array: np.ndarray) -> Iterator[Frame]:
@@ -211,7 +217,7 @@ def _images_of(folder: Path) -> list[Path]:
     return sorted((p for p in files if p.name[0] != "."), key=_natural)
 
 
-def _images(folder: Path, files: list[Path], decoding: Decoding) -> Iterator[Frame]:
+def _images(folder: Path, files: list[Path]) -> Iterator[Frame]:
     if not files:
         raise ValueError(f"{folder} has no PNG or JPEG image: a sequence needs two or more")
     for file in files:
@@ -226,12 +232,7 @@ def _images(folder: Path, files: list[Path], decoding: Decoding) -> Iterator[Fra
                 frame = np.asarray(image.convert("L" if flat else "RGB"))
         except (OSError, SyntaxError) as error:
             raise ValueError(f"{file} cannot be read as an image: {error}") from error
-        frame = frame[None] if flat else frame.transpose(2, 0, 1)
-        yield prepare_frame(frame, decoding.size, decoding.gray)
-
-
-def _prepared(frames: Iterator[Frame], decoding: Decoding) -> Iterator[Frame]:
-    return map(partial(prepare_frame, size=decoding.size, gray=decoding.gray), frames)
+        yield frame[None] if flat else frame.transpose(2, 0, 1)
 
 
 def _natural(path: Path) -> list[Any]:

@@ -81,7 +81,7 @@ def _understood(source: Recordings, config: RecordingConfig) -> dict[str, str]:
         "sequences": f"{len(footage.lengths):,}, {footage.lengths.sum():,} frames",
         "lengths": lengths + (f" and {len(counted) - _LISTED} more" if counted[_LISTED:] else ""),
         "frame": f"{height} × {width}, {channels} channel{'s' if channels > 1 else ''}",
-        "values": f"{sample.dtype} from {sample.min():g} to {sample.max():g} in {len(sample)} "
+        "values": f"{sample.dtype} from {sample.min():g} to {sample.max():g} in {len(sample):,} "
         "frames looked at",
         "clips": f"{window.length} frames, {window.every} apart",
         "skipped": f"{len(source.skipped):,}",

@@ -17,7 +17,9 @@ from symgen.data.recordings_frames import Frame, check_values
 
 __all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
 
-_LOOKED_AT = 64  # frames that a fingerprint reads: enough to tell data apart, fast at any size
+# What a fingerprint reads, in bytes and at least in frames: all of small data, and of large data
+# enough to tell them apart in no time.
+_LOOKED_AT, _FEWEST = 2**24, 64
 
 
 class Recording(NamedTuple):
@@ -74,9 +76,11 @@ class Footage:
 
     @cached_property
     def sample(self) -> Shaped[ndarray, "frames channels height width"]:
-        """Some frames, evenly spread over all recordings."""
+        """All frames of small footage, or 16 MiB of them, evenly spread over all recordings."""
         ends = self.lengths.cumsum()
-        rank = np.linspace(0, ends[-1] - 1, min(_LOOKED_AT, int(ends[-1]))).astype(np.int64)
+        frame_bytes = self.read(self.first[:1]).nbytes
+        count = min(max(_FEWEST, _LOOKED_AT // frame_bytes), int(ends[-1]))
+        rank = np.linspace(0, ends[-1] - 1, count).astype(np.int64)
         recording = np.searchsorted(ends, rank, side="right")
         return self.read(self.first[recording] + rank - (ends - self.lengths)[recording])
 

@@ -53,7 +53,8 @@ def evaluate(
 
     Returns:
         Numbers by name; likelihoods in nats per frame; None where a number is not defined, such
-        as the prediction of frames outside a window of all frames.
+        as the prediction of frames outside a window of all frames. No CapCorr of sequences whose
+        factors are not known.
 
     Example:
         >>> from symgen import TVAE
@@ -106,11 +107,12 @@ def evaluate(
                 for place in ("inside", "outside"):
                     for name, error in getattr(prediction, place)().items():
                         note(**{f"{place}/{name}": error})
-            readings.append(
-                observed_and_true(
-                    t, batch.factors[:left].to(device), batch.moved[:left].to(device)
+            if data.source.factor_names:
+                readings.append(
+                    observed_and_true(
+                        t, batch.factors[:left].to(device), batch.moved[:left].to(device)
+                    )
                 )
-            )
             if observe is not None:
                 observe(step + 1, batches)
     model.train(was_training)
@@ -121,7 +123,7 @@ def evaluate(
         "samples": samples,
         "seed": seed,
         **{name: value for name, value in means.items() if "/" not in name},
-        "capcorr": _capcorr(model, data, readings),
+        "capcorr": _capcorr(model, data, readings) if readings else {},
     }
     if model.topography.frames > 1:
         size = (model.frames, model.capsules, model.units)

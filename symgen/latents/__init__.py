@@ -1,6 +1,6 @@
 """Latent variables: capsules, topographies, and the densities over them."""
 
-from symgen.latents.capsules import observed_roll, roll
+from symgen.latents.capsules import Boundary, observed_roll, roll
 from symgen.latents.gaussian import Gaussian, standard_normal_log_prob
 from symgen.latents.laplace import Laplace
 from symgen.latents.topography import Topography, student_t
@@ -8,6 +8,7 @@ from symgen.latents.topography import Topography, student_t
 Density = Gaussian | Laplace
 
 __all__ = [
+    "Boundary",
     "Density",
     "Gaussian",
     "Laplace",

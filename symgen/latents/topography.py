@@ -5,7 +5,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -110,7 +110,7 @@ class Topography:
         for name in ("boundary", "capsule_boundary"):
             if getattr(self, name) not in get_args(Boundary):
                 raise ValueError(f"{name}={getattr(self, name)!r}: choose 'cyclic' or 'zero'")
-        extended_by = self.causal or self.shift % 1 or "zero" in self._boundaries
+        extended_by = self.causal or self.shift % 1 or "zero" in self.boundaries
         if self.reference_window and extended_by:
             raise ValueError(
                 "reference_window goes with whole shifts, cyclic boundaries and a symmetric "
@@ -165,10 +165,24 @@ class Topography:
         """
         return self.shift or 1
 
+    @property
+    def boundaries(self) -> tuple[Boundary, Boundary]:
+        """Boundaries of time and of capsules."""
+        return self.boundary, self.capsule_boundary
+
+    def weights(self) -> Float[Tensor, " terms"]:
+        """Return the weights of a unit that no boundary cuts."""
+        return torch.tensor(list(self._terms().values()), dtype=torch.float64)
+
+    @property
+    def window_weights(self) -> dict[int, float]:
+        """Weights a of the offsets δ in time."""
+        return weights(self.window, self.reference_window, self.causal)
+
     def seen_frames(self) -> Bool[Tensor, " S"]:
         """Tell which frames of a sequence t of frame 0 depends on."""
         seen = torch.zeros(self.frames, dtype=torch.bool)
-        offsets = [0] if self.is_none else self._window
+        offsets = [0] if self.is_none else self.window_weights
         if self.open_ended:
             offsets = [offset for offset in offsets if offset >= 0]
         seen[torch.tensor(list(offsets)) % self.frames] = True
@@ -203,9 +217,11 @@ class Topography:
         return torch.rsqrt(self.pool(energy) + eps)
 
     def roll(
-        self, t: Shaped[Tensor, "*batch D"], steps: int | float | Tensor
+        self, t: Shaped[Tensor, "*batch D"], steps: int | float | Tensor, axis: int = 0
     ) -> Shaped[Tensor, "*out D"]:
         """Roll every capsule by a number of steps, each of `speed` units; ends fill with zeros."""
+        if axis != 0:
+            raise ValueError(f"axis={axis}: the capsules have one axis, 0")
         return roll(t, steps * self.speed, boundary=self.capsule_boundary)
 
     def matrix(self) -> Float[Tensor, "SD SD"]:
@@ -218,14 +234,6 @@ class Topography:
     @property
     def _cuts_corners(self) -> bool:
         return self.reference_window and self.shift != 0 and self.neighbourhood > 1
-
-    @property
-    def _boundaries(self) -> tuple[Boundary, Boundary]:
-        return self.boundary, self.capsule_boundary
-
-    @property
-    def _window(self) -> dict[int, float]:
-        return weights(self.window, self.reference_window, self.causal)
 
     def _require_fit(self, energy: Tensor) -> None:
         frames = "any number of frames" if self.open_ended else self.frames
@@ -240,9 +248,9 @@ class Topography:
         """Weights of the offsets (δ, shift·δ + ε), a fraction divided between two units."""
         terms: dict[tuple[int, int], float] = defaultdict(float)
         half = (self.neighbourhood - 1) // 2
-        for delta, in_time in self._window.items():
+        for delta, in_time in self.window_weights.items():
             if self._cuts_corners:
-                near = {e: 1.0 for e in range(-half, half + 1) if delta + e in self._window}
+                near = {e: 1.0 for e in range(-half, half + 1) if delta + e in self.window_weights}
             else:
                 near = weights(self.neighbourhood, self.reference_window)
             for epsilon, in_space in near.items():
@@ -258,7 +266,7 @@ class Topography:
         matrix, padding = _matrix(self, frames, energy.dtype, energy.device)
         by_capsule = energy.transpose(-3, -2).flatten(-2)  # (*batch, C, S·D)
         pooled = by_capsule @ matrix.T
-        if "zero" in self._boundaries:
+        if "zero" in self.boundaries:
             pooled = pooled + padding
         return pooled.unflatten(-1, (frames, self.units)).transpose(-3, -2)
 
@@ -282,7 +290,7 @@ class Topography:
         frames, padding = energy.shape[-3], float(self.capsule_neighbourhood * self.neighbourhood)
         frame = torch.arange(frames, device=energy.device)
         unit = torch.arange(self.units, device=energy.device)
-        first, last = min(self._window), max(self._window)
+        first, last = min(self.window_weights), max(self.window_weights)
         padded = torch.arange(first, frames + last, device=energy.device)
         # Aligned copy: its unit m of padded frame p is unit m + shift·p of frame p mod S.
         columns = (unit + self.shift * padded[:, None]) % self.units
@@ -290,7 +298,7 @@ class Topography:
             -1,
             columns[:, None, :].expand(*energy.shape[:-3], -1, self.capsules, -1),
         )
-        summed = box(aligned, -3, self._window)
+        summed = box(aligned, -3, self.window_weights)
         back = (unit - self.shift * frame[:, None]) % self.units
         return summed.gather(-1, back[:, None, :].expand_as(energy))
 
@@ -329,10 +337,14 @@ def _matrix(
     return _cached_matrix(topography, frames, dtype, device)
 
 
+class _HasInverseScale(Protocol):
+    def inverse_scale(self, energy: Tensor, eps: float) -> Tensor: ...
+
+
 def student_t(
     z: Float[Tensor, "*batch S C D"],
     u: Float[Tensor, "*batch S C D"],
-    topography: Topography,
+    topography: _HasInverseScale,
     mu: float | Tensor,
     eps: float = 1e-6,
 ) -> Float[Tensor, "*batch S C D"]:

@@ -4,26 +4,28 @@ import math
 
 import torch
 
-from symgen.latents import Topography
+from symgen.latents import AxesTopography, Topography
 
 __all__ = ["prior_moments"]
 
 _DRAWS = 1_000_000  # variables u, about: errors below a percent of the standard deviation
 
 
-def prior_moments(topography: Topography, mu: float, eps: float) -> tuple[float, float]:
+def prior_moments(
+    topography: Topography | AxesTopography, mu: float, eps: float
+) -> tuple[float, float]:
     """Compute mean and standard deviation of t = (z - μ)/√v under the prior.
 
     Where all boundaries are cyclic all units are alike, and v is matched to a multiple of a χ²
-    variable. Near a zero boundary v is partly padding: there the moments, averaged over all frames
-    and units, come from samples with a seed of their own.
+    variable. Capsules of several axes have a sum of roots, and near a zero boundary v is partly
+    padding: there the moments, averaged over all frames and units, come from samples with a seed
+    of their own. Neighbourhoods that are learned start close to those of the topography.
     """
-    if "zero" in (topography.boundary, topography.capsule_boundary):
-        return _sampled(topography, mu, eps)
-    weights = topography.matrix()[0]
-    if topography.capsule_neighbourhood > 1:
-        weights = weights.repeat(topography.capsule_neighbourhood)
+    line = topography.axes[0] if isinstance(topography, AxesTopography) else topography
     # v is a weighted sum of χ²₁: match mean and variance by a·χ²_n.
+    weights = line.matrix()[0] if line.boundaries == ("cyclic", "cyclic") else line.weights()
+    if line.capsule_neighbourhood > 1:
+        weights = weights.repeat(line.capsule_neighbourhood)
     total, squares = float(weights.sum()), float(weights.square().sum())
     a, n = squares / total, total**2 / squares
     if n <= 2:
@@ -31,11 +33,15 @@ def prior_moments(topography: Topography, mu: float, eps: float) -> tuple[float,
             f"standardise needs a variance of t under the prior, which a neighbourhood of "
             f"{n:.3g} units does not have: widen the window or the neighbourhood beyond 2"
         )
+    if line is not topography or "zero" in line.boundaries:
+        return _sampled(topography, mu, eps)
     mean = -mu * math.exp(math.lgamma((n - 1) / 2) - math.lgamma(n / 2)) / math.sqrt(2 * a)
     return mean, math.sqrt((1 + mu**2) / (a * (n - 2)) - mean**2)
 
 
-def _sampled(topography: Topography, mu: float, eps: float) -> tuple[float, float]:
+def _sampled(
+    topography: Topography | AxesTopography, mu: float, eps: float
+) -> tuple[float, float]:
     frames, capsules, units = topography.frames, topography.capsules, topography.units
     generator = torch.Generator().manual_seed(0)
     count = -(-_DRAWS // (frames * capsules * units))

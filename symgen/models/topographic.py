@@ -3,53 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from symgen.data.images import require_unit_range
-from symgen.latents import Gaussian, Topography, standard_normal_log_prob
+from symgen.latents import AxesTopography, Gaussian, Topography, standard_normal_log_prob
+from symgen.models.elbo import Elbo, Posterior
 from symgen.models.likelihood import PixelBernoulli
+from symgen.models.neighbourhood import LearnedNeighbourhood
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
 from symgen.nets import Linear, Perceptron, TwinPerceptron
 
-__all__ = ["Elbo", "Posterior", "TopographicVAE"]
-
-
-class Posterior(NamedTuple):
-    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE."""
-
-    z: Gaussian
-    u: Gaussian | None
-
-
-class Elbo(NamedTuple):
-    """The terms of the evidence lower bound, nats per frame.
-
-    A model that looks `ahead` has no terms for the last frames, whose targets are not there.
-
-    Attributes:
-        nll: one-sample estimate of -E[log p(x|t)].
-        kl_z: KL(q(z|x) ‖ p(z)).
-        kl_u: KL(q(u|x) ‖ p(u)), zero in a VAE.
-    """
-
-    nll: Float[Tensor, "B S"]
-    kl_z: Float[Tensor, "B S"]
-    kl_u: Float[Tensor, "B S"]
-
-    @property
-    def kl(self) -> Float[Tensor, "B S"]:
-        """Both divergences together."""
-        return self.kl_z + self.kl_u
-
-    @property
-    def loss(self) -> Float[Tensor, ""]:
-        """The negative bound, averaged over frames and sequences."""
-        return (self.nll + self.kl).mean()
+__all__ = ["TopographicVAE"]
 
 
 class TopographicVAE(Pretrained):
@@ -64,8 +33,8 @@ class TopographicVAE(Pretrained):
 
     Args:
         image_shape: channels, height and width of a frame.
-        topography: which units share energy, a `Topography` or its fields; its capsules, units
-            and frames shape the latents.
+        topography: which units share energy, a `Topography`, an `AxesTopography` or the fields of
+            one; its capsules, units and frames shape the latents.
         hidden: units of the encoders' hidden layers, in reverse order of the decoder's; None
             stands for the paper's (3N, 2N) with N = C·D.
         mu: initial value of the offset μ, one trainable number.
@@ -80,6 +49,8 @@ class TopographicVAE(Pretrained):
         clamp_logits: hold the logits within ±15.94 as the authors' code does.
         ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
             Needs a causal topography with a zero boundary of time: others look into the future.
+        learn: train the neighbourhoods too, which start as the topography says: their "kernel" of
+            weights, or the roll "speed" of every capsule, see `LearnedNeighbourhood`.
 
     Raises:
         ValueError: if the numbers do not fit together.
@@ -99,7 +70,7 @@ class TopographicVAE(Pretrained):
         self,
         *,
         image_shape: Sequence[int],
-        topography: Topography | Mapping[str, Any],
+        topography: Topography | AxesTopography | Mapping[str, Any],
         hidden: Sequence[int] | None = None,
         mu: float = -30.0,
         eps: float = 1e-6,
@@ -109,6 +80,7 @@ class TopographicVAE(Pretrained):
         normalisation: Literal["none", "weight", "projected"] = "none",
         clamp_logits: bool = False,
         ahead: int = 0,
+        learn: Literal["none", "kernel", "speed"] = "none",
     ) -> None:
         super().__init__()
         if len(image_shape) != 3 or min(image_shape) < 1:
@@ -118,16 +90,14 @@ class TopographicVAE(Pretrained):
             )
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
-        if not isinstance(topography, Topography):
-            topography = Topography(**topography)
+        if isinstance(topography, Mapping):
+            kind = AxesTopography if "shape" in topography else Topography
+            topography = kind(**topography)
         self.topography = topography
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
-        if ahead and not (topography.causal and topography.open_ended):
-            raise ValueError(
-                f"ahead={ahead} with {topography}: prediction needs causal=True and "
-                "boundary='zero', or latents see the frames that are to be predicted"
-            )
+        if ahead:
+            self.require_causal()
         self.ahead = ahead
         self.clamp_logits = clamp_logits
         self.eps = eps
@@ -137,6 +107,8 @@ class TopographicVAE(Pretrained):
             if standardise and not topography.is_none
             else (0.0, 1.0)
         )
+
+        self.learned = None if learn == "none" else LearnedNeighbourhood(topography, learn)
 
         pixels = math.prod(self.image_shape)
         latents = topography.capsules * topography.units
@@ -195,7 +167,15 @@ class TopographicVAE(Pretrained):
             )
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
             require_unit_range("x", x)  # on a GPU looking at the values would mean waiting
-        return self._posterior(x.flatten(2))
+        return self.posterior(self.encoder(x.flatten(2)))
+
+    def posterior(self, outputs: Sequence[Float[Tensor, "*batch outputs"]]) -> Posterior:
+        """Read the posteriors of z and u off the outputs of the encoder."""
+        gaussians = []
+        for output in outputs:
+            mean, log_variance = output.float().unflatten(-1, (2, *self._unit_shape)).unbind(-3)
+            gaussians.append(Gaussian(mean, log_variance))
+        return Posterior(gaussians[0], gaussians[1] if len(gaussians) == 2 else None)
 
     def latents(self, posterior: Posterior, sampled: bool = True) -> Float[Tensor, "B S C D"]:
         """Make t from a posterior.
@@ -270,37 +250,96 @@ class TopographicVAE(Pretrained):
         return self.log_weights(x, samples).sum(-1).logsumexp(0) - math.log(samples)
 
     def act(
-        self, t: Float[Tensor, "*batch C D"], element: int | float | Tensor
+        self,
+        t: Float[Tensor, "*batch C D"],
+        element: int | float | Tensor,
+        axis: int = 0,
     ) -> Float[Tensor, "*out C D"]:
         """Act on t with an element of the cyclic group: roll every capsule by so many steps.
 
-        A step is what a frame does: `topography.speed` units. A tensor of elements is broadcast
-        against the leading dimensions of t. Into capsules with ends roll padding variables, at the
-        mean of z and the expected energy.
+        A step is what a frame does, a roll by the `speed` of the neighbourhoods. Into capsules
+        with ends roll padding variables, at the mean of z and the expected energy.
+
+        Args:
+            t: latents.
+            element: number of steps; a tensor is broadcast against the leading dimensions of t.
+            axis: along which the capsules roll, if they have several.
         """
         if isinstance(element, Tensor):
             element = element[..., None]
         if self.topography.capsule_boundary == "cyclic":
-            return self.topography.roll(t, element)
+            return self._neighbourhood.roll(t, element, axis=axis)
         padding = self._padding()
-        return self.topography.roll(t - padding, element) + padding
+        return self._neighbourhood.roll(t - padding, element, axis=axis) + padding
 
     @torch.no_grad()
     def traverse(
-        self, x: Float[Tensor, "B S channels height width"], steps: int | None = None
+        self,
+        x: Float[Tensor, "B S channels height width"],
+        steps: int | None = None,
+        axis: int = 0,
     ) -> Float[Tensor, "B steps channels height width"]:
         """Decode the rolls of the first frame's capsules: `decode(Roll_l(t_0))`, l = 0, 1, ….
 
         Args:
             x: sequences of images.
-            steps: number of rolls, each of a step of `act`; None stands for all D.
+            steps: number of rolls, each of a step of `act`; None stands for D.
+            axis: along which the capsules roll, if they have several.
 
         Returns:
             Pixel probabilities. t_0 is made of the mean of z and the expected energy.
         """
         first = self.latents(self.encode(x), sampled=False)[:, :1]  # (B, 1, C, D)
         elements = torch.arange(self.units if steps is None else steps, device=x.device)
-        return self.decode(self.act(first, elements)).mean  # (B, steps, ...)
+        return self.decode(self.act(first, elements, axis)).mean  # (B, steps, ...)
+
+    def step(
+        self,
+        frame: Float[Tensor, "B channels height width"],
+        state: Float[Tensor, "B window C D"] | None = None,
+    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        """Take the next frame of B streams in constant time and memory, however long they are.
+
+        Equals `latents(encode(x), sampled=False)` at the last frame of all frames so far.
+
+        Args:
+            frame: images in [0, 1].
+            state: what the previous step returned, the energies of the frames in the window; None
+                at the beginning, before which lie padding variables.
+
+        Returns:
+            t of the mean of z and the expected energy, and the new state.
+
+        Raises:
+            ValueError: if the model sees the future.
+
+        See also:
+            `Stream`, the same at several times the speed.
+        """
+        self.require_causal()
+        return self.advance(self.posterior(self.encoder(frame.flatten(1))), state)
+
+    def advance(
+        self, posterior: Posterior, state: Float[Tensor, "B window C D"] | None
+    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        """Take the next posterior of B streams, see `step`."""
+        energy = cast(Gaussian, posterior.u).second_moment()[:, None]
+        if state is None:
+            state = torch.ones_like(energy).expand(-1, self.topography.window, -1, -1)
+        state = torch.cat([state[:, 1:], energy], 1)
+        return self._student_t(posterior.z.mean[:, None], state)[:, -1], state
+
+    def require_causal(self) -> None:
+        """Require that t of a frame depends on this and past frames only.
+
+        Raises:
+            ValueError: if it does not.
+        """
+        if not (self.topography.causal and self.topography.open_ended):
+            raise ValueError(
+                f"{self.topography} sees the future: following a stream or predicting needs a "
+                "model with causal=True and boundary='zero'"
+            )
 
     @torch.no_grad()
     def sample(self, count: int) -> Float[Tensor, "count S channels height width"]:
@@ -317,18 +356,20 @@ class TopographicVAE(Pretrained):
                 module.project_()
 
     @property
+    def speed(self) -> float:
+        """Units by which capsules roll per step of `act`, on average where it is learned."""
+        return float(self.topography.speed if self.learned is None else self.learned.speed.mean())
+
+    @property
+    def _neighbourhood(self) -> Topography | AxesTopography | LearnedNeighbourhood:
+        return self.topography if self.learned is None else self.learned
+
+    @property
     def _unit_shape(self) -> tuple[int, int]:
         return (self.topography.capsules, self.topography.units)
 
-    def _posterior(self, pixels: Float[Tensor, "*batch pixels"]) -> Posterior:
-        gaussians = []
-        for output in self.encoder(pixels):
-            mean, log_variance = output.float().unflatten(-1, (2, *self._unit_shape)).unbind(-3)
-            gaussians.append(Gaussian(mean, log_variance))
-        return Posterior(gaussians[0], gaussians[1] if len(gaussians) == 2 else None)
-
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
-        scale = self.topography.inverse_scale(energy, self.eps)
+        scale = self._neighbourhood.inverse_scale(energy, self.eps)
         return (z - cast(Tensor, self.mu)) * scale
 
     def _padding(self) -> Tensor:

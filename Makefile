@@ -32,6 +32,8 @@ test: check
 bench: .venv/installed-dev
 	$(BIN)/python bench/metrics.py --json results/bench/metrics.json
 	$(BIN)/python bench/step.py --json results/bench/step.json
+	$(BIN)/python bench/products.py --json results/bench/products.json
+	$(BIN)/python bench/growth.py --json results/bench/growth.json
 	$(BIN)/python bench/topography.py --json results/bench/topography.json
 	$(BIN)/python bench/ace.py --json results/bench/ace.json
 	$(BIN)/python bench/sparse.py --json results/bench/sparse.json

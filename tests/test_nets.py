@@ -1,8 +1,18 @@
+import sys
+
 import pytest
 import torch
 from torch.nn import functional
 
 from symgen.nets import Linear, Perceptron, TwinPerceptron, linear
+
+
+@pytest.fixture(params=[False, True], ids=["torch", "oneDNN"], autouse=True)
+def products(request, monkeypatch):
+    """Whoever runs the suite, both ways to multiply are tested."""
+    if request.param and not torch.backends.mkldnn.is_available():
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(sys.modules["symgen.nets.linear"], "_PREFERS_ONEDNN", request.param)
 
 
 @pytest.mark.parametrize("shape", [(7,), (3, 7), (2, 3, 7)], ids=str)

@@ -13,7 +13,7 @@ import torch
 
 from symgen.experiments.serialisation import AnyExperiment, from_json, to_json
 from symgen.models import Pretrained
-from symgen.training import Progress, Run, fit, read_records
+from symgen.training import Progress, Run, fit, read_records, resolved_precision
 from symgen.training.checkpoint import write_atomically
 
 __all__ = ["OpenRun", "commit", "evaluate_run", "hardware", "open_run", "start_run"]
@@ -90,6 +90,7 @@ def start_run(
         "command": command,
         "commit": commit(),
         "hardware": hardware(device),
+        "precision": resolved_precision(experiment.training, torch.device(device).type),
     }
     return fit(
         model, data, experiment.training, folder, resume=resume, config=config, observe=observe

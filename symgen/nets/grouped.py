@@ -1,7 +1,7 @@
 """Linear layers with a weight of their own for every group of rows: one decoder per class."""
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,13 +11,36 @@ from torch.nn import functional
 __all__ = ["GroupedConvTranspose", "GroupedLinear", "grouped_linear"]
 
 _LINE = 16  # bytes: torch's grouped product wants rows of whole lines, others are widened
+_FEW = 8  # rows in a group, below which a call per group costs more than rows of zeros
 
 
-def _sorted(groups: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the order that sorts rows by group, and where every group ends."""
-    order = groups.argsort(stable=True)
-    ends = torch.bincount(groups, minlength=count).cumsum(0).to(torch.int32)
-    return order, ends
+class _Groups(NamedTuple):
+    """Where the rows of every group lie once they are sorted, and once they are padded."""
+
+    order: Tensor  # (B,) row numbers, sorted by group
+    ends: Tensor  # (G,) where every group ends among the sorted rows
+    group: Tensor  # (B,) group of every sorted row
+    slot: Tensor  # (B,) its place within the group
+    most: int  # rows of the largest group
+
+    @classmethod
+    def of(cls, groups: Tensor, count: int) -> "_Groups":
+        group, order = groups.sort(stable=True)
+        counts = torch.bincount(groups, minlength=count)
+        ends = counts.cumsum(0)
+        slot = torch.arange(len(groups), device=groups.device) - (ends - counts)[group]
+        return cls(order, ends.to(torch.int32), group, slot, int(counts.max()))
+
+    def padded(self, rows: Tensor) -> Tensor:
+        """Lay sorted rows out as (G, most, size), with zeros where a group has fewer."""
+        laid = rows.new_zeros(len(self.ends), self.most, rows.shape[1])
+        laid[self.group, self.slot] = rows
+        return laid
+
+    def pads(self, rows: Tensor) -> bool:
+        """Tell whether to pad: the grouped product refuses doubles and calls once per group."""
+        few = len(rows) < _FEW * len(self.ends) and self.most <= 2 * _FEW
+        return few or rows.dtype == torch.float64
 
 
 def _widen(x: Tensor, dimensions: int = 1) -> Tensor:
@@ -28,30 +51,28 @@ def _widen(x: Tensor, dimensions: int = 1) -> Tensor:
     return functional.pad(x, pads) if any(pads) else x
 
 
-def _product(rows: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Multiply sorted rows (B, in) by the weights (count, in, out) of their groups."""
-    if rows.dtype != torch.float64:
-        return functional.grouped_mm(rows, weight, offs=ends)
-    parts = rows.tensor_split(ends[:-1].tolist())  # doubles, which the grouped product refuses
-    return torch.cat([part @ matrix for part, matrix in zip(parts, weight, strict=True)])
+def _product(rows: Tensor, weight: Tensor, groups: _Groups) -> Tensor:
+    """Multiply sorted rows (B, in) by the weights (G, in, out) of their groups."""
+    if groups.pads(rows):
+        return torch.bmm(groups.padded(rows), weight)[groups.group, groups.slot]
+    outputs = weight.shape[2]
+    wide = functional.grouped_mm(_widen(rows), _widen(weight, 2), offs=groups.ends)
+    return wide[:, :outputs]
 
 
-def _outer(left: Tensor, right: Tensor, ends: Tensor) -> Tensor:
-    """Add up the outer products of sorted rows, group by group: (count, left, right)."""
-    if left.dtype != torch.float64:
-        return functional.grouped_mm(left.t(), right, offs=ends)
-    cuts = ends[:-1].tolist()
-    parts = zip(left.tensor_split(cuts), right.tensor_split(cuts), strict=True)
-    return torch.stack([a.t() @ b for a, b in parts])
+def _outer(left: Tensor, right: Tensor, groups: _Groups) -> Tensor:
+    """Add up the outer products of sorted rows, group by group: (G, left, right)."""
+    if groups.pads(left):
+        return torch.bmm(groups.padded(left).transpose(1, 2), groups.padded(right))
+    wide = functional.grouped_mm(_widen(left).t(), _widen(right), offs=groups.ends)
+    return wide[:, : left.shape[1], : right.shape[1]].contiguous()
 
 
 @torch.library.custom_op("symgen::grouped_linear", mutates_args=())
 def _forward(x: Tensor, weight: Tensor, groups: Tensor) -> Tensor:
-    order, ends = _sorted(groups, len(weight))
-    outputs = weight.shape[1]
-    result = x.new_empty(len(x), outputs)
-    widened = _product(_widen(x[order]), _widen(weight, 2).transpose(1, 2), ends)
-    result[order] = widened[:, :outputs]
+    sorted_rows = _Groups.of(groups, len(weight))
+    result = x.new_empty(len(x), weight.shape[1])
+    result[sorted_rows.order] = _product(x[sorted_rows.order], weight.transpose(1, 2), sorted_rows)
     return result
 
 
@@ -64,13 +85,11 @@ def _(x: Tensor, weight: Tensor, groups: Tensor) -> Tensor:
 def _backward(
     gradient: Tensor, x: Tensor, weight: Tensor, groups: Tensor
 ) -> tuple[Tensor, Tensor]:
-    order, ends = _sorted(groups, len(weight))
-    outputs, inputs = weight.shape[1:]
-    sorted_gradient = _widen(gradient[order])
+    sorted_rows = _Groups.of(groups, len(weight))
+    sorted_gradient = gradient[sorted_rows.order]
     to_input = x.new_empty(x.shape)
-    to_input[order] = _product(sorted_gradient, _widen(weight, 2), ends)[:, :inputs]
-    to_weight = _outer(sorted_gradient, _widen(x[order]), ends)
-    return to_input, to_weight[:, :outputs, :inputs].contiguous()
+    to_input[sorted_rows.order] = _product(sorted_gradient, weight, sorted_rows)
+    return to_input, _outer(sorted_gradient, x[sorted_rows.order], sorted_rows)
 
 
 @_backward.register_fake

@@ -10,8 +10,12 @@ from torch.nn import functional
 
 __all__ = ["Linear", "linear"]
 
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, "_linear_pointwise"
+# Torch sends float32 products on the CPU to MKL, which computes them at half of oneDNN's speed on
+# the one AMD processor measured; on the one of Intel, oneDNN is the slower (bench/products.py).
+_PREFERS_ONEDNN = (
+    torch.backends.mkldnn.is_available()
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    and "AMD" in torch.cpu.get_capabilities().get("cpu_name", "")
 )
 
 
@@ -20,11 +24,7 @@ def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class _OneDNNLinear(torch.autograd.Function):
-    """x Wᵀ + b whose three products all go through oneDNN.
-
-    Torch sends float32 products on the CPU to MKL; on the one processor measured, an AMD EPYC,
-    oneDNN computes the same float32 product twice as fast (results/bench/step.json).
-    """
+    """x Wᵀ + b whose three products all go through oneDNN."""
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def linear(
     weight: Float[Tensor, "outputs inputs"],
     bias: Float[Tensor, " outputs"],
 ) -> Float[Tensor, "*batch outputs"]:
-    """Compute `x Wᵀ + b` with the fastest float32 product that the processor has.
+    """Compute `x Wᵀ + b` with the faster of torch's two float32 products.
 
     Args:
         x: inputs.
@@ -61,7 +61,7 @@ def linear(
         tensor([3., 3., 3., 3.])
     """
     plain = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
-    if plain or not _HAS_ONEDNN:
+    if plain or not _PREFERS_ONEDNN:
         return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path
     return _OneDNNLinear.apply(flat, weight, bias).view(*x.shape[:-1], -1)  # pyright: ignore

@@ -3,6 +3,7 @@
 from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from symgen.training.fit import TrainingDiverged, TrainingStopped, fit
 from symgen.training.optimisation import Training
+from symgen.training.precision import multiplies_bfloat16, resolved_precision
 from symgen.training.records import Progress, Records, Run, read_records
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "TrainingStopped",
     "fit",
     "load_checkpoint",
+    "multiplies_bfloat16",
     "read_records",
+    "resolved_precision",
     "save_checkpoint",
 ]

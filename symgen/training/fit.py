@@ -31,6 +31,7 @@ from symgen.training.optimisation import (
     make_optimizer,
     set_rates,
 )
+from symgen.training.precision import resolved_precision
 from symgen.training.records import Progress, Records, Run
 
 __all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
@@ -119,7 +120,9 @@ def fit(
     devices = [device] if device.type == "cuda" else []
     columns = ("loss", *model.terms, *(["gradient_norm"] if training.clip_norm else []))
     recent = torch.zeros(training.log_every, len(columns), dtype=torch.float64, device=device)
-    identity = training.trajectory() | _describe(data) | {"device": device.type}
+    precision = resolved_precision(training, device.type)
+    identity = training.trajectory() | _describe(data)
+    identity |= {"device": device.type, "precision": precision}
     folder = None if folder is None else Path(folder)
     state = None if folder is None else folder / "state" / "checkpoint.safetensors"
     checkpoint = _find_checkpoint(folder, state, resume)
@@ -171,8 +174,7 @@ def fit(
 
             batch = data.batch(step)
             inputs = [x.to(device, dtype if x.is_floating_point() else None) for x in batch.inputs]
-            reduced = training.precision == "bfloat16"
-            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 elbo = model.elbo(*inputs)
             terms = {name: getattr(elbo, name).mean() for name in model.terms}
             loss = sum((weights[name] * term for name, term in terms.items()), zero)

@@ -38,7 +38,7 @@ _AT_LEAST = {
 }
 _CHOICES = {
     "schedule": ("constant", "cosine", "half-life"),
-    "precision": ("float32", "bfloat16"),
+    "precision": ("float32", "bfloat16", "auto"),
 }
 _PARTS = {  # settings that refer to one parameter or submodule, by its name
     "mu_learning_rate": "mu",
@@ -100,8 +100,9 @@ class Training:
     kl_start: dict[str, float] = field(default_factory=dict)
     """Where the weight of a KL term starts, by name, such as kl_z 20: the style waits until the
     pose is learned. 0 for those that are not named."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the matrix products; weights stay as they are."""
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Number format of the matrix products; weights stay as they are. "auto" takes bfloat16 where
+    the device has units for it and float32 elsewhere."""
     checkpoint_every: float = 60.0
     """Seconds between checkpoints."""
     log_every: int = 50

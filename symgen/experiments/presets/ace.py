@@ -52,7 +52,7 @@ _TRAINING = Training(
     warmup=5_000,
     kl_warmup=_EPOCH,
     kl_start={"kl_z": 20.0},
-    precision="bfloat16",
+    precision="auto",
 )
 # Shorter on the largest images: what two cores train in ten minutes.
 _TC_TRAINING = replace(_TRAINING, sequences=3 * _EPOCH)

@@ -36,7 +36,7 @@ _FAST_TRAINING = Training(
     learning_rate=1e-3,
     warmup=3_200,
     schedule="cosine",
-    precision="bfloat16",
+    precision="auto",
     log_every=100,
     checkpoint_every=120.0,
 )

@@ -65,7 +65,7 @@ PRESETS["demo"] = (
             learning_rate=1.5e-3,
             warmup=1_600,
             schedule="cosine",
-            precision="bfloat16",
+            precision="auto",
         ),
     ),
 )

@@ -37,7 +37,7 @@ PRESETS: dict[str, tuple[str, Experiment]] = {
                 batch_size=128,
                 learning_rate=1e-3,
                 schedule="cosine",
-                precision="bfloat16",
+                precision="auto",
                 log_every=100,
             ),
         ),

@@ -43,7 +43,7 @@ JUDGE_TRAINING = Training(
     learning_rate=3e-3,
     warmup=6_000,
     schedule="cosine",
-    precision="bfloat16",
+    precision="auto",
 )
 """How a judge is trained: a few minutes on one core."""
 

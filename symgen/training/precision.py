@@ -1,0 +1,44 @@
+"""Which number format the matrix products of a training use."""
+
+from typing import Literal
+
+import torch
+
+from symgen.training.optimisation import Training
+
+__all__ = ["multiplies_bfloat16", "resolved_precision"]
+
+_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # names of torch.cpu.get_capabilities
+
+
+def multiplies_bfloat16(device: str) -> bool:
+    """Tell whether a kind of device has units for products of bfloat16 numbers.
+
+    Processors without them emulate such products, which then take several times as long as
+    those of float32.
+
+    Args:
+        device: kind of device, "cpu" or "cuda".
+
+    Example:
+        >>> isinstance(multiplies_bfloat16("cpu"), bool)
+        True
+    """
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu":
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(unit, False) for unit in _UNITS)
+
+
+def resolved_precision(training: Training, device: str) -> Literal["float32", "bfloat16"]:
+    """Return the number format of a training on a kind of device: "auto" follows the device.
+
+    Example:
+        >>> resolved_precision(Training(precision="float32"), "cpu")
+        'float32'
+    """
+    if training.precision != "auto":
+        return training.precision
+    return "bfloat16" if multiplies_bfloat16(device) else "float32"

@@ -5,7 +5,8 @@ from symgen.latents.capsules import Boundary, observed_roll, roll
 from symgen.latents.gaussian import Gaussian, standard_normal_log_prob
 from symgen.latents.kernel import kernel_speed, moving_kernel, pool_kernel
 from symgen.latents.laplace import Laplace
-from symgen.latents.topography import Topography, student_t
+from symgen.latents.student_t import student_t
+from symgen.latents.topography import Topography
 
 Density = Gaussian | Laplace
 

@@ -1,6 +1,7 @@
 """Capsules of several axes: a topography along each, so that each can hold a transformation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -126,9 +127,28 @@ class AxesTopography:
         return total.reciprocal()
 
     def roll(
-        self, t: Shaped[Tensor, "*batch D"], steps: int | float | Tensor, axis: int = 0
+        self,
+        t: Shaped[Tensor, "*batch D"],
+        steps: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
     ) -> Shaped[Tensor, "*out D"]:
-        """Roll every capsule along an axis by a number of steps, each of `speed` units."""
+        """Roll every capsule along an axis by a number of steps, each of `speed` units.
+
+        Args:
+            t: activations, the units of a capsule last.
+            steps: how often; a tensor is broadcast against the shape of `t` without its last
+                dimension.
+            axis: along which axis, one for all capsules or one for each.
+
+        Raises:
+            ValueError: if there is no such axis.
+        """
+        if isinstance(axis, Sequence):
+            chosen = torch.tensor(axis, device=t.device)[:, None]
+            rolled = torch.zeros_like(t)
+            for one in sorted(set(axis)):
+                rolled = torch.where(chosen == one, self.roll(t, steps, one), rolled)
+            return rolled
         if not 0 <= axis < len(self.shape):
             raise ValueError(f"axis={axis}: the capsules have axes 0 to {len(self.shape) - 1}")
         grid = t.unflatten(-1, self.shape).movedim(axis - len(self.shape), -1)

@@ -3,9 +3,10 @@
 import functools
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -14,7 +15,7 @@ from torch import Tensor
 from symgen.latents.capsules import Boundary, roll
 from symgen.latents.window import box, extended, pool_cyclic, weights
 
-__all__ = ["Topography", "student_t"]
+__all__ = ["Topography"]
 
 # Above this many entries of W the windowed sum, whose cost is linear in S, is faster than the
 # matrix product on two cores (bench/topography.py).
@@ -217,7 +218,10 @@ class Topography:
         return torch.rsqrt(self.pool(energy) + eps)
 
     def roll(
-        self, t: Shaped[Tensor, "*batch D"], steps: int | float | Tensor, axis: int = 0
+        self,
+        t: Shaped[Tensor, "*batch D"],
+        steps: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
     ) -> Shaped[Tensor, "*out D"]:
         """Roll every capsule by a number of steps, each of `speed` units; ends fill with zeros."""
         if axis != 0:
@@ -335,38 +339,3 @@ def _matrix(
     topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     return _cached_matrix(topography, frames, dtype, device)
-
-
-class _HasInverseScale(Protocol):
-    def inverse_scale(self, energy: Tensor, eps: float) -> Tensor: ...
-
-
-def student_t(
-    z: Float[Tensor, "*batch S C D"],
-    u: Float[Tensor, "*batch S C D"],
-    topography: _HasInverseScale,
-    mu: float | Tensor,
-    eps: float = 1e-6,
-) -> Float[Tensor, "*batch S C D"]:
-    """Construct topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)`.
-
-    With z and u standard normal, t is marginally a (shifted) Student-t variable up to scale, and
-    units that share energy are large together (Keller & Welling 2021, eq. 2 and 9).
-
-    Args:
-        z: numerators.
-        u: what the energy is made of.
-        topography: the neighbourhoods W.
-        mu: offset μ, shared by all units.
-        eps: keeps the root away from zero.
-
-    Returns:
-        Variables t, in the shape of z.
-
-    Example:
-        >>> topography = Topography.tvae(capsules=1, units=4, frames=4, window=4)
-        >>> z, u = torch.zeros(1, 4, 1, 4), torch.ones(1, 4, 1, 4)
-        >>> student_t(z, u, topography, mu=-30.0)[0, 0, 0]
-        tensor([15.0000, 15.0000, 15.0000, 15.0000])
-    """
-    return (z - mu) * topography.inverse_scale(u.square(), eps)

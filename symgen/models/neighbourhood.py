@@ -1,5 +1,6 @@
 """Neighbourhoods that are learned with the model."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from symgen.latents import (
 
 __all__ = ["LearnedNeighbourhood"]
 
+_SHARPNESS = 10  # of the softplus: weights move by about what their parameters do
 _SPREAD = 0.1  # part of the initial kernel that lies evenly on all offsets: all have a gradient
 
 
@@ -25,10 +27,11 @@ class LearnedNeighbourhood(nn.Module):
     """A W that starts as that of a topography and is trained, never negative.
 
     * "kernel": the weights A of all offsets in time and units, the same for all capsules,
-      `A = n softplus(a) / sum softplus(a)`. Their sum n stays that of the topography, since a
+      `A = n softplus(a) / sum softplus(a)` with a sharp softplus. Their sum n stays that of the
+      topography, since a
       factor of W only scales t. At the start a tenth of it is spread evenly over the offsets.
-    * "speed": the neighbourhoods stay as they are but for the roll speed, units per frame, which
-      every capsule has for itself.
+    * "speed": the neighbourhoods stay as they are but for the roll speed, which every capsule has
+      for itself: a trained number of turns per frame, D times as many units.
 
     The paper names learned neighbourhoods as future work (Keller & Welling 2021, section 8).
 
@@ -67,28 +70,30 @@ class LearnedNeighbourhood(nn.Module):
         self.register_buffer("in_units", torch.ones(topography.neighbourhood), persistent=False)
         shift = torch.full((topography.capsules,), float(topography.shift))
         self.kernel_parameter: nn.Parameter | None = None
-        self.speed_parameter: nn.Parameter | None = None
+        self.turns: nn.Parameter | None = None
         if learn == "speed":
-            self.speed_parameter = nn.Parameter(shift)
+            self.turns = nn.Parameter(shift / topography.units)
         else:
             start = self._moving(shift[:1])[0]
             start = (1 - _SPREAD) * start + _SPREAD * start.mean()
-            self.kernel_parameter = nn.Parameter(start + (-torch.expm1(-start)).log())
+            sharp = _SHARPNESS * start
+            inverse = (sharp + (-torch.expm1(-sharp)).log()) / _SHARPNESS
+            self.kernel_parameter = nn.Parameter(inverse)
 
     @property
     def kernel(self) -> Float[Tensor, "kernels offsets D"]:
         """Weights A of the offsets: one kernel for all capsules, or one for each."""
-        if self.speed_parameter is not None:
-            return self._moving(self.speed_parameter)
-        positive = functional.softplus(self.kernel_parameter)  # pyright: ignore
+        if self.turns is not None:
+            return self._moving(self.speed)
+        positive = functional.softplus(self.kernel_parameter, _SHARPNESS)  # pyright: ignore
         total = self.topography.window * self.topography.neighbourhood
         return (total * positive / positive.sum())[None]
 
     @property
     def speed(self) -> Float[Tensor, " kernels"]:
         """Units by which capsules roll per step: learned, or read off the kernel."""
-        if self.speed_parameter is not None:
-            return self.speed_parameter
+        if self.turns is not None:
+            return self.turns * self.topography.units
         return kernel_speed(self.kernel[0], self._first)[None]
 
     def pool(self, energy: Float[Tensor, "*batch S C D"]) -> Float[Tensor, "*batch S C D"]:
@@ -103,7 +108,10 @@ class LearnedNeighbourhood(nn.Module):
         return torch.rsqrt(self.pool(energy) + eps)
 
     def roll(
-        self, t: Shaped[Tensor, "*batch C D"], steps: int | float | Tensor, axis: int = 0
+        self,
+        t: Shaped[Tensor, "*batch C D"],
+        steps: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
     ) -> Shaped[Tensor, "*out C D"]:
         """Roll every capsule by a number of steps, each of `speed` units."""
         if axis != 0:

@@ -253,7 +253,7 @@ class TopographicVAE(Pretrained):
         self,
         t: Float[Tensor, "*batch C D"],
         element: int | float | Tensor,
-        axis: int = 0,
+        axis: int | Sequence[int] = 0,
     ) -> Float[Tensor, "*out C D"]:
         """Act on t with an element of the cyclic group: roll every capsule by so many steps.
 
@@ -263,7 +263,7 @@ class TopographicVAE(Pretrained):
         Args:
             t: latents.
             element: number of steps; a tensor is broadcast against the leading dimensions of t.
-            axis: along which the capsules roll, if they have several.
+            axis: along which the capsules roll, if they have several; one for all or for each.
         """
         if isinstance(element, Tensor):
             element = element[..., None]
@@ -356,9 +356,11 @@ class TopographicVAE(Pretrained):
                 module.project_()
 
     @property
-    def speed(self) -> float:
+    def speed(self) -> int | float:
         """Units by which capsules roll per step of `act`, on average where it is learned."""
-        return float(self.topography.speed if self.learned is None else self.learned.speed.mean())
+        if self.learned is None:
+            return self.topography.speed
+        return self.learned.speed.mean().item()
 
     @property
     def _neighbourhood(self) -> Topography | AxesTopography | LearnedNeighbourhood:

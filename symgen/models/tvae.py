@@ -27,7 +27,7 @@ class _TemporalVAE(TopographicVAE):
         boundary: Boundary = "cyclic",
         capsule_boundary: Boundary = "cyclic",
         causal: bool = False,
-        shift: float | None = None,
+        shift: int | float | None = None,
         **network: Any,
     ) -> None:
         topography = Topography(

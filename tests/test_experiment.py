@@ -32,14 +32,16 @@ def test_every_preset_survives_json(name):
 @topographic
 def test_every_preset_builds_its_model(name):
     experiment = preset(name)
-    frames = {"still": 1}.get(experiment.data.mode, 18)
+    frames = {"still": 1, "growth": 12}.get(experiment.data.mode, 18)
     size = (frames, (1 if frames == 1 else 3, 28, 28))
     if experiment.data.scene == "sprites":
         size = (15, (1, 64, 64))
     model = experiment.model.build(*size)
     kinds = {"tvae": TVAE, "bubble": BubbleVAE, "vae": VAE, "torus": TopographicVAE}
-    assert type(model) is kinds[experiment.model.kind]
-    assert model.capsules * model.units == (225 if experiment.data.scene == "sprites" else 324)
+    kind = TopographicVAE if experiment.model.axes else kinds[experiment.model.kind]
+    assert type(model) is kind
+    latents = 225 if experiment.data.scene == "sprites" else 324
+    assert model.capsules * model.units == latents * (1 + (experiment.data.mode == "position"))
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-paper")])
@@ -105,5 +107,7 @@ def test_unknown_settings_are_refused():
         from_json(to_json(ACEExperiment()) | {"family": "topographic"})
     with pytest.raises(ValueError, match="expected a group of settings, got 3"):
         from_json(to_json(Experiment()) | {"data": 3})
-    with pytest.raises(ValueError, match="family='moth': this version knows topographic, ace"):
+    with pytest.raises(
+        ValueError, match="family='moth': this version knows topographic, recordings, ace"
+    ):
         from_json(to_json(Experiment()) | {"family": "moth"})

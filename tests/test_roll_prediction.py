@@ -27,6 +27,9 @@ class Pixels:
     def decode(self, t):
         return PixelBernoulli(t[..., None, :, :].logit())
 
+    def act(self, t, element, axis):
+        return roll(t, element[:, None])
+
 
 def tvae(window):
     return TVAE(image_shape=SHAPE, capsules=2, units=FRAMES, frames=FRAMES, window=window)

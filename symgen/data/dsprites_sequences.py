@@ -14,9 +14,11 @@ from symgen.data.sequences import SequenceBatch
 __all__ = ["MovingSprites"]
 
 Split = Literal["train", "test", "all"]
+Mode = Literal["single", "position"]
 
 SIZES = (3, 5, 15, 15, 15)
 MOVABLE = (1, 2, 3, 4)  # all but the shape
+MOVING: dict[Mode, tuple[int, ...]] = {"single": MOVABLE, "position": (3, 4)}
 COUNT = prod(SIZES)
 STRIDES = tuple(prod(SIZES[factor + 1 :]) for factor in range(len(SIZES)))
 
@@ -44,9 +46,11 @@ class MovingSprites:
         split_seed: seed of the choice of orbits.
         sprites: where to take the images from, as by `read_npz`; None to draw them.
         device: where the images stay and sequences are made.
+        mode: "single" moves scale, orientation, posX or posY, "position" only posX or posY.
 
     Raises:
-        ValueError: if the split is unknown, one side of it were empty or an image is missing.
+        ValueError: if the split or mode is unknown, one side of the split were empty or an image
+            is missing.
 
     Example:
         >>> source = MovingSprites("test")
@@ -67,7 +71,10 @@ class MovingSprites:
         split_seed: int = 0,
         sprites: Sprites | None = None,
         device: str | torch.device = "cpu",
+        mode: Mode = "single",
     ) -> None:
+        if mode not in MOVING:
+            raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MOVING)}")
         if split not in get_args(Split):
             raise ValueError(
                 f"unknown split {split!r}: choose one of {', '.join(get_args(Split))}"
@@ -78,6 +85,7 @@ class MovingSprites:
                 f"held_out={held_out} leaves a split empty: choose a share between 0 and 1 "
                 f"of the {fewest} orbits of a factor"
             )
+        self.mode: Mode = mode
         self.split: Split = split
         self.held_out = held_out
         self.split_seed = split_seed
@@ -86,7 +94,10 @@ class MovingSprites:
         self._bits = _subset(sprites).to(self.device)
         pixels_of_byte = torch.arange(256)[:, None] >> torch.arange(7, -1, -1) & 1
         self._pixels_of_byte = pixels_of_byte.to(self.device, torch.float32)
-        self._pairs = None if split == "all" else _pairs(split == "test", held_out, split_seed)
+        self._pairs = None
+        if split != "all":
+            pairs = _pairs(split == "test", held_out, split_seed)
+            self._pairs = pairs[torch.isin(pairs[:, 1], torch.tensor(MOVING[mode]))]
 
     def __len__(self) -> int:
         """Return the number of items: start images, or pairs of one with a moving factor."""
@@ -121,7 +132,8 @@ class MovingSprites:
         """Return the value of each factor in each frame, and the moving factor."""
         if self._pairs is None:
             start = items
-            moved = torch.randint(MOVABLE[0], MOVABLE[-1] + 1, start.shape, generator=generator)
+            first, *_, last = MOVING[self.mode]
+            moved = torch.randint(first, last + 1, start.shape, generator=generator)
         else:
             start, moved = self._pairs[items].unbind(-1)
         moving = moved[:, None] == torch.arange(len(SIZES))
@@ -131,7 +143,7 @@ class MovingSprites:
     def __repr__(self) -> str:
         return (
             f"MovingSprites({self.split!r}, held_out={self.held_out}, "
-            f"split_seed={self.split_seed}, device={str(self.device)!r})"
+            f"split_seed={self.split_seed}, device={str(self.device)!r}, mode={self.mode!r})"
         )
 
 

@@ -12,12 +12,13 @@ from symgen.groups import affine, hue_vector, projective, warp
 
 __all__ = ["TransformingDigits"]
 
-Mode = Literal["single", "rotation+hue", "perspective+hue", "still"]
+Mode = Literal["single", "rotation+hue", "perspective+hue", "growth", "still"]
 
 DEGREES = tuple(range(0, 360, 20))  # of the angle; the hue set is the same less 180
 SCALES = (0.60, 0.64, 0.68, 0.72, 0.76, 0.79, 0.83, 0.87, 0.91, 0.95)
 SCALES += (0.99, 1.03, 1.07, 1.11, 1.14, 1.18, 1.22, 1.26)
-HUE = 2  # column of the factors
+SCALE, HUE = 1, 2  # columns of the factors
+GROWTH = 12  # frames of a sequence that grows, and so starts at one of seven scales
 
 
 class TransformingDigits:
@@ -32,15 +33,19 @@ class TransformingDigits:
     * `"single"`: angle, scale or hue moves, drawn uniformly; the two others stay as drawn.
     * `"rotation+hue"`: both move together; the scale is 1.
     * `"perspective+hue"`: `symgen.groups.projective.tilt` by the angle and hue move together.
+    * `"growth"`: the scale moves and does not come round: 12 frames that start at one of the seven
+      smallest scales and grow. Angle and hue stay as drawn.
     * `"still"`: the gray images themselves, one channel, for models without time.
 
     Args:
         pixels: gray images; the sequences are made on their device.
         mode: what moves.
-        frames: length S of a sequence; None for a full cycle of 18, or 1 if nothing moves.
+        frames: length S of a sequence; None for a full cycle of 18, 12 if it grows, or 1 if
+            nothing moves.
 
     Raises:
-        ValueError: if the mode is unknown, the images are not gray bytes or `frames` is below 1.
+        ValueError: if the mode is unknown, the images are not gray bytes or `frames` is below 1 or
+            more than there are scales to grow through.
 
     Example:
         >>> from symgen.data import load
@@ -69,7 +74,9 @@ class TransformingDigits:
             raise ValueError(f"frames={frames}: a sequence has at least one frame")
         self.pixels = pixels
         self.mode = mode
-        self.frames = frames or (1 if mode == "still" else len(DEGREES))
+        self.frames = frames or {"still": 1, "growth": GROWTH}.get(mode, len(DEGREES))
+        if mode == "growth" and self.frames > len(SCALES):
+            raise ValueError(f"frames={frames}: growth has no more than {len(SCALES)} scales")
         height, width = pixels.shape[-2:]
         self._centre = (width / 2, height / 2)
         poses = _poses(mode, math.hypot(height, width))
@@ -129,6 +136,11 @@ class TransformingDigits:
         if self.mode == "single":
             moved = torch.randint(3, (count,), generator=generator)
             moving = moved[:, None] == torch.arange(3)
+        elif self.mode == "growth":
+            starts = len(SCALES) - self.frames + 1
+            start[:, SCALE] = torch.randint(starts, (count,), generator=generator)
+            moved = torch.full((count,), SCALE)
+            moving = moved[:, None] == torch.arange(3)
         else:
             moved = torch.full((count,), -1)
             moving = torch.ones(count, 3, dtype=torch.bool)
@@ -155,7 +167,7 @@ class TransformingDigits:
 def _poses(mode: Mode, diagonal: float) -> Float[Tensor, "angles scales rows 3"]:
     """Tabulate what `warp` needs to show each (angle, scale), computed in double precision."""
     angles = torch.tensor(DEGREES if mode != "still" else (0,), dtype=torch.float64).deg2rad()
-    scales = torch.tensor(SCALES if mode == "single" else (1.0,), dtype=torch.float64)
+    scales = torch.tensor(SCALES if mode in ("single", "growth") else (1.0,), dtype=torch.float64)
     if mode == "perspective+hue":
         # 181 for 180, as in the authors' program, whose focal length is infinite at 180.
         angles[DEGREES.index(180)] = math.radians(181)

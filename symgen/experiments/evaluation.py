@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data import Sequences
+from symgen.experiments.axes import assign_axes
+from symgen.latents import AxesTopography
 from symgen.metrics import (
     RollReadings,
     capcorr_chance,
@@ -18,6 +20,7 @@ from symgen.metrics import (
     equivariance_error,
     observed_and_true,
     paper_estimate,
+    reading_resolution,
     roll_prediction,
     sequence_bound,
 )
@@ -36,11 +39,14 @@ def evaluate(
     samples: int = 10,
     seed: int = 0,
     observe: Callable[[int, int], None] | None = None,
+    canonical: int = 0,
 ) -> dict[str, Any]:
     """Measure likelihood, equivariance, CapCorr and roll prediction.
 
     Likelihood, equivariance error and CapCorr use sampled latents, as the paper does; the roll
     prediction uses the mean of z and the expected energy. Every sequence has the same weight.
+    Capsules of several axes are rolled along the axis that each has assigned to the moving factor;
+    `axes` holds how that correlates in place of CapCorr.
 
     Args:
         model: a trained model.
@@ -50,10 +56,12 @@ def evaluate(
         samples: importance samples of the likelihood.
         seed: seed of the posterior's samples.
         observe: is told how many batches of how many are done.
+        canonical: value of the moving factor in the reference frame of CapCorr.
 
     Returns:
         Numbers by name; likelihoods in nats per frame; None where a number is not defined, such
-        as the prediction of frames outside a window of all frames.
+        as the prediction of frames outside a window of all frames. No CapCorr of sequences whose
+        factors are not known.
 
     Example:
         >>> from symgen import TVAE
@@ -74,6 +82,8 @@ def evaluate(
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
+    reading: dict[str, Any] = {"speed": model.speed, "boundary": model.topography.capsule_boundary}
+    several_axes = isinstance(model.topography, AxesTopography)
     values: dict[str, list[Tensor]] = {}
     readings: list[RollReadings] = []
 
@@ -83,10 +93,13 @@ def evaluate(
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
+        assignment = assign_axes(model, data) if several_axes else None
         for step in range(batches):
             left = count - step * data.batch_size
             batch = data.batch(step)
             x = batch.frames[:left].to(device)
+            factors = batch.factors[:left].to(device)
+            moved = batch.moved[:left].to(device)
             t = model.latents(model.encode(x))
             weights = model.log_weights(x, samples)
             elbo = model.elbo(x)
@@ -98,19 +111,24 @@ def evaluate(
                 log_p_paper=paper_estimate(weights),
                 log_p_bound=sequence_bound(weights),
                 entropy_floor=entropy_floor(x),
-                e_eq=equivariance_error(t),
-                e_eq_centred=equivariance_error(t, centred=True),
             )
-            if model.topography.frames > 1:
-                prediction = roll_prediction(model, x, mean_image.to(device))
+            roll: dict[str, Any] = reading
+            if assignment is None:
+                rolling, parts = t, [(slice(None), 0)]
+                if data.source.factor_names:
+                    readings.append(observed_and_true(t, factors, moved, canonical, **reading))
+            else:
+                parts, roll = assignment.parts(moved), {"speed": 0}
+                rolling = assignment.unrolled(model, t, moved)
+            note(
+                e_eq=equivariance_error(rolling, **roll),
+                e_eq_centred=equivariance_error(rolling, centred=True, **roll),
+            )
+            for chosen, axis in parts if model.topography.frames > 1 else ():
+                prediction = roll_prediction(model, x[chosen], mean_image.to(device), axis=axis)
                 for place in ("inside", "outside"):
                     for name, error in getattr(prediction, place)().items():
                         note(**{f"{place}/{name}": error})
-            readings.append(
-                observed_and_true(
-                    t, batch.factors[:left].to(device), batch.moved[:left].to(device)
-                )
-            )
             if observe is not None:
                 observe(step + 1, batches)
     model.train(was_training)
@@ -121,13 +139,18 @@ def evaluate(
         "samples": samples,
         "seed": seed,
         **{name: value for name, value in means.items() if "/" not in name},
-        "capcorr": _capcorr(model, data, readings),
     }
+    if assignment is None:
+        result["capcorr"] = _capcorr(model, data, readings) if readings else {}
+    else:
+        result["axes"] = assignment.described(data.source.factor_names)
     if model.topography.frames > 1:
         size = (model.frames, model.capsules, model.units)
         for name, centred in (("e_eq", False), ("e_eq_centred", True)):
             error = torch.cat(values[name]).mean()
-            chance = equivariance_chance(*size, centred=centred)
+            chance = equivariance_chance(
+                *size, centred=centred, boundary=reading["boundary"], speed=reading["speed"]
+            )
             result[f"{name}_percent_of_chance"] = float(100 * error / chance)
         result["roll_prediction"] = {
             place: {
@@ -155,11 +178,13 @@ def _capcorr(
         if not chosen.any():
             continue
         pair = observed[chosen], true[chosen]
-        size = (model.units, model.capsules, data.source.factor_sizes[index], model.frames)
+        turn = model.units * reading_resolution(model.speed)
+        size = (turn, model.capsules, data.source.factor_sizes[index], model.frames)
+        cyclic = model.topography.capsule_boundary == "cyclic"
         table[name] = {
             "value": _defined(correlation(*pair)),
-            "chance": capcorr_chance(*size),
-            "circular": _defined(correlation(*pair, period=model.units)),
+            "chance": capcorr_chance(*size) if cyclic else None,
+            "circular": _defined(correlation(*pair, period=turn)) if cyclic else None,
             "sequences": int(chosen.sum()),
         }
     return table

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -12,12 +12,16 @@ from torch import Tensor
 
 from symgen.data import MovingSprites, Sequences, SequenceSource, TransformingDigits, load
 from symgen.data.images import paper_split
+from symgen.data.transforming_digits import GROWTH, SCALES
 from symgen.experiments.evaluation import evaluate
-from symgen.latents import Topography
+from symgen.latents import AxesTopography, Topography
 from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
 from symgen.training import Training
 
-__all__ = ["DataConfig", "Experiment", "ModelConfig"]
+__all__ = ["DataConfig", "Experiment", "ModelConfig", "SequenceExperiment"]
+
+
+Mode = Literal["single", "rotation+hue", "perspective+hue", "growth", "position", "still"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,27 @@ class ModelConfig:
     """Weight normalisation or projected gradient descent (the paper's Table 3)."""
     clamp_logits: bool = False
     """Hold the logits within ±15.94 as the authors' code does."""
+    shift: float = 1.0
+    """Units by which capsules roll per frame, such as D/S. Of tvae only."""
+    boundary: Literal["cyclic", "zero"] = "cyclic"
+    """Of time. Unused by vae and torus, as the next three."""
+    capsule_boundary: Literal["cyclic", "zero"] = "cyclic"
+    """Of the units of a capsule."""
+    causal: bool = False
+    """Share energy with past frames only."""
+    axes: tuple[int, ...] | None = None
+    """Units along each axis of a capsule, whose product is D; None for one axis. Of tvae only."""
+    learn: Literal["none", "kernel", "speed"] = "none"
+    """Train the neighbourhoods too: their weights, or the roll speed of each capsule."""
+    ahead: int = 0
+    """Predict: decode the latents of a frame into the frame so many frames later."""
 
     def build(self, frames: int, image_shape: tuple[int, int, int]) -> TopographicVAE:
         """Make the model; its weights come from the global random generator."""
         given = asdict(self)
-        kind = given.pop("kind")
+        kind, axes, shift = (given.pop(name) for name in ("kind", "axes", "shift"))
         temporal = ("window", "neighbourhood", "reference_window")
+        temporal += ("boundary", "capsule_boundary", "causal")
         size = {name: given.pop(name) for name in ("capsules", "units")} | {"frames": frames}
         extents = {name: given.pop(name) for name in temporal}
         if kind == "torus":
@@ -66,8 +85,17 @@ class ModelConfig:
             return TopographicVAE(image_shape=image_shape, topography=topography, **given)
         if kind == "vae":
             return VAE(image_shape=image_shape, **size, **given)
-        model = TVAE if kind == "tvae" else BubbleVAE
-        return model(image_shape=image_shape, **size, **extents, **given)
+        if kind == "bubble":
+            return BubbleVAE(image_shape=image_shape, **size, **extents, **given)
+        if axes is None:
+            return TVAE(image_shape=image_shape, **size, **extents, shift=shift, **given)
+        if math.prod(axes) != size.pop("units") or extents.pop("reference_window"):
+            raise ValueError(
+                f"axes={axes} with units={self.units}, reference_window={self.reference_window}: "
+                "units is the product of the axes, whose window is not the reference's"
+            )
+        topography = AxesTopography(shape=axes, **size, **extents, shift=shift)
+        return TopographicVAE(image_shape=image_shape, topography=topography, **given)
 
 
 @dataclass(frozen=True)
@@ -78,9 +106,10 @@ class DataConfig:
     """Transforming digits, or dSprites that move."""
     images: Literal["mnist", "digits"] = "mnist"
     """Handwriting that moves: MNIST, or scikit-learn's embedded digits."""
-    mode: Literal["single", "rotation+hue", "perspective+hue", "still"] = "single"
-    """What happens to the digits: one of rotation, scale and hue, two together, or nothing."""
-    test_mode: Literal["single", "rotation+hue", "perspective+hue", "still"] | None = None
+    mode: Mode = "single"
+    """What moves. Digits: one of rotation, scale and hue, two together, the scale without coming
+    round (growth), or nothing. Sprites: one of four factors, or of the two positions."""
+    test_mode: Mode | None = None
     """What happens to them in the test; None: the same."""
     split_seed: int = 0
     """Seed of the split: MNIST's 48,000 training images, or the sprites' held-out orbits."""
@@ -92,13 +121,14 @@ class DataConfig:
     def source(self, train: bool, device: str = "cpu") -> SequenceSource:
         """Open the training sequences or those held out for the test; a device makes them."""
         split = "train" if train else "test"
+        mode: Any = self.mode if train else self._test_mode  # the source refuses unknown modes
         if self.scene == "sprites":
-            return MovingSprites(split, split_seed=self.split_seed, device=device)
+            return MovingSprites(split, split_seed=self.split_seed, device=device, mode=mode)
         images = load(self.images, self.root, split=split, download=self.download)
         if train and self.images == "mnist":
             images, _ = paper_split(images, self.split_seed)
         pixels = images.pixels.to(device)
-        return TransformingDigits(pixels, self.mode if train else self._test_mode)
+        return TransformingDigits(pixels, mode)
 
     def labelled_images(self) -> tuple[Tensor, Tensor]:
         """Return test images (n, 1, H, W) uint8 and their classes (n,), for the torus map."""
@@ -106,19 +136,29 @@ class DataConfig:
         return images.pixels, images.labels
 
     @property
-    def _test_mode(self) -> Literal["single", "rotation+hue", "perspective+hue", "still"]:
+    def canonical(self) -> int:
+        """Value of the moving factor that every test sequence shows, the reference of CapCorr."""
+        return len(SCALES) - GROWTH if self._test_mode == "growth" else 0
+
+    @property
+    def _test_mode(self) -> Mode:
         return self.mode if self.test_mode is None else self.test_mode
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """A Topographic VAE trained on sequences."""
+class SequenceConfig(Protocol):
+    """Which sequences to train on, and which are held out."""
 
-    family: ClassVar[str] = "topographic"
+    def source(self, train: bool, device: str = "cpu") -> SequenceSource:
+        """Open the training sequences or those held out for the test; a device makes them."""
+        ...
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    training: Training = field(default_factory=Training)
+
+class SequenceExperiment:
+    """What experiments with a Topographic VAE share, whatever their sequences come from."""
+
+    model: ModelConfig
+    data: SequenceConfig
+    training: Training
 
     def build(self, device: str = "cpu") -> tuple[TopographicVAE, Sequences]:
         """Make the untrained model and its training sequences on a device.
@@ -144,7 +184,8 @@ class Experiment:
 
     def mean_image(self, sequences: int = 2000) -> Float[Tensor, "channels height width"]:
         """Average training frames, a baseline of predictions."""
-        data = Sequences(self.data.source(train=True), batch_size=50, seed=self.training.seed)
+        source = self.data.source(train=True)
+        data = Sequences(source, min(50, len(source)), seed=self.training.seed)
         batches = math.ceil(min(sequences, len(data.source)) / data.batch_size)
         means = [data.batch(step).frames.mean((0, 1)) for step in range(batches)]
         return torch.stack(means).mean(0)
@@ -167,4 +208,16 @@ class Experiment:
             samples=samples,
             seed=seed,
             observe=observe,
+            canonical=self.data.canonical,
         )
+
+
+@dataclass(frozen=True)
+class Experiment(SequenceExperiment):
+    """A Topographic VAE trained on sequences."""
+
+    family: ClassVar[str] = "topographic"
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: Training = field(default_factory=Training)

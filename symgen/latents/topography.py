@@ -1,14 +1,21 @@
 """Topographies: which squared activations share their energy, in time and within capsules."""
 
+import functools
+import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-__all__ = ["Topography", "student_t"]
+from symgen.latents.capsules import Boundary, roll
+from symgen.latents.window import box, extended, pool_cyclic, weights
+
+__all__ = ["Topography"]
 
 # Above this many entries of W the windowed sum, whose cost is linear in S, is faster than the
 # matrix product on two cores (bench/topography.py).
@@ -23,12 +30,19 @@ class Topography:
 
         v[l, c, j] = sum_δ a_δ sum_ε b_ε u²[l + δ, c, j + shift·δ + ε]
 
-    with all indices cyclic: units that follow one another along `shift` in time share variance, so
-    that a transformation that advances by one step a frame becomes a roll (Topographic VAE,
-    Keller & Welling 2021, eq. 9, with the sign that agrees with its eq. 13 and 18). Windows are
+    with all indices cyclic unless a boundary is "zero": units that follow one another along
+    `shift` in time share variance, so that a transformation that advances by one step a frame
+    becomes a roll (Topographic VAE, Keller & Welling 2021, eq. 9, with the sign that agrees with
+    its eq. 13 and 18). Windows are
     symmetric: an odd extent k covers offsets -(k-1)/2 .. (k-1)/2 with weight one; an even extent
     covers -k/2 .. k/2 and halves the two ends, so that the weights always add up to k and a
-    window of all S frames is uniform.
+    window of all S frames is uniform. A fractional shift reads u² between two units by linear
+    interpolation, the partial roll of eq. 19 and 20, which keeps W non-negative.
+
+    Beyond a zero boundary lie padding variables (appendix C.2): further u that no frame or unit of
+    the data tells anything about. They enter with their expected energy under the prior, E[u²] = 1
+    each, so that the weights of every unit add up to the same number, and t has the same scale at
+    the ends as in the middle. Nothing is divided, and a sequence may have any number of frames.
 
     Attributes:
         capsules: number of capsules, C.
@@ -38,12 +52,17 @@ class Topography:
             L = 0); 0 stands for no topography at all (plain VAE).
         neighbourhood: extent of the neighbourhood over the units of a capsule, K.
         shift: units by which the neighbourhood advances per frame: 1 for shifting coherence
-            (TVAE), 0 for stationary coherence (BubbleVAE).
+            (TVAE), 0 for stationary coherence (BubbleVAE), D/S for capsules of another size than
+            the sequence that should come round once in it.
         capsule_neighbourhood: extent of the neighbourhood over capsules, for grids of units such
             as the 2-D torus.
         reference_window: use the window of the authors' code instead: an even extent covers
             -(k/2-1) .. k/2 at weight one, and with a shift every term must stay inside the k × k
             kernel (|ε| ≤ (K-1)/2 and both δ and δ+ε inside the window), which cuts its corners.
+        boundary: of time, "cyclic" or "zero".
+        capsule_boundary: of the units of a capsule, "cyclic" or "zero".
+        causal: share energy with past frames only (eq. 22): the window covers -(k-1) .. 0 at
+            weight one.
 
     Raises:
         ValueError: if an extent does not fit, for example a window longer than the sequence.
@@ -62,9 +81,12 @@ class Topography:
     frames: int
     window: int
     neighbourhood: int = 1
-    shift: int = 1
+    shift: int | float = 1
     capsule_neighbourhood: int = 1
     reference_window: bool = False
+    boundary: Boundary = "cyclic"
+    capsule_boundary: Boundary = "cyclic"
+    causal: bool = False
 
     def __post_init__(self) -> None:
         for name in ("capsules", "units", "frames"):
@@ -82,6 +104,19 @@ class Topography:
                     f"{name}={extent} does not fit {axis}={size}: "
                     f"choose a {name} between {least} and {size}"
                 )
+        if not math.isfinite(self.shift):
+            raise ValueError(f"shift={self.shift}: give a finite number of units per frame")
+        if self.shift % 1 == 0:
+            object.__setattr__(self, "shift", int(self.shift))
+        for name in ("boundary", "capsule_boundary"):
+            if getattr(self, name) not in get_args(Boundary):
+                raise ValueError(f"{name}={getattr(self, name)!r}: choose 'cyclic' or 'zero'")
+        extended_by = self.causal or self.shift % 1 or "zero" in self.boundaries
+        if self.reference_window and extended_by:
+            raise ValueError(
+                "reference_window goes with whole shifts, cyclic boundaries and a symmetric "
+                f"window, which is all that the authors' code has: {self}"
+            )
         if self.reference_window and self.shift and self.neighbourhood % 2 == 0:
             raise ValueError(
                 f"neighbourhood={self.neighbourhood} with reference_window: the reference kernel "
@@ -118,10 +153,39 @@ class Topography:
         """Whether there is no energy to share (plain VAE)."""
         return self.window == 0
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether a sequence may have any number of frames: time has a zero boundary."""
+        return self.boundary == "zero"
+
+    @property
+    def speed(self) -> int | float:
+        """Units by which capsules roll per step: the shift, or 1 where energy stands still.
+
+        A stationary coherence says nothing about a roll; the paper rolls its capsules by 1.
+        """
+        return self.shift or 1
+
+    @property
+    def boundaries(self) -> tuple[Boundary, Boundary]:
+        """Boundaries of time and of capsules."""
+        return self.boundary, self.capsule_boundary
+
+    def weights(self) -> Float[Tensor, " terms"]:
+        """Return the weights of a unit that no boundary cuts."""
+        return torch.tensor(list(self._terms().values()), dtype=torch.float64)
+
+    @property
+    def window_weights(self) -> dict[int, float]:
+        """Weights a of the offsets δ in time."""
+        return weights(self.window, self.reference_window, self.causal)
+
     def seen_frames(self) -> Bool[Tensor, " S"]:
         """Tell which frames of a sequence t of frame 0 depends on."""
         seen = torch.zeros(self.frames, dtype=torch.bool)
-        offsets = [0] if self.is_none else _weights(self.window, self.reference_window)
+        offsets = [0] if self.is_none else self.window_weights
+        if self.open_ended:
+            offsets = [offset for offset in offsets if offset >= 0]
         seen[torch.tensor(list(offsets)) % self.frames] = True
         return seen
 
@@ -133,157 +197,145 @@ class Topography:
         """Return W e for any non-negative e, such as the expected square E[u²].
 
         Never negative: one product with a non-negative W, or block-wise sums without subtraction.
+        Padding variables beyond a zero boundary add their expected energy, 1 each.
         """
-        if energy.shape[-3:] != (self.frames, self.capsules, self.units) or self.is_none:
-            raise ValueError(
-                f"energy of shape {tuple(energy.shape)} does not fit {self}: expected (*batch, "
-                f"{self.frames}, {self.capsules}, {self.units}) and a window of at least 1"
-            )
+        self._require_fit(energy)
         if self.capsule_neighbourhood > 1:
-            energy = _pool_cyclic(energy, -2, self.capsule_neighbourhood, self.reference_window)
-        dense = (self.frames * self.units) ** 2 <= _DENSE_LIMIT
+            energy = pool_cyclic(energy, -2, self.capsule_neighbourhood, self.reference_window)
+        dense = (energy.shape[-3] * self.units) ** 2 <= _DENSE_LIMIT
         if dense or self._cuts_corners:
             return self._pool_dense(energy)
+        if self.shift % 1 or self.capsule_boundary == "zero":
+            return self._pool_terms(energy)
         if self.neighbourhood > 1:
-            energy = _pool_cyclic(energy, -1, self.neighbourhood, self.reference_window)
+            energy = pool_cyclic(energy, -1, self.neighbourhood, self.reference_window)
         return self._pool_window(energy)
+
+    def inverse_scale(
+        self, energy: Float[Tensor, "*batch S C D"], eps: float
+    ) -> Float[Tensor, "*batch S C D"]:
+        """Return what multiplies z - μ in t, `1 / sqrt(W e + eps)`."""
+        return torch.rsqrt(self.pool(energy) + eps)
+
+    def roll(
+        self,
+        t: Shaped[Tensor, "*batch D"],
+        steps: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
+    ) -> Shaped[Tensor, "*out D"]:
+        """Roll every capsule by a number of steps, each of `speed` units; ends fill with zeros."""
+        if axis != 0:
+            raise ValueError(f"axis={axis}: the capsules have one axis, 0")
+        return roll(t, steps * self.speed, boundary=self.capsule_boundary)
 
     def matrix(self) -> Float[Tensor, "SD SD"]:
         """Return W over (frame, unit) of one capsule as a dense matrix, for inspection.
 
         Rows are the units that receive energy, index l·D + j.
         """
-        return _matrix(self, torch.float64, torch.device("cpu")).clone()
+        return _matrix(self, self.frames, torch.float64, torch.device("cpu"))[0].clone()
 
     @property
     def _cuts_corners(self) -> bool:
         return self.reference_window and self.shift != 0 and self.neighbourhood > 1
 
+    def _require_fit(self, energy: Tensor) -> None:
+        frames = "any number of frames" if self.open_ended else self.frames
+        given = (self.frames if self.open_ended else energy.shape[-3], *energy.shape[-2:])
+        if given != (self.frames, self.capsules, self.units) or self.is_none:
+            raise ValueError(
+                f"energy of shape {tuple(energy.shape)} does not fit {self}: expected (*batch, "
+                f"{frames}, {self.capsules}, {self.units}) and a window of at least 1"
+            )
+
     def _terms(self) -> dict[tuple[int, int], float]:
-        """Weights of the offsets (δ, shift·δ + ε)."""
-        terms: dict[tuple[int, int], float] = {}
-        window = _weights(self.window, self.reference_window)
+        """Weights of the offsets (δ, shift·δ + ε), a fraction divided between two units."""
+        terms: dict[tuple[int, int], float] = defaultdict(float)
         half = (self.neighbourhood - 1) // 2
-        for delta, in_time in window.items():
+        for delta, in_time in self.window_weights.items():
             if self._cuts_corners:
-                near = {e: 1.0 for e in range(-half, half + 1) if delta + e in window}
+                near = {e: 1.0 for e in range(-half, half + 1) if delta + e in self.window_weights}
             else:
-                near = _weights(self.neighbourhood, self.reference_window)
+                near = weights(self.neighbourhood, self.reference_window)
             for epsilon, in_space in near.items():
-                terms[delta, self.shift * delta + epsilon] = in_time * in_space
+                offset = self.shift * delta + epsilon
+                unit, part = math.floor(offset), offset % 1
+                terms[delta, unit] += in_time * in_space * (1 - part)
+                if part:
+                    terms[delta, unit + 1] += in_time * in_space * part
         return terms
 
     def _pool_dense(self, energy: Tensor) -> Tensor:
-        weights = _matrix(self, energy.dtype, energy.device)
+        frames = energy.shape[-3]
+        matrix, padding = _matrix(self, frames, energy.dtype, energy.device)
         by_capsule = energy.transpose(-3, -2).flatten(-2)  # (*batch, C, S·D)
-        pooled = by_capsule @ weights.T
-        return pooled.unflatten(-1, (self.frames, self.units)).transpose(-3, -2)
+        pooled = by_capsule @ matrix.T
+        if "zero" in self.boundaries:
+            pooled = pooled + padding
+        return pooled.unflatten(-1, (frames, self.units)).transpose(-3, -2)
+
+    def _pool_terms(self, energy: Tensor) -> Tensor:
+        """Add up the terms of the window one after the other, in time linear in S."""
+        terms = self._terms()
+        times, units = zip(*terms, strict=True)
+        reach = (min(*units, 0), max(*units, 0))
+        first, last = min(times), max(times)
+        size, padding = energy.shape[-3], float(self.capsule_neighbourhood)
+        energy = extended(energy, -3, first, last, self.boundary, padding)
+        energy = extended(energy, -1, *reach, self.capsule_boundary, padding)
+        parts = (
+            weight * energy.narrow(-3, delta - first, size).narrow(-1, unit - reach[0], self.units)
+            for (delta, unit), weight in terms.items()
+        )
+        return functools.reduce(torch.add, parts)
 
     def _pool_window(self, energy: Tensor) -> Tensor:
         """Sum over the window in time along the shift, in time linear in S."""
-        frame = torch.arange(self.frames, device=energy.device)
+        frames, padding = energy.shape[-3], float(self.capsule_neighbourhood * self.neighbourhood)
+        frame = torch.arange(frames, device=energy.device)
         unit = torch.arange(self.units, device=energy.device)
-        offsets = _weights(self.window, self.reference_window)
-        first, last = min(offsets), max(offsets)
-        padded = torch.arange(first, self.frames + last, device=energy.device)
+        first, last = min(self.window_weights), max(self.window_weights)
+        padded = torch.arange(first, frames + last, device=energy.device)
         # Aligned copy: its unit m of padded frame p is unit m + shift·p of frame p mod S.
         columns = (unit + self.shift * padded[:, None]) % self.units
-        aligned = energy[..., padded % self.frames, :, :].gather(
+        aligned = extended(energy, -3, first, last, self.boundary, padding).gather(
             -1,
             columns[:, None, :].expand(*energy.shape[:-3], -1, self.capsules, -1),
         )
-        summed = _box(aligned, -3, offsets)
+        summed = box(aligned, -3, self.window_weights)
         back = (unit - self.shift * frame[:, None]) % self.units
         return summed.gather(-1, back[:, None, :].expand_as(energy))
 
 
-def _weights(extent: int, reference: bool) -> dict[int, float]:
-    """Weights of the offsets of a window of `extent` (see Topography)."""
-    half = extent // 2
-    if extent % 2:
-        return dict.fromkeys(range(-half, half + 1), 1.0)
-    if reference:
-        return dict.fromkeys(range(1 - half, half + 1), 1.0)
-    return {d: 0.5 if abs(d) == half else 1.0 for d in range(-half, half + 1)}
-
-
-def _pool_cyclic(energy: Tensor, axis: int, extent: int, reference: bool) -> Tensor:
-    terms = [w * energy.roll(-d, axis) for d, w in _weights(extent, reference).items()]
-    return torch.stack(terms).sum(0)
-
-
-def _box(padded: Tensor, axis: int, offsets: dict[int, float]) -> Tensor:
-    """Sum over a sliding window along `axis`, from running sums within blocks.
-
-    A window [a, a+k) is the rest of the block of length k that a lies in, plus the start of the
-    next block: two additions for any k, and no difference of large sums that would lose digits.
-    """
-    ends_halved = min(offsets.values()) < 1
-    k = len(offsets) - ends_halved
-    moved = padded.movedim(axis, 0)
-    length = moved.shape[0]
-    blocks = -(-length // k) + 1
-    filled = torch.cat([moved, moved.new_zeros(blocks * k - length, *moved.shape[1:])])
-    by_block = filled.unflatten(0, (blocks, k))
-    rest = by_block.flip(1).cumsum(1).flip(1).flatten(0, 1)
-    start = (by_block.cumsum(1) - by_block).flatten(0, 1)
-    windows = rest[: length - k + 1] + start[k : length + 1]
-    if ends_halved:
-        windows = 0.5 * (windows[:-1] + windows[1:])
-    return windows.movedim(0, axis)
-
-
 @lru_cache(maxsize=32)
-def _build(topography: Topography) -> Float[Tensor, "SD SD"]:
-    frames, units = topography.frames, topography.units
-    weights = torch.zeros(frames, units, frames, units, dtype=torch.float64)
-    frame = torch.arange(frames)[:, None]
-    unit = torch.arange(units)[None, :]
+def _build(topography: Topography, frames: int) -> tuple[Tensor, Tensor]:
+    """Return W over (frame, unit), and the energy that padding adds to each."""
+    units = topography.units
+    matrix = torch.zeros(frames, units, frames, units, dtype=torch.float64)
+    padding = torch.zeros(frames, units, dtype=torch.float64)
+    frame, unit = torch.meshgrid(torch.arange(frames), torch.arange(units), indexing="ij")
     for (in_time, in_units), weight in topography._terms().items():
-        weights[frame, unit, (frame + in_time) % frames, (unit + in_units) % units] += weight
-    return weights.flatten(2).flatten(0, 1)
+        at_frame, at_unit = frame + in_time, unit + in_units
+        inside = torch.ones_like(frame, dtype=torch.bool)
+        if topography.boundary == "zero":
+            inside &= (at_frame >= 0) & (at_frame < frames)
+        if topography.capsule_boundary == "zero":
+            inside &= (at_unit >= 0) & (at_unit < units)
+        matrix[frame, unit, at_frame % frames, at_unit % units] += weight * inside
+        padding += weight * topography.capsule_neighbourhood * ~inside
+    return matrix.flatten(2).flatten(0, 1), padding.flatten()
 
 
 @lru_cache(maxsize=32)
 def _cached_matrix(
-    topography: Topography, dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "SD SD"]:
-    return _build(topography).to(device=device, dtype=dtype)
+    topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    matrix, padding = _build(topography, frames)
+    return matrix.to(device=device, dtype=dtype), padding.to(device=device, dtype=dtype)
 
 
 @torch.compiler.assume_constant_result
 def _matrix(
-    topography: Topography, dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "SD SD"]:
-    return _cached_matrix(topography, dtype, device)
-
-
-def student_t(
-    z: Float[Tensor, "*batch S C D"],
-    u: Float[Tensor, "*batch S C D"],
-    topography: Topography,
-    mu: float | Tensor,
-    eps: float = 1e-6,
-) -> Float[Tensor, "*batch S C D"]:
-    """Construct topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)`.
-
-    With z and u standard normal, t is marginally a (shifted) Student-t variable up to scale, and
-    units that share energy are large together (Keller & Welling 2021, eq. 2 and 9).
-
-    Args:
-        z: numerators.
-        u: what the energy is made of.
-        topography: the neighbourhoods W.
-        mu: offset μ, shared by all units.
-        eps: keeps the root away from zero.
-
-    Returns:
-        Variables t, in the shape of z.
-
-    Example:
-        >>> topography = Topography.tvae(capsules=1, units=4, frames=4, window=4)
-        >>> z, u = torch.zeros(1, 4, 1, 4), torch.ones(1, 4, 1, 4)
-        >>> student_t(z, u, topography, mu=-30.0)[0, 0, 0]
-        tensor([15.0000, 15.0000, 15.0000, 15.0000])
-    """
-    return (z - mu) * torch.rsqrt(topography.energy(u) + eps)
+    topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    return _cached_matrix(topography, frames, dtype, device)

@@ -1,11 +1,13 @@
 """Metrics: plain functions from tensors to one value per sequence, or per factor."""
 
+from symgen.metrics.axes import axis_correlation
 from symgen.metrics.capcorr import (
     RollReadings,
     capcorr,
     capcorr_chance,
     correlation,
     observed_and_true,
+    reading_resolution,
 )
 from symgen.metrics.class_bounds import MixtureBounds, mixture_bounds
 from symgen.metrics.equivariance import equivariance_chance, equivariance_error
@@ -22,6 +24,7 @@ __all__ = [
     "MixtureBounds",
     "RollPrediction",
     "RollReadings",
+    "axis_correlation",
     "capcorr",
     "capcorr_chance",
     "correlation",
@@ -33,6 +36,7 @@ __all__ = [
     "observed_and_true",
     "paper_estimate",
     "pose_recovery",
+    "reading_resolution",
     "roll_prediction",
     "sequence_bound",
 ]

@@ -2,26 +2,37 @@
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Shaped
 from scipy.stats import poisson
 from torch import Tensor
 
-from symgen.latents import observed_roll
+from symgen.latents import Boundary, observed_roll
 from symgen.metrics.shapes import require_shapes
 
-__all__ = ["RollReadings", "capcorr", "capcorr_chance", "correlation", "observed_and_true"]
+__all__ = [
+    "RollReadings",
+    "capcorr",
+    "capcorr_chance",
+    "correlation",
+    "observed_and_true",
+    "reading_resolution",
+]
+
+_FINEST = 8  # parts of a unit that a correlation of few units can tell apart
 
 
 class RollReadings(NamedTuple):
     """Observed and true rolls of sequences, all (B,); readings of batches can be concatenated.
 
     Attributes:
-        observed: units by which frame 0 is rolled against the canonical frame, by the capsules.
-        true: the same by the factors of variation, modulo D.
+        observed: units by which frame 0 is rolled against the canonical frame, by the capsules;
+            the parts of a unit that `reading_resolution` says where their speed is a fraction.
+        true: the same by the factors of variation, modulo D (not so between two ends).
         factor: index of the factor that moves. -1 marks a sequence without a reading: several
             factors move, or no frame shows the canonical value. Its other entries are -1 too.
     """
@@ -37,6 +48,8 @@ def observed_and_true(
     factors: Int64[Tensor, "B S F"],
     moved: Int64[Tensor, " B"],
     canonical: int = 0,
+    speed: int | float = 1,
+    boundary: Boundary = "cyclic",
 ) -> RollReadings:
     """Read off, sequence by sequence, the roll of the capsules and the pose it should tell.
 
@@ -45,13 +58,17 @@ def observed_and_true(
     cross-correlation; the most frequent vote (the smallest of several) is the observed roll. The
     true one is `(y_0 - canonical) mod D`. A factor with a period shorter than the sequence offers
     several Ω, of which the one with the least |true - observed| counts, the first on ties
-    (Topographic VAE, Keller & Welling 2021, section 5, and the authors' code).
+    (Topographic VAE, Keller & Welling 2021, section 5, and the authors' code). Capsules of another
+    speed than a unit per step of the factor should roll by `speed (y_0 - canonical)`, and are read
+    in parts of a unit that make this a whole number.
 
     Args:
         t: latent variables.
         factors: indices of the factors of variation in every frame.
         moved: index of the factor that moves, -1 where several do.
         canonical: the factor's value in the reference frame.
+        speed: units by which the capsules should roll when the factor advances by one.
+        boundary: "zero" for capsules with two ends, which are read from -D to D.
 
     Raises:
         ValueError: if `moved` names a factor that is not there, or shapes do not fit.
@@ -65,7 +82,9 @@ def observed_and_true(
         RollReadings(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
     """
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"), ("moved", moved, "B"))
-    sequences, frames, _, units = t.shape
+    sequences, frames, _, _ = t.shape
+    resolution = reading_resolution(speed)
+    bins = t.shape[-1] * resolution * (1 if boundary == "cyclic" else 2)
     if sequences and not -1 <= int(moved.min()) <= int(moved.max()) < factors.shape[2]:
         raise ValueError(
             f"moved holds {sorted(set(moved.tolist()))} but there are {factors.shape[2]} factors: "
@@ -74,7 +93,9 @@ def observed_and_true(
     index = moved.clamp_min(0)[:, None, None].expand(-1, frames, 1)
     pose = factors.gather(2, index)[..., 0]  # (B, S)
     candidate = (pose == canonical) & (moved >= 0)[:, None]
-    true = (pose[:, 0] - canonical) % units
+    true = (pose[:, 0] - canonical) * round(speed * resolution)
+    if boundary == "cyclic":
+        true = true % bins
 
     sequence, frame = candidate.nonzero(as_tuple=True)  # M pairs of t_0 and t_Ω
     if not len(sequence):  # the Fourier transform refuses to transform nothing
@@ -82,27 +103,37 @@ def observed_and_true(
         return RollReadings(nothing, nothing, nothing)
     # The mean of a capsule does not change where the correlation is greatest, but costs digits.
     first, reference = _centre(t[sequence, 0]), _centre(t[sequence, frame])
-    vote = observed_roll(reference, first)  # (M, C)
-    votes = torch.zeros(len(vote), units, device=t.device).scatter_add(
+    vote = observed_roll(reference, first, resolution, boundary) % bins  # (M, C)
+    votes = torch.zeros(len(vote), bins, device=t.device).scatter_add(
         1, vote, torch.ones(1, device=t.device).expand(vote.shape)
     )
     roll = votes.argmax(1)  # the first, thus the smallest, of equal counts
 
     # One number orders the candidates by distance, then by frame, and carries the roll along.
-    distance = (roll - true[sequence]).abs()
-    key = (distance * frames + frame) * units + roll
-    unread = units * frames * units
+    distance = (_signed(roll, bins, boundary) - true[sequence]).abs()
+    key = (distance * frames + frame) * bins + roll
+    unread = int(key.max()) + bins
     least = torch.full_like(true, unread).scatter_reduce(0, sequence, key, "amin")
     excluded = least == unread
     return RollReadings(
-        (least % units).masked_fill(excluded, -1),
+        _signed(least % bins, bins, boundary).masked_fill(excluded, -1),
         true.masked_fill(excluded, -1),
         moved.masked_fill(excluded, -1),
     )
 
 
+def reading_resolution(speed: int | float) -> int:
+    """Return in how many parts of a unit rolls are read, for capsules of a given speed.
+
+    Example:
+        >>> reading_resolution(1), reading_resolution(0.5)
+        (1, 2)
+    """
+    return Fraction(speed).limit_denominator(_FINEST).denominator
+
+
 def correlation(
-    observed: Int64[Tensor, " M"], true: Int64[Tensor, " M"], period: int | None = None
+    observed: Shaped[Tensor, " M"], true: Shaped[Tensor, " M"], period: int | None = None
 ) -> float:
     """Correlate observed and true rolls.
 
@@ -139,6 +170,8 @@ def capcorr(
     names: Sequence[str] | None = None,
     canonical: int = 0,
     circular: bool = False,
+    speed: int | float = 1,
+    boundary: Boundary = "cyclic",
 ) -> dict[str, float]:
     """Compute CapCorr for every factor that moves: the correlation of observed and true roll.
 
@@ -153,6 +186,8 @@ def capcorr(
         names: one name per factor; None names them "0", "1", ….
         canonical: the factor's value in the reference frame.
         circular: correlate angles, with a turn of D units, instead of numbers.
+        speed: units by which the capsules should roll when the factor advances by one.
+        boundary: "zero" for capsules with two ends.
 
     Returns:
         CapCorr by the name of the factor, for the factors with a reading; nan where all rolls of
@@ -173,8 +208,8 @@ def capcorr(
     names = [str(index) for index in range(count)] if names is None else names
     if len(names) != count:
         raise ValueError(f"names={list(names)} for {count} factors: give one name per factor")
-    observed, true, factor = observed_and_true(t, factors, moved, canonical)
-    period = t.shape[-1] if circular else None
+    observed, true, factor = observed_and_true(t, factors, moved, canonical, speed, boundary)
+    period = t.shape[-1] * reading_resolution(speed) if circular else None
     return {
         names[index]: correlation(observed[factor == index], true[factor == index], period)
         for index in range(count)
@@ -193,7 +228,7 @@ def capcorr_chance(
     of the most frequent of C uniform votes, for start poses that are equally frequent.
 
     Args:
-        units: units in a capsule, D.
+        units: units in a capsule, D, times the parts of a unit that are read.
         capsules: number of capsules, C.
         period: number of values of the factor, which advances by one a frame.
         frames: frames in a sequence, S; None stands for D.
@@ -232,6 +267,10 @@ def capcorr_chance(
     weight = (joint / joint.sum()).flatten()
     true, observed = torch.cartesian_prod(rolls, rolls).T
     return _weighted_correlation(observed, true, weight, units if circular else None)
+
+
+def _signed(roll: Tensor, bins: int, boundary: Boundary) -> Tensor:
+    return roll if boundary == "cyclic" else (roll + bins // 2) % bins - bins // 2
 
 
 def _centre(t: Tensor) -> Tensor:

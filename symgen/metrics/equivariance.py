@@ -7,13 +7,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.latents import roll
+from symgen.latents import Boundary, roll
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["equivariance_chance", "equivariance_error"]
 
 
-def equivariance_error(t: Float[Tensor, "B S C D"], centred: bool = False) -> Float[Tensor, " B"]:
+def equivariance_error(
+    t: Float[Tensor, "B S C D"],
+    centred: bool = False,
+    speed: int | float = 1,
+    boundary: Boundary = "cyclic",
+) -> Float[Tensor, " B"]:
     """Sum the distances between the frames of a sequence, each rolled to where the other is.
 
     `E_eq = sum_(l < l') sum_c sum_j | t̂_l[c, j - (l' - l)] - t̂_l'[c, j] |` with every capsule
@@ -26,6 +31,10 @@ def equivariance_error(t: Float[Tensor, "B S C D"], centred: bool = False) -> Fl
     Args:
         t: latent variables.
         centred: subtract the mean over the units of each capsule before normalising.
+        speed: units by which the capsules should roll per frame; by a fraction they are rolled
+            with shifted phases, which loses nothing.
+        boundary: "zero" for capsules with two ends, which are compared over the units that both
+            frames show; whole speeds only.
 
     Returns:
         One error per sequence, without unit. A capsule of zeros (constant, if `centred`) has no
@@ -42,11 +51,14 @@ def equivariance_error(t: Float[Tensor, "B S C D"], centred: bool = False) -> Fl
         (tensor([0.]), tensor([83.]))
     """
     require_shapes(("t", t, "B S C D"))
+    if boundary == "zero":
+        return _error_between_ends(_normalise(t, centred), speed)
     # Rolled back by l, frame l should be frame 0: a_l[j] = t_l[j + l]. Then eq. 13 compares a_l[j]
     # with a_l'[j] for every pair of frames, unit by unit. Frames come first from here on.
     frames = t.shape[1]
     steps = torch.arange(frames, device=t.device)[:, None, None]
-    aligned = roll(t.transpose(0, 1), -steps)  # (S, B, C, D)
+    shift = -steps if speed == 1 else -steps * speed
+    aligned = roll(t.transpose(0, 1), shift, method="fourier")  # (S, B, C, D)
     ordered = _sort(_normalise(aligned, centred))
     # Sum of |a_l - a_l'| over pairs, by rank: the value at rank r adds (2r - S + 1) times itself.
     error = torch.zeros_like(ordered[0])
@@ -55,7 +67,14 @@ def equivariance_error(t: Float[Tensor, "B S C D"], centred: bool = False) -> Fl
     return error.sum((-2, -1))
 
 
-def equivariance_chance(frames: int, capsules: int, units: int, centred: bool = False) -> float:
+def equivariance_chance(
+    frames: int,
+    capsules: int,
+    units: int,
+    centred: bool = False,
+    boundary: Boundary = "cyclic",
+    speed: int | float = 1,
+) -> float:
     """Compute the equivariance error that independent Gaussian noise is expected to have.
 
     Normalised noise is uniform on the unit sphere of n dimensions, n = D (D - 1 if `centred`).
@@ -69,6 +88,8 @@ def equivariance_chance(frames: int, capsules: int, units: int, centred: bool = 
         capsules: number of capsules, C.
         units: units in a capsule, D.
         centred: whether the capsules' means are removed, as in `equivariance_error`.
+        boundary: "zero" for capsules with two ends, of which fewer units are compared.
+        speed: units by which the capsules should roll per frame.
 
     Returns:
         The expectation of `equivariance_error`; divide by it to give errors as part of chance.
@@ -90,7 +111,30 @@ def equivariance_chance(frames: int, capsules: int, units: int, centred: bool = 
     distance = math.exp((dimensions - 1) * math.log(2) + 2 * half - math.lgamma(dimensions - 0.5))
     coordinate = math.exp(half - math.lgamma((dimensions + 1) / 2))
     pair = distance * coordinate / math.pi * math.sqrt(units * dimensions)
-    return frames * (frames - 1) / 2 * capsules * pair
+    if boundary == "zero":
+        shifts = [int(abs(later * speed)) for later in range(1, frames)]
+        shown = [max(units - shift, 0) / units for shift in shifts]
+        pairs = sum((frames - later) * part for later, part in enumerate(shown, 1))
+    else:
+        pairs = frames * (frames - 1) / 2
+    return pairs * capsules * pair
+
+
+def _error_between_ends(t: Tensor, speed: int | float) -> Tensor:
+    """Compare normalised frames, pair by pair, over the units that both show."""
+    if speed % 1:
+        raise ValueError(f"speed={speed} with boundary='zero': give whole units per frame")
+    error = t.new_zeros(len(t))
+    for later in range(1, t.shape[1]):
+        shift = int(later * speed)
+        first, second = t[:, :-later], t[:, later:]
+        if shift < 0:
+            first, second, shift = second, first, -shift
+        # What lies beyond the end of the one is not compared with anything.
+        shown = max(t.shape[-1] - shift, 0)
+        distance = first[..., :shown] - second[..., t.shape[-1] - shown :]
+        error += distance.abs().sum((1, 2, 3))
+    return error
 
 
 def _normalise(t: Tensor, centred: bool) -> Tensor:

@@ -1,5 +1,6 @@
 """Roll prediction: the frames of a sequence foretold by rolling the capsules of the first one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from symgen.latents import Topography, roll
+from symgen.latents import AxesTopography, Topography
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["RollPrediction", "RollsFrames", "roll_prediction"]
@@ -21,7 +22,7 @@ _LEAST, _MOST = 1e-3, 1 - 1e-3
 class RollsFrames(Protocol):
     """A model whose latents can be inferred, rolled and decoded."""
 
-    topography: Topography
+    topography: Topography | AxesTopography
 
     def encode(self, x: Tensor) -> Any:
         """Infer a posterior from sequences of images."""
@@ -33,6 +34,10 @@ class RollsFrames(Protocol):
 
     def decode(self, t: Tensor) -> Any:
         """Return the distribution of the images for each t, with `mean` and `log_prob`."""
+        ...
+
+    def act(self, t: Tensor, element: Tensor, axis: int | Sequence[int]) -> Tensor:
+        """Roll the capsules of each t by a number of steps."""
         ...
 
 
@@ -85,21 +90,24 @@ def roll_prediction(
     x: Float[Tensor, "B S channels height width"],
     mean_image: Float[Tensor, "channels height width"],
     sampled: bool = False,
+    axis: int | Sequence[int] = 0,
 ) -> RollPrediction:
     """Predict every frame of a sequence by rolling the capsules of frame 0, and measure how well.
 
-    Frame l is predicted as `decode(roll(t_0, l))`, the paper's capsule traversal (Keller &
-    Welling 2021, section 6), and compared with the true frame. The latents t_0 depend on the
+    Frame l is predicted as `decode(act(t_0, l))`, the paper's capsule traversal `roll(t_0, l)`
+    (Keller & Welling 2021, section 6) at the speed of the model's capsules, and compared with the
+    true frame. The latents t_0 depend on the
     frames within half a window before and after frame 0, cyclically: `outside()` is the error
     on the frames beyond, which a model can only have by having learned what a roll does. With
     a window of all frames there are none.
 
     Args:
-        model: a model with `encode`, `latents`, `decode` and a `topography`.
+        model: a model with `encode`, `latents`, `act`, `decode` and a `topography`.
         x: sequences of images in [0, 1].
         mean_image: mean image of the training data, for the baseline.
         sampled: draw t_0 from the posterior. Otherwise it is made of the mean of z and the
             expected energy, which is deterministic.
+        axis: along which the capsules roll, if they have several; one for all or for each.
 
     Returns:
         Errors of model and baselines. For their likelihood, the baselines' probabilities are held
@@ -121,7 +129,7 @@ def roll_prediction(
     )
     steps = torch.arange(x.shape[1], device=x.device)
     first = model.latents(model.encode(x), sampled=sampled)[:, :1]  # (B, 1, C, D)
-    predicted = model.decode(roll(first, steps[:, None]))
+    predicted = model.decode(model.act(first, steps, axis))
     seen = model.topography.seen_frames().to(x.device)
 
     last_seen = torch.where(seen, steps, 0).cummax(0).values[:-1]  # of frames 0 .. l-1

@@ -3,50 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from symgen.data.images import require_unit_range
-from symgen.latents import Gaussian, Topography, roll, standard_normal_log_prob
+from symgen.latents import AxesTopography, Gaussian, Topography, standard_normal_log_prob
+from symgen.models.elbo import Elbo, Posterior
 from symgen.models.likelihood import PixelBernoulli
+from symgen.models.neighbourhood import LearnedNeighbourhood
 from symgen.models.pretrained import Pretrained
+from symgen.models.prior_moments import prior_moments
 from symgen.nets import Linear, Perceptron, TwinPerceptron
 
-__all__ = ["Elbo", "Posterior", "TopographicVAE"]
-
-
-class Posterior(NamedTuple):
-    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE."""
-
-    z: Gaussian
-    u: Gaussian | None
-
-
-class Elbo(NamedTuple):
-    """The terms of the evidence lower bound, nats per frame.
-
-    Attributes:
-        nll: one-sample estimate of -E[log p(x|t)].
-        kl_z: KL(q(z|x) ‖ p(z)).
-        kl_u: KL(q(u|x) ‖ p(u)), zero in a VAE.
-    """
-
-    nll: Float[Tensor, "B S"]
-    kl_z: Float[Tensor, "B S"]
-    kl_u: Float[Tensor, "B S"]
-
-    @property
-    def kl(self) -> Float[Tensor, "B S"]:
-        """Both divergences together."""
-        return self.kl_z + self.kl_u
-
-    @property
-    def loss(self) -> Float[Tensor, ""]:
-        """The negative bound, averaged over frames and sequences."""
-        return (self.nll + self.kl).mean()
+__all__ = ["TopographicVAE"]
 
 
 class TopographicVAE(Pretrained):
@@ -61,8 +33,8 @@ class TopographicVAE(Pretrained):
 
     Args:
         image_shape: channels, height and width of a frame.
-        topography: which units share energy, a `Topography` or its fields; its capsules, units
-            and frames shape the latents.
+        topography: which units share energy, a `Topography`, an `AxesTopography` or the fields of
+            one; its capsules, units and frames shape the latents.
         hidden: units of the encoders' hidden layers, in reverse order of the decoder's; None
             stands for the paper's (3N, 2N) with N = C·D.
         mu: initial value of the offset μ, one trainable number.
@@ -75,6 +47,10 @@ class TopographicVAE(Pretrained):
         output_bias: bias of the last layer, one per "pixel" or, as the authors', per "channel".
         normalisation: "none", "weight" or "projected" (the paper's Table 3).
         clamp_logits: hold the logits within ±15.94 as the authors' code does.
+        ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
+            Needs a causal topography with a zero boundary of time: others look into the future.
+        learn: train the neighbourhoods too, which start as the topography says: their "kernel" of
+            weights, or the roll "speed" of every capsule, see `LearnedNeighbourhood`.
 
     Raises:
         ValueError: if the numbers do not fit together.
@@ -94,7 +70,7 @@ class TopographicVAE(Pretrained):
         self,
         *,
         image_shape: Sequence[int],
-        topography: Topography | Mapping[str, Any],
+        topography: Topography | AxesTopography | Mapping[str, Any],
         hidden: Sequence[int] | None = None,
         mu: float = -30.0,
         eps: float = 1e-6,
@@ -103,6 +79,8 @@ class TopographicVAE(Pretrained):
         output_bias: Literal["pixel", "channel"] = "pixel",
         normalisation: Literal["none", "weight", "projected"] = "none",
         clamp_logits: bool = False,
+        ahead: int = 0,
+        learn: Literal["none", "kernel", "speed"] = "none",
     ) -> None:
         super().__init__()
         if len(image_shape) != 3 or min(image_shape) < 1:
@@ -112,17 +90,28 @@ class TopographicVAE(Pretrained):
             )
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
-        if not isinstance(topography, Topography):
-            topography = Topography(**topography)
+        if isinstance(topography, Mapping):
+            if "shape" in topography:
+                shape = tuple(topography["shape"])  # a list in JSON
+                topography = AxesTopography(**{**topography, "shape": shape})
+            else:
+                topography = Topography(**topography)
         self.topography = topography
+        if not 0 <= ahead < topography.frames:
+            raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
+        if ahead:
+            self.require_causal()
+        self.ahead = ahead
         self.clamp_logits = clamp_logits
         self.eps = eps
         self.mu = None if topography.is_none else nn.Parameter(torch.tensor(float(mu)))
         self.location, self.scale = (
-            _prior_moments(topography, mu)
+            prior_moments(topography, mu, eps)
             if standardise and not topography.is_none
             else (0.0, 1.0)
         )
+
+        self.learned = None if learn == "none" else LearnedNeighbourhood(topography, learn)
 
         pixels = math.prod(self.image_shape)
         latents = topography.capsules * topography.units
@@ -169,18 +158,26 @@ class TopographicVAE(Pretrained):
             ValueError: if `x` has another shape or type than the model takes, or, on the CPU,
                 values outside [0, 1] or that are not numbers.
         """
-        expected = (self.frames, *self.image_shape)
+        open_ended = self.topography.open_ended
+        frames = x.shape[1] if open_ended and x.dim() == 5 else self.frames
+        expected = (frames, *self.image_shape)
         if x.dim() != 5 or tuple(x.shape[1:]) != expected or not x.is_floating_point():
             raise ValueError(
                 f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
-                f"float images (batch, frames, channels, height, width) = (B, {expected[0]}, "
-                f"{expected[1]}, {expected[2]}, {expected[3]}) with values in [0, 1]"
+                "float images (batch, frames, channels, height, width) = (B, "
+                f"{'S' if open_ended else expected[0]}, {expected[1]}, {expected[2]}, "
+                f"{expected[3]}) with values in [0, 1]"
             )
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
             require_unit_range("x", x)  # on a GPU looking at the values would mean waiting
+        return self.posterior(self.encoder(x.flatten(2)))
+
+    def posterior(self, outputs: Sequence[Float[Tensor, "*batch outputs"]]) -> Posterior:
+        """Read the posteriors of z and u off the outputs of the encoder."""
         gaussians = []
-        for output in self.encoder(x.flatten(2)):
-            mean, log_variance = output.float().unflatten(-1, (2, *self._unit_shape)).unbind(2)
+        for output in outputs:
+            full = output.to(torch.promote_types(output.dtype, torch.float32))
+            mean, log_variance = full.unflatten(-1, (2, *self._unit_shape)).unbind(-3)
             gaussians.append(Gaussian(mean, log_variance))
         return Posterior(gaussians[0], gaussians[1] if len(gaussians) == 2 else None)
 
@@ -198,14 +195,13 @@ class TopographicVAE(Pretrained):
             return self.latents_from(posterior.z.sample(), u)
         if posterior.u is None:
             return posterior.z.mean
-        energy = self.topography.pool(posterior.u.second_moment())
-        return self._student_t(posterior.z.mean, energy)
+        return self._student_t(posterior.z.mean, posterior.u.second_moment())
 
     def latents_from(
         self, z: Float[Tensor, "*batch S C D"], u: Float[Tensor, "*batch S C D"] | None
     ) -> Float[Tensor, "*batch S C D"]:
         """Make t from z and u, both of shape (*batch, S, C, D); u is None in a VAE."""
-        return z if u is None else self._student_t(z, self.topography.energy(u))
+        return z if u is None else self._student_t(z, u.square())
 
     def decode(self, t: Float[Tensor, "*batch C D"]) -> PixelBernoulli:
         """Return the likelihood p(x|t) of a frame for each t."""
@@ -215,16 +211,16 @@ class TopographicVAE(Pretrained):
     def elbo(self, x: Float[Tensor, "B S channels height width"]) -> Elbo:
         """Estimate the evidence lower bound with one sample of the posterior."""
         posterior = self.encode(x)
-        nll = -self.decode(self.latents(posterior)).log_prob(x)
-        kl_z = posterior.z.kl().sum((-2, -1))
+        nll = -self._log_likelihood(self.latents(posterior), x)
+        kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
         if posterior.u is None:
             return Elbo(nll, kl_z, torch.zeros_like(kl_z))
-        return Elbo(nll, kl_z, posterior.u.kl().sum((-2, -1)))
+        return Elbo(nll, kl_z, self._with_target(posterior.u.kl().sum((-2, -1))))
 
     @torch.no_grad()
     def log_weights(
         self, x: Float[Tensor, "B S channels height width"], samples: int
-    ) -> Float[Tensor, "K B S"]:
+    ) -> Float[Tensor, "K B targets"]:
         """Draw the log importance weights of every frame.
 
         `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
@@ -233,6 +229,9 @@ class TopographicVAE(Pretrained):
         Args:
             x: sequences of images in [0, 1].
             samples: number of samples, K.
+
+        Returns:
+            log w of every frame, or of those that have one `ahead`.
         """
         posterior = self.encode(x)
         z = posterior.z.sample(samples)
@@ -241,9 +240,10 @@ class TopographicVAE(Pretrained):
         if posterior.u is not None:
             u = posterior.u.sample(samples)
             weights += (standard_normal_log_prob(u) - posterior.u.log_prob(u)).sum((-2, -1))
+        weights = self._with_target(weights)
         t = self.latents_from(z, u)
         for weight, one in zip(weights, t, strict=True):  # sample by sample to bound memory
-            weight += self.decode(one).log_prob(x)
+            weight += self._log_likelihood(one, x)
         return weights
 
     def log_prob(
@@ -256,27 +256,97 @@ class TopographicVAE(Pretrained):
         """
         return self.log_weights(x, samples).sum(-1).logsumexp(0) - math.log(samples)
 
-    def act(self, t: Float[Tensor, "*batch D"], element: int) -> Float[Tensor, "*batch D"]:
-        """Act on t with an element of the cyclic group: roll every capsule by that many units."""
-        return roll(t, element)
+    def act(
+        self,
+        t: Float[Tensor, "*batch C D"],
+        element: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
+    ) -> Float[Tensor, "*out C D"]:
+        """Act on t with an element of the cyclic group: roll every capsule by so many steps.
+
+        A step is what a frame does, a roll by the `speed` of the neighbourhoods. Into capsules
+        with ends roll padding variables, at the mean of z and the expected energy.
+
+        Args:
+            t: latents.
+            element: number of steps; a tensor is broadcast against the leading dimensions of t.
+            axis: along which the capsules roll, if they have several; one for all or for each.
+        """
+        if isinstance(element, Tensor):
+            element = element[..., None]
+        if self.topography.capsule_boundary == "cyclic":
+            return self._neighbourhood.roll(t, element, axis=axis)
+        padding = self._padding()
+        return self._neighbourhood.roll(t - padding, element, axis=axis) + padding
 
     @torch.no_grad()
     def traverse(
-        self, x: Float[Tensor, "B S channels height width"], steps: int | None = None
+        self,
+        x: Float[Tensor, "B S channels height width"],
+        steps: int | None = None,
+        axis: int = 0,
     ) -> Float[Tensor, "B steps channels height width"]:
         """Decode the rolls of the first frame's capsules: `decode(Roll_l(t_0))`, l = 0, 1, ….
 
         Args:
             x: sequences of images.
-            steps: number of rolls; None stands for all D.
+            steps: number of rolls, each of a step of `act`; None stands for D.
+            axis: along which the capsules roll, if they have several.
 
         Returns:
             Pixel probabilities. t_0 is made of the mean of z and the expected energy.
         """
-        first = self.latents(self.encode(x), sampled=False)[:, 0]  # (B, C, D)
-        shifts = torch.arange(self.units if steps is None else steps, device=x.device)
-        rolled = roll(first[:, None], shifts[None, :, None])  # (B, steps, C, D)
-        return self.decode(rolled).mean
+        first = self.latents(self.encode(x), sampled=False)[:, :1]  # (B, 1, C, D)
+        elements = torch.arange(self.units if steps is None else steps, device=x.device)
+        return self.decode(self.act(first, elements, axis)).mean  # (B, steps, ...)
+
+    def step(
+        self,
+        frame: Float[Tensor, "B channels height width"],
+        state: Float[Tensor, "B window C D"] | None = None,
+    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        """Take the next frame of B streams in constant time and memory, however long they are.
+
+        Equals `latents(encode(x), sampled=False)` at the last frame of all frames so far.
+
+        Args:
+            frame: images in [0, 1].
+            state: what the previous step returned, the energies of the frames in the window; None
+                at the beginning, before which lie padding variables.
+
+        Returns:
+            t of the mean of z and the expected energy, and the new state.
+
+        Raises:
+            ValueError: if the model sees the future.
+
+        See also:
+            `Stream`, the same at several times the speed.
+        """
+        self.require_causal()
+        return self.advance(self.posterior(self.encoder(frame.flatten(1))), state)
+
+    def advance(
+        self, posterior: Posterior, state: Float[Tensor, "B window C D"] | None
+    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        """Take the next posterior of B streams, see `step`."""
+        energy = cast(Gaussian, posterior.u).second_moment()[:, None]
+        if state is None:
+            state = torch.ones_like(energy).expand(-1, self.topography.window, -1, -1)
+        state = torch.cat([state[:, 1:], energy], 1)
+        return self._student_t(posterior.z.mean[:, None], state)[:, -1], state
+
+    def require_causal(self) -> None:
+        """Require that t of a frame depends on this and past frames only.
+
+        Raises:
+            ValueError: if it does not.
+        """
+        if not (self.topography.causal and self.topography.open_ended):
+            raise ValueError(
+                f"{self.topography} sees the future: following a stream or predicting needs a "
+                "model with causal=True and boundary='zero'"
+            )
 
     @torch.no_grad()
     def sample(self, count: int) -> Float[Tensor, "count S channels height width"]:
@@ -293,25 +363,35 @@ class TopographicVAE(Pretrained):
                 module.project_()
 
     @property
+    def speed(self) -> int | float:
+        """Units by which capsules roll per step of `act`, on average where it is learned."""
+        if self.learned is None:
+            return self.topography.speed
+        return self.learned.speed.mean().item()
+
+    @property
+    def _neighbourhood(self) -> Topography | AxesTopography | LearnedNeighbourhood:
+        return self.topography if self.learned is None else self.learned
+
+    @property
     def _unit_shape(self) -> tuple[int, int]:
         return (self.topography.capsules, self.topography.units)
 
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
-        return (z - cast(Tensor, self.mu)) * torch.rsqrt(energy + self.eps)
+        scale = self._neighbourhood.inverse_scale(energy, self.eps)
+        return (z - cast(Tensor, self.mu)) * scale
 
+    def _padding(self) -> Tensor:
+        """Return t of a padding variable: z at its mean and every neighbour's energy expected."""
+        one = cast(Tensor, self.mu).new_ones(1, self.frames, *self._unit_shape)
+        return self._student_t(0 * one, one)[0, 0]
 
-def _prior_moments(topography: Topography, mu: float) -> tuple[float, float]:
-    """Mean and standard deviation of t = (z - μ)/√v under the prior, v ~ χ² matched to W u²."""
-    weights = topography.matrix()[0]
-    if topography.capsule_neighbourhood > 1:
-        weights = weights.repeat(topography.capsule_neighbourhood)
-    # v is a weighted sum of χ²₁: match mean and variance by a·χ²_n.
-    total, squares = float(weights.sum()), float(weights.square().sum())
-    a, n = squares / total, total**2 / squares
-    if n <= 2:
-        raise ValueError(
-            f"standardise needs a variance of t under the prior, which a neighbourhood of "
-            f"{n:.3g} units does not have: widen the window or the neighbourhood beyond 2"
-        )
-    mean = -mu * math.exp(math.lgamma((n - 1) / 2) - math.lgamma(n / 2)) / math.sqrt(2 * a)
-    return mean, math.sqrt((1 + mu**2) / (a * (n - 2)) - mean**2)
+    def _log_likelihood(self, t: Tensor, x: Tensor) -> Tensor:
+        """Evaluate log p(x|t) of every frame, or of the frames `ahead` of one."""
+        if self.ahead:
+            t, x = self.act(t[..., : -self.ahead, :, :], self.ahead), x[:, self.ahead :]
+        return self.decode(t).log_prob(x)
+
+    def _with_target(self, values: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch targets"]:
+        """Leave out the last frames, which have no target `ahead`."""
+        return values[..., : values.shape[-1] - self.ahead]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from symgen.latents import Topography
+from symgen.latents import Boundary, Topography
 from symgen.models.topographic import TopographicVAE
 
 __all__ = ["BubbleVAE", "TVAE", "VAE"]
@@ -24,6 +24,10 @@ class _TemporalVAE(TopographicVAE):
         window: int,
         neighbourhood: int = 1,
         reference_window: bool = False,
+        boundary: Boundary = "cyclic",
+        capsule_boundary: Boundary = "cyclic",
+        causal: bool = False,
+        shift: int | float | None = None,
         **network: Any,
     ) -> None:
         topography = Topography(
@@ -32,8 +36,11 @@ class _TemporalVAE(TopographicVAE):
             frames,
             window,
             neighbourhood,
-            shift=self._shift,
+            shift=self._shift if shift is None else shift,
             reference_window=reference_window,
+            boundary=boundary,
+            capsule_boundary=capsule_boundary,
+            causal=causal,
         )
         super().__init__(image_shape=image_shape, topography=topography, **network)
 
@@ -49,6 +56,10 @@ class TVAE(_TemporalVAE):
         window: frames that share energy, 2L in the paper; 1 is its L = 0.
         neighbourhood: units of a capsule that share energy, K.
         reference_window: the window of the authors' code, see `Topography`.
+        boundary: of time, "cyclic" or "zero".
+        capsule_boundary: of the units of a capsule, "cyclic" or "zero".
+        causal: share energy with past frames only.
+        shift: units by which the neighbourhood advances per frame, None for 1.
         network: further arguments of `TopographicVAE`.
 
     Example:

@@ -1,6 +1,6 @@
 """Presets: every experiment that has a name, one module per item of the papers."""
 
-from symgen.experiments.presets import ace, mnist, sprites, torus
+from symgen.experiments.presets import ace, extensions, mnist, recordings, sprites, torus
 from symgen.experiments.serialisation import AnyExperiment
 from symgen.training.optimisation import nearest
 
@@ -10,6 +10,8 @@ PRESETS: dict[str, tuple[str, AnyExperiment]] = {
     **dict(sorted(sprites.PRESETS.items())),
     **dict(sorted(mnist.PRESETS.items())),
     **torus.PRESETS,
+    **extensions.PRESETS,
+    **recordings.PRESETS,
     **ace.PRESETS,
 }
 """Description and experiment by name."""

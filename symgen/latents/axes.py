@@ -1,0 +1,183 @@
+"""Capsules of several axes: a topography along each, so that each can hold a transformation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
+from torch import Tensor
+
+from symgen.latents.capsules import Boundary
+from symgen.latents.topography import Topography
+
+__all__ = ["AxesTopography", "observed_rolls"]
+
+
+@dataclass(frozen=True)
+class AxesTopography:
+    """Neighbourhoods along every axis of capsules that are grids of units (appendix C.3).
+
+    The D units of a capsule form a grid of D_1 × D_2 × …, and the denominator of t is group-sparse
+    (Keller & Welling 2021, eq. 21):
+
+        t = (z - μ) / sum_d sqrt(W_d u² + eps)
+
+    W_d is a `Topography` along axis d: energy moves along this axis from frame to frame and stays
+    where it is on the others. All axes share u. A transformation that rolls the capsules along any
+    one axis makes one of the roots coherent in time, so that different transformations can take
+    different axes.
+
+    Attributes:
+        capsules: number of capsules, C.
+        shape: units along each axis; D is their product.
+        frames: frames in a sequence, S.
+        window: frames whose energy is shared, along every axis; likewise all that follow, which
+            are as in `Topography`.
+        neighbourhood: extent of the neighbourhood along the axis, K.
+        shift: units by which the neighbourhood advances per frame.
+        boundary: of time, "cyclic" or "zero".
+        capsule_boundary: of every axis, "cyclic" or "zero".
+        causal: share energy with past frames only.
+
+    Raises:
+        ValueError: if an extent does not fit, or there are fewer than two axes.
+
+    Example:
+        >>> topography = AxesTopography(capsules=2, shape=(5, 4), frames=4, window=3)
+        >>> topography.units, topography.inverse_scale(torch.ones(4, 2, 20), eps=0.0)[0, 0, 0]
+        (20, tensor(0.2887))
+        >>> topography.roll(torch.arange(20), 1, axis=1).unflatten(0, (5, 4))[0]
+        tensor([3, 0, 1, 2])
+    """
+
+    capsules: int
+    shape: tuple[int, ...]
+    frames: int
+    window: int
+    neighbourhood: int = 1
+    shift: int | float = 1
+    boundary: Boundary = "cyclic"
+    capsule_boundary: Boundary = "cyclic"
+    causal: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.shape) < 2 or min(self.shape) < 1 or self.window < 1:
+            raise ValueError(
+                f"shape={self.shape}, window={self.window}: give the units along at least two "
+                "axes and a window of at least 1"
+            )
+        _ = self.axes  # made once, which refuses what does not fit
+
+    @cached_property
+    def axes(self) -> tuple[Topography, ...]:
+        """The topography along each axis, for which what lies on other axes are more capsules."""
+        return tuple(
+            Topography(
+                self.capsules * self.units // size,
+                size,
+                self.frames,
+                self.window,
+                self.neighbourhood,
+                self.shift,
+                boundary=self.boundary,
+                capsule_boundary=self.capsule_boundary,
+                causal=self.causal,
+            )
+            for size in self.shape
+        )
+
+    @property
+    def units(self) -> int:
+        """Units in a capsule, D."""
+        return math.prod(self.shape)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether there is no energy to share: never."""
+        return False
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether a sequence may have any number of frames: time has a zero boundary."""
+        return self.boundary == "zero"
+
+    @property
+    def speed(self) -> int | float:
+        """Units by which capsules roll per step along an axis."""
+        return self.axes[0].speed
+
+    def seen_frames(self) -> Bool[Tensor, " S"]:
+        """Tell which frames of a sequence t of frame 0 depends on."""
+        return self.axes[0].seen_frames()
+
+    def inverse_scale(
+        self, energy: Float[Tensor, "*batch S C D"], eps: float
+    ) -> Float[Tensor, "*batch S C D"]:
+        """Return what multiplies z - μ in t, `1 / sum_d sqrt(W_d e + eps)`."""
+        grid = energy.unflatten(-1, self.shape)
+        total = torch.zeros_like(energy)
+        for axis, topography in enumerate(self.axes):
+            last = grid.movedim(axis - len(self.shape), -1)  # (*batch, S, C, others, D_d)
+            lines = last.flatten(-1 - len(self.shape), -2)  # (*batch, S, C·others, D_d)
+            root = (topography.pool(lines) + eps).sqrt().view(last.shape)
+            total = total + root.movedim(-1, axis - len(self.shape)).flatten(-len(self.shape))
+        return total.reciprocal()
+
+    def roll(
+        self,
+        t: Shaped[Tensor, "*batch D"],
+        steps: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
+    ) -> Shaped[Tensor, "*out D"]:
+        """Roll every capsule along an axis by a number of steps, each of `speed` units.
+
+        Args:
+            t: activations, the units of a capsule last.
+            steps: how often; a tensor is broadcast against the shape of `t` without its last
+                dimension.
+            axis: along which axis, one for all capsules or one for each.
+
+        Raises:
+            ValueError: if there is no such axis.
+        """
+        if isinstance(axis, Sequence):
+            chosen = torch.tensor(axis, device=t.device)[:, None]
+            rolled = torch.zeros_like(t)
+            for one in sorted(set(axis)):
+                rolled = torch.where(chosen == one, self.roll(t, steps, one), rolled)
+            return rolled
+        if not 0 <= axis < len(self.shape):
+            raise ValueError(f"axis={axis}: the capsules have axes 0 to {len(self.shape) - 1}")
+        grid = t.unflatten(-1, self.shape).movedim(axis - len(self.shape), -1)
+        if isinstance(steps, Tensor):
+            steps = steps[(..., *[None] * (len(self.shape) - 1))]
+        rolled = self.axes[axis].roll(grid, steps)
+        return rolled.movedim(-1, axis - len(self.shape)).flatten(-len(self.shape))
+
+
+def observed_rolls(
+    t_ref: Float[Tensor, "*batch C D"], t: Float[Tensor, "*batch C D"], shape: tuple[int, ...]
+) -> Int64[Tensor, "*batch C axes"]:
+    """Read off by how many units along each axis each capsule of `t` is rolled against `t_ref`.
+
+    The shifts with the greatest periodic cross-correlation over the grid, cf. `observed_roll`.
+
+    Args:
+        t_ref: reference activations.
+        t: activations to compare with it.
+        shape: units along each axis.
+
+    Example:
+        >>> topography = AxesTopography(capsules=2, shape=(5, 4), frames=4, window=3)
+        >>> t = torch.randn(2, 20, generator=torch.Generator().manual_seed(0))
+        >>> moved = topography.roll(topography.roll(t, 4, axis=0), 3, axis=1)
+        >>> observed_rolls(t, moved, topography.shape)
+        tensor([[4, 3],
+                [4, 3]])
+    """
+    dims = tuple(range(-len(shape), 0))
+    reference, moved = (torch.fft.rfftn(a.unflatten(-1, shape), dim=dims) for a in (t_ref, t))
+    scores = torch.fft.irfftn(reference.conj() * moved, s=shape, dim=dims)
+    return torch.stack(torch.unravel_index(scores.flatten(-len(shape)).argmax(-1), shape), -1)

@@ -1,0 +1,127 @@
+"""Neighbourhoods that are learned with the model."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.nn import functional
+
+from symgen.latents import (
+    AxesTopography,
+    Topography,
+    kernel_speed,
+    moving_kernel,
+    pool_kernel,
+    roll,
+)
+
+__all__ = ["LearnedNeighbourhood"]
+
+_SHARPNESS = 10  # of the softplus: weights move by about what their parameters do
+_SPREAD = 0.1  # part of the initial kernel that lies evenly on all offsets: all have a gradient
+
+
+class LearnedNeighbourhood(nn.Module):
+    """A W that starts as that of a topography and is trained, never negative.
+
+    * "kernel": the weights A of all offsets in time and units, the same for all capsules,
+      `A = n softplus(a) / sum softplus(a)` with a sharp softplus. Their sum n stays that of the
+      topography, since a factor of W only scales t. At the start a tenth of it is spread evenly
+      over the offsets.
+    * "speed": the neighbourhoods stay as they are but for the roll speed, which every capsule has
+      for itself: a trained number of turns per frame, D times as many units.
+
+    The paper names learned neighbourhoods as future work (Keller & Welling 2021, section 8).
+
+    Args:
+        topography: where to start, with cyclic capsules.
+        learn: what to train.
+
+    Raises:
+        ValueError: if the topography has something that is not learned.
+
+    Example:
+        >>> topography = Topography.tvae(capsules=2, units=6, frames=6, window=3)
+        >>> learned = LearnedNeighbourhood(topography, "speed")
+        >>> e = torch.rand(6, 2, 6)
+        >>> torch.allclose(learned.pool(e), topography.pool(e))
+        True
+    """
+
+    def __init__(
+        self, topography: Topography | AxesTopography, learn: Literal["kernel", "speed"]
+    ) -> None:
+        super().__init__()
+        if isinstance(topography, AxesTopography):
+            raise ValueError(f"learn={learn!r} with {topography}: give capsules of one axis")
+        plain = topography.capsule_boundary == "cyclic" and topography.capsule_neighbourhood == 1
+        odd = topography.neighbourhood % 2 and not topography.reference_window
+        if topography.is_none or not plain or not odd:
+            raise ValueError(
+                f"learn={learn!r} with {topography}: needs a window, an odd neighbourhood, cyclic "
+                "capsules and no reference_window"
+            )
+        self.topography = topography
+        weights = topography.window_weights
+        self._first = min(weights)
+        self.register_buffer("in_time", torch.tensor(list(weights.values())), persistent=False)
+        self.register_buffer("in_units", torch.ones(topography.neighbourhood), persistent=False)
+        shift = torch.full((topography.capsules,), float(topography.shift))
+        self.kernel_parameter: nn.Parameter | None = None
+        self.turns: nn.Parameter | None = None
+        if learn == "speed":
+            self.turns = nn.Parameter(shift / topography.units)
+        else:
+            start = self._moving(shift[:1])[0]
+            start = (1 - _SPREAD) * start + _SPREAD * start.mean()
+            sharp = _SHARPNESS * start
+            inverse = (sharp + (-torch.expm1(-sharp)).log()) / _SHARPNESS
+            self.kernel_parameter = nn.Parameter(inverse)
+
+    @property
+    def kernel(self) -> Float[Tensor, "kernels offsets D"]:
+        """Weights A of the offsets: one kernel for all capsules, or one for each."""
+        if self.turns is not None:
+            return self._moving(self.speed)
+        positive = functional.softplus(self.kernel_parameter, _SHARPNESS)  # pyright: ignore
+        total = self.topography.window * self.topography.neighbourhood
+        return (total * positive / positive.sum())[None]
+
+    @property
+    def speed(self) -> Float[Tensor, " kernels"]:
+        """Units by which capsules roll per step: learned, or read off the kernel."""
+        if self.turns is not None:
+            return self.turns * self.topography.units
+        return kernel_speed(self.kernel[0], self._first)[None]
+
+    def pool(self, energy: Float[Tensor, "*batch S C D"]) -> Float[Tensor, "*batch S C D"]:
+        """Return W e."""
+        kernel = self.kernel.to(energy.dtype)
+        return pool_kernel(energy, kernel, self._first, self.topography.boundary)
+
+    def inverse_scale(
+        self, energy: Float[Tensor, "*batch S C D"], eps: float
+    ) -> Float[Tensor, "*batch S C D"]:
+        """Return what multiplies z - μ in t, `1 / sqrt(W e + eps)`."""
+        return torch.rsqrt(self.pool(energy) + eps)
+
+    def roll(
+        self,
+        t: Shaped[Tensor, "*batch C D"],
+        steps: int | float | Tensor,
+        axis: int | Sequence[int] = 0,
+    ) -> Shaped[Tensor, "*out C D"]:
+        """Roll every capsule by a number of steps, each of `speed` units."""
+        if axis != 0:
+            raise ValueError(f"axis={axis}: the capsules have one axis, 0")
+        return roll(t, steps * self.speed)
+
+    def extra_repr(self) -> str:
+        """Describe what is learned in the printed model."""
+        return "learn='speed'" if self.kernel_parameter is None else "learn='kernel'"
+
+    def _moving(self, speed: Tensor) -> Tensor:
+        in_time, in_units = self.get_buffer("in_time"), self.get_buffer("in_units")
+        return moving_kernel(speed, in_time, in_units, self._first, self.topography.units)

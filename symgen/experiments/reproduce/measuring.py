@@ -60,6 +60,7 @@ def measure(
             samples=1 if train else samples,  # of trained sequences the paper has no likelihood
             seed=seed,
             observe=observe,
+            canonical=data.canonical,
         )
 
     held_out = evaluation(train=False)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from symgen.experiments.ace import ACEExperiment
+from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun, open_run, start_run
 from symgen.experiments.serialisation import AnyExperiment
@@ -22,7 +24,8 @@ __all__ = [
     "train_command",
 ]
 
-ExperimentT = TypeVar("ExperimentT", bound=AnyExperiment)
+PaperExperiment = Experiment | ACEExperiment
+ExperimentT = TypeVar("ExperimentT", bound=PaperExperiment)
 
 
 class Missing(RuntimeError):
@@ -107,7 +110,7 @@ def origin(folder: Path) -> dict[str, Any]:
 
 def finished_run(
     name: str,
-    wanted: AnyExperiment,
+    wanted: PaperExperiment,
     folder: Path,
     *,
     command: str,
@@ -162,7 +165,7 @@ def finished_run(
         raise Missing(f"{folder.name}: {error}") from error
 
 
-def differences(found: AnyExperiment, wanted: AnyExperiment) -> dict[str, tuple[Any, Any]]:
+def differences(found: AnyExperiment, wanted: PaperExperiment) -> dict[str, tuple[Any, Any]]:
     """Compare two experiments; where files lay and what is logged does not matter.
 
     Returns:
@@ -172,8 +175,9 @@ def differences(found: AnyExperiment, wanted: AnyExperiment) -> dict[str, tuple[
         >>> differences(preset("demo"), preset("demo"))
         {}
     """
+    if not isinstance(found, type(wanted)):
+        return {"family": (found.family, wanted.family)}
     pairs = {
-        "family": (found.family, wanted.family),
         "model": (found.model, wanted.model),
         "data": (_without_files(found), _without_files(wanted)),
         "training": (_trajectory(found), _trajectory(wanted)),
@@ -181,7 +185,7 @@ def differences(found: AnyExperiment, wanted: AnyExperiment) -> dict[str, tuple[
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _require_same(run: OpenRun, wanted: AnyExperiment) -> None:
+def _require_same(run: OpenRun, wanted: PaperExperiment) -> None:
     for part, (there, here) in differences(run.experiment, wanted).items():
         raise ValueError(
             f"{run.folder} was trained with other settings: its {part} is {there}, wanted "
@@ -189,11 +193,11 @@ def _require_same(run: OpenRun, wanted: AnyExperiment) -> None:
         )
 
 
-def _without_files(experiment: AnyExperiment) -> Any:
+def _without_files(experiment: PaperExperiment) -> Any:
     return replace(experiment.data, root=None, download=False)
 
 
-def _trajectory(experiment: AnyExperiment) -> dict[str, Any]:
+def _trajectory(experiment: PaperExperiment) -> dict[str, Any]:
     training = experiment.training
     values = training.trajectory() | {"sequences": training.sequences}
     del values["log_every"]

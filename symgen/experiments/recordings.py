@@ -18,6 +18,8 @@ __all__ = ["RecordingConfig", "RecordingExperiment", "RecordingModel"]
 class RecordingConfig:
     """Which recordings, how they are cut into clips, and how they are split."""
 
+    canonical: ClassVar[int] = 0  # of factors, which recordings have none of
+
     data: Path | None = None
     """Recordings: an array (.npy, .npz) of shape (n, S, [channels,] height, width), a folder of
     folders of frames, a folder of frames, a video, or a folder of videos."""

@@ -90,7 +90,7 @@ BUDGETS: dict[str, Spending] = {
             "sprites": {"sequences": 24_000},
         },
         model={"digits": _SMALL, "sprites": _SMALL},
-        sequences=2_000,
+        sequences=1_000,
     ),
     # As printed: 100 epochs of the authors' recipes, evaluated on everything that is held out.
     "paper": Spending(faithful=True),

@@ -208,6 +208,17 @@ def _measured(record: dict[str, Any]) -> str:
     return f"\n`{record['command']}`, {record['hardware']}.\n"
 
 
+def _memory(results: Path) -> str:
+    record = _read(results / "bench" / "memory.json")
+    names = ("read_gb", "peak_gb", "anonymous_gb", "file_pages_gb")
+    rows = [[row["file"], *(f"{row[name]:.2f}" for name in names)] for row in record["rows"]]
+    header = ["resident memory, GB", "read", "peak", "own at the end", "of files at the end"]
+    return (
+        f"{_markdown(header, rows)}\nA file of {record['file_gb']:.0f} GB; the model with its "
+        f"gradients and moments takes {record['rows'][0]['model_gb']:.2f}.\n{_measured(record)}"
+    )
+
+
 def _ace(results: Path) -> str:
     record = _read(results / "ace.json")
     rows = []
@@ -309,6 +320,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "ace-summary": _ace_summary,
     "colour-mnist": _colour_mnist,
     "demo": _demo,
+    "memory": _memory,
     "metrics": _metrics,
     "sparse": _sparse,
     "step": _step,

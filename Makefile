@@ -37,6 +37,7 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/topography.py --json results/bench/topography.json
 	$(BIN)/python bench/ace.py --json results/bench/ace.json
 	$(BIN)/python bench/sparse.py --json results/bench/sparse.json
+	$(BIN)/python bench/memory.py --json results/bench/memory.json
 
 clean:
 	rm -rf .venv runs build dist

@@ -15,7 +15,6 @@ import argparse
 import json
 import multiprocessing
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -55,14 +54,11 @@ def train(path: Path, kept: bool, steps: int, threads: int) -> dict[str, float |
     )
     weights = sum(weight.numel() for weight in model.parameters()) * 4 / 1e9
     before = status()
-    start = time.perf_counter()
     fit(model, Sequences(source, BATCH), sequences=steps * BATCH)
-    seconds = time.perf_counter() - start
     after = status()
     return {
         "file": "mapped once" if kept else "mapped for each batch (symgen)",
         "read_gb": steps * BATCH * LENGTH * np.prod(SHAPE[1:]).item() / 1e9,
-        "steps_per_second": steps / seconds,
         "model_gb": 4 * weights,  # weights, gradients and Adam's two moments
         "before_gb": before["VmRSS"],
         "peak_gb": after["VmHWM"],

@@ -42,7 +42,17 @@ def test_help_names_every_command(capsys):
 
 @pytest.mark.parametrize(
     "verb",
-    ["presets", "train demo", "evaluate", "traverse", "manifold", "control", "data", "data demo"],
+    [
+        "presets",
+        "train demo",
+        "evaluate",
+        "traverse",
+        "manifold",
+        "control",
+        "data",
+        "data demo",
+        "data inspect",
+    ],
 )
 def test_every_command_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as end:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 from pathlib import Path
@@ -29,6 +30,7 @@ from symgen.training import Training, TrainingStopped
 
 SMALL = ["--capsules", "2", "--hidden", "20", "--sequences", "80", "--batch-size", "8"]
 SMALL += ["--warmup", "0", "--log-every", "1"]
+PAGE = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text()
 FORMATS = ("films.npy", "films.npz", "frames", "videos")
 
 
@@ -207,6 +209,23 @@ def test_bad_words_get_one_clear_error_and_write_nothing(
     error = capsys.readouterr().err
     assert message in error and error.startswith("symgen: ") and "Traceback" not in error
     assert list(empty_folder.iterdir()) == []
+
+
+def test_the_page_shows_what_works(recordings):
+    os.symlink(recordings / "frames", "films")
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict = {}
+    exec(example, names)
+    assert names["run"].finished and names["source"].frames == 12
+    commands = [
+        shlex.split(line, comments=True) for line in re.findall(r"^symgen .*$", PAGE, re.M)
+    ]
+    assert len(commands) == 6
+    for _, *words in commands:
+        if words[0] == "train" and words[1] == "tvae":
+            words += SMALL
+        if words[1] != "bubble":  # whose films would have to be longer
+            assert main(words) == 0
 
 
 def test_the_configuration_survives_json(tmp_path):

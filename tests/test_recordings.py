@@ -1,6 +1,7 @@
 """Own recordings as a source: the same clips from every format, splits, memory, identity."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,6 +209,16 @@ def test_batches_are_bytes_until_they_are_made_and_copies(written):
     assert batch.factors.shape == (4, 12, 0) and batch.moved.tolist() == [-1] * 4
     batch.frames.zero_()
     assert all_frames(source).any()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="Linux tells what is mapped")
+def test_no_page_of_a_file_stays_mapped(written):
+    path = written / "films.npy"
+    assert all_frames(data.open(path)).any()
+    mapped = np.load(path, mmap_mode="r")
+    assert str(path) in Path("/proc/self/maps").read_text()
+    del mapped
+    assert str(path) not in Path("/proc/self/maps").read_text()
 
 
 def test_the_representation_tells_content_and_not_place(written, tmp_path):

@@ -28,6 +28,7 @@ def refused(given, message, **options):
         (np.zeros((3, 4, 4), np.uint8), "has shape (3, 4, 4): give images (n, S, height, width)"),
         (np.zeros((3, 4, 8, 8, 3), np.uint8), "8 channels: give 1 or 3 channels before"),
         (np.zeros((3, 4, 4, 4), np.int64), "holds int64: give bytes (uint8), or floats"),
+        (np.zeros((3, 4, 4, 4), ">f4"), "holds >f4: give bytes (uint8), or floats"),
         (np.zeros((3, 1, 4, 4), np.uint8), "sequences of 1 frame: a sequence needs two"),
         (np.zeros((0, 3, 4, 4), np.uint8), "has shape (0, 3, 4, 4)"),
         (np.asfortranarray(np.zeros((3, 4, 5, 6), np.uint8)), "is in Fortran order"),

@@ -61,8 +61,8 @@ def evaluate(words: Sequence[str]) -> None:
     console.print(table)
     if isinstance(run.experiment, RecordingExperiment):
         console.print(
-            "Roll prediction assumes steady motion that comes round: one step of it per frame and "
-            "unit. Recordings that stop, turn or run on are predicted as if they did not.",
+            "Roll prediction assumes steady motion that comes round with the capsule, one unit a "
+            "frame: recordings that stop, turn or run on are predicted as if they did not.",
             soft_wrap=True,
         )
     console.print(f"{counted}; all numbers: {run.folder / 'summary.json'}", soft_wrap=True)

@@ -137,18 +137,19 @@ def write_footage(
             if like is None:
                 raise ValueError(_nothing_left(kind, skipped))
             _write_header(file, like, sum(length for _, length in kept))
+        names, lengths = zip(*kept, strict=True)
+        described = {
+            "kind": kind,
+            "image_shape": like.shape,
+            "names": names,
+            "lengths": lengths,
+            "skipped": skipped,
+        }
+        # The array comes last: where it is, all is complete.
+        path.with_suffix(".json").write_text(json.dumps(described))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    names, lengths = zip(*kept, strict=True)
-    described = {
-        "kind": kind,
-        "image_shape": like.shape,
-        "names": names,
-        "lengths": lengths,
-        "skipped": skipped,
-    }
-    path.with_suffix(".json").write_text(json.dumps(described))
     return open_footage(path)
 
 

@@ -45,7 +45,7 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, leading: str
             f"{name} has shape {shape}, {shape[axes]} channels: give 1 or 3 channels before "
             f"height and width, ({leading}, channels, height, width)"
         )
-    if dtype != np.uint8 and dtype.kind != "f":
+    if dtype not in (np.uint8, np.float16, np.float32, np.float64):
         raise ValueError(f"{name} holds {dtype}: give bytes (uint8), or floats in [0, 1]")
 
 

@@ -77,7 +77,7 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
             return found
     kind, files, recordings = _recordings(paths, decoding)
     target = _cache_folder(cache) / f"{_key(files, decoding)}.npy"
-    if target.is_file() and target.with_suffix(".json").is_file():
+    if target.is_file():
         return open_footage(target)
     return write_footage(recordings, kind, target, *preparing)
 

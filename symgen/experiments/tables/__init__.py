@@ -11,7 +11,15 @@ from pathlib import Path
 
 from symgen.experiments.reproduce import ITEMS
 from symgen.experiments.tables.ace import ace, ace_summary
-from symgen.experiments.tables.benchmarks import ace_step, metrics, sparse, step
+from symgen.experiments.tables.benchmarks import (
+    ace_step,
+    growth,
+    memory,
+    metrics,
+    products,
+    sparse,
+    step,
+)
 from symgen.experiments.tables.colour_mnist import colour_mnist
 from symgen.experiments.tables.demonstration import demo, untrained_models
 from symgen.experiments.tables.topographic import Table, reproduction, tables_of
@@ -26,7 +34,10 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "ace-summary": ace_summary,
     "colour-mnist": colour_mnist,
     "demo": demo,
+    "growth": growth,
+    "memory": memory,
     "metrics": metrics,
+    "products": products,
     "sparse": sparse,
     "step": step,
     "untrained": untrained_models,

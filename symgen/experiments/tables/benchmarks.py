@@ -4,7 +4,7 @@ from pathlib import Path
 
 from symgen.experiments.tables._markdown import markdown, measured_by, read
 
-__all__ = ["ace_step", "metrics", "sparse", "step"]
+__all__ = ["ace_step", "growth", "memory", "metrics", "products", "sparse", "step"]
 
 
 def step(results: Path) -> str:
@@ -49,3 +49,45 @@ def metrics(results: Path) -> str:
         rows.append([f"{row['metric']}, {row['shape']}", f"{speed:,.0f}", *ratios])
     header = ["metric, S × C × D", "sequences/s", "× plain loop", "× authors' code"]
     return markdown(header, rows) + measured_by(record)
+
+
+def memory(results: Path) -> str:
+    """Memory of a training on a large file."""
+    record = read(results / "bench" / "memory.json")
+    names = ("read_gb", "peak_gb", "anonymous_gb", "file_pages_gb")
+    rows = [[row["file"], *(f"{row[name]:.2f}" for name in names)] for row in record["rows"]]
+    header = ["resident memory, GB", "read", "peak", "own at the end", "of files at the end"]
+    return (
+        f"{markdown(header, rows)}\nA file of {record['file_gb']:.0f} GB; the model with its "
+        f"gradients and moments takes {record['rows'][0]['model_gb']:.2f}.\n"
+        f"{measured_by(record)}"
+    )
+
+
+def growth(results: Path) -> str:
+    """Growth of a sequence's time with its frames, units and capsules."""
+    record = read(results / "bench" / "growth.json")
+    names = {"frames": "frames, S", "units": "units, D", "capsules": "capsules, C"}
+    rows = []
+    for axis, grown in record["grown"].items():
+        first, last = grown["rows"][0], grown["rows"][-1]
+        sizes = f"{first['size']:.0f} to {last['size']:.0f}"
+        times = [f"{first[key]:.2f} to {last[key]:.2f}" for key in ("latents_ms", "elbo_ms")]
+        slopes = [f"{grown['exponents'][key]:.2f}" for key in ("latents", "elbo")]
+        rows.append([names[axis], sizes, times[0], slopes[0], times[1], slopes[1]])
+    header = ["what grows", "from … to", "t, ms", "exponent", "whole ELBO, ms", "exponent"]
+    return markdown(header, rows) + measured_by(record)
+
+
+def products(results: Path) -> str:
+    """Matrix products of the two libraries at the layers' sizes."""
+    record = read(results / "bench" / "products.json")
+    rows = [
+        [
+            f"{row['inputs']:.0f} → {row['outputs']:.0f}",
+            f"{row['torch']:.0f}",
+            f"{row['oneDNN']:.0f}",
+        ]
+        for row in record["rows"]
+    ]
+    return markdown(["layer", "torch, GFLOP/s", "oneDNN, GFLOP/s"], rows) + measured_by(record)

@@ -109,7 +109,9 @@ def test_unknown_settings_are_refused():
         from_json(to_json(ACEExperiment()) | {"family": "topographic"})
     with pytest.raises(ValueError, match="expected a group of settings, got 3"):
         from_json(to_json(Experiment()) | {"data": 3})
-    with pytest.raises(ValueError, match="family='moth': this version knows topographic, ace"):
+    with pytest.raises(
+        ValueError, match="family='moth': this version knows topographic, recordings, ace"
+    ):
         from_json(to_json(Experiment()) | {"family": "moth"})
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from symgen.cli._terminal import console, parse, progress
-from symgen.experiments import ACEExperiment, evaluate_run, open_run
+from symgen.experiments import ACEExperiment, RecordingExperiment, evaluate_run, open_run
 
 __all__ = ["evaluate"]
 
@@ -29,7 +29,7 @@ class _Evaluate:
     record: Path | None = None
     """Also write the record to this file, for example results/NAME.json."""
     root: Path | None = None
-    """Folder of the image files, if it has moved."""
+    """Folder of the image files, or recordings, if they have moved."""
     device: str = "cpu"
     """Where to compute: cpu, cuda."""
 
@@ -59,6 +59,12 @@ def evaluate(words: Sequence[str]) -> None:
         _fill_topographic(table, measured)
         counted = f"{measured['sequences']:,} sequences, {measured['samples']} importance samples"
     console.print(table)
+    if isinstance(run.experiment, RecordingExperiment):
+        console.print(
+            "Roll prediction assumes steady motion that comes round: one step of it per frame and "
+            "unit. Recordings that stop, turn or run on are predicted as if they did not.",
+            soft_wrap=True,
+        )
     console.print(f"{counted}; all numbers: {run.folder / 'summary.json'}", soft_wrap=True)
 
 

@@ -60,8 +60,9 @@ def evaluate(
 
     Returns:
         Numbers by name; likelihoods in nats per frame; None where a number is not defined, such
-        as the prediction of frames outside a window of all frames. Models whose windows differ are
-        compared by `roll_prediction_by_frame`, at the frames that none of them sees.
+        as the prediction of frames outside a window of all frames. No CapCorr of sequences whose
+        factors are not known. Models whose windows differ are compared by
+        `roll_prediction_by_frame`, at the frames that none of them sees.
 
     Example:
         >>> from symgen import TVAE
@@ -116,7 +117,8 @@ def evaluate(
             roll: dict[str, Any] = reading
             if assignment is None:
                 rolling, parts = t, [(slice(None), 0)]
-                readings.append(observed_and_true(t, factors, moved, canonical, **reading))
+                if data.source.factor_names:
+                    readings.append(observed_and_true(t, factors, moved, canonical, **reading))
             else:
                 parts, roll = assignment.parts(moved), {"speed": 0}
                 rolling = assignment.unrolled(model, t, moved)
@@ -143,7 +145,7 @@ def evaluate(
         **{name: value for name, value in means.items() if "/" not in name},
     }
     if assignment is None:
-        result["capcorr"] = _capcorr(model, data, readings)
+        result["capcorr"] = _capcorr(model, data, readings) if readings else {}
     else:
         result["axes"] = assignment.described(data.source.factor_names)
     if model.topography.frames > 1:

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from rich.table import Table
 
+from symgen.cli.evaluating import _fill_topographic
 from symgen.data import MovingSprites, Sequences
+from symgen.experiments import DataConfig, Experiment, ModelConfig
 from symgen.experiments.axes import AxisAssignment, assign_axes
 from symgen.experiments.evaluation import evaluate
 from symgen.latents import AxesTopography, roll
@@ -132,6 +135,27 @@ def test_evaluation_reports_the_axis_of_every_capsule():
     assert table.shape == (5, 2, 2) and (table[:3] == 0).all()
     for name in measured["axes"]:
         assert name in ("posX", "posY") and len(measured["axes"][name]["assigned"]) == 2
+    table = Table()
+    _fill_topographic(table, measured)
+    assert table.row_count == 8 + len(measured["axes"])
+
+
+def test_evaluation_reads_digits_that_grow_from_the_scale_that_all_show():
+    experiment = Experiment(
+        ModelConfig(
+            capsules=2, units=9, window=3, boundary="zero", capsule_boundary="zero", hidden=(8, 8)
+        ),
+        DataConfig(images="digits", mode="growth"),
+    )
+    model, _ = experiment.build()
+    measured = experiment.evaluate(model, items=10, samples=2, seed=0)
+    scale = measured["capcorr"]["scale"]
+    assert scale["sequences"] == 10  # every sequence has a reading
+    assert scale["chance"] is None and scale["circular"] is None
+    assert len(measured["roll_prediction_by_frame"]["nll"]) == 12
+    table = Table()
+    _fill_topographic(table, measured)
+    assert table.row_count == 9
 
 
 def test_frames_are_unrolled_along_the_axis_of_their_factor():

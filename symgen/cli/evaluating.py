@@ -123,13 +123,16 @@ def _fill_topographic(table: Table, measured: dict[str, Any]) -> None:
             f"{measured['e_eq_centred']:.0f}",
             f"{measured['e_eq_centred_percent_of_chance']:.1f} % of chance",
         )
-    for factor, values in measured["capcorr"].items():
-        value, circular = (
+    for factor, values in measured.get("capcorr", {}).items():
+        value, circular, chance = (
             "undefined" if values[key] is None else f"{values[key]:.2f}"
-            for key in ("value", "circular")
+            for key in ("value", "circular", "chance")
         )
-        beside = f"chance {values['chance']:.2f}; circular {circular}"
-        table.add_row(f"CapCorr {factor}", value, beside)
+        table.add_row(f"CapCorr {factor}", value, f"chance {chance}; circular {circular}")
+    for factor, values in measured.get("axes", {}).items():
+        axes = ", ".join(str(axis) for axis in values["assigned"])
+        name = f"rolls along the axis of {factor}"
+        table.add_row(name, f"{values['mean']:.2f}", f"chance 0; axis of each capsule {axes}")
     for place, errors in measured.get("roll_prediction", {}).items():
         if errors["nll"] is None:  # no frame lies outside a full window
             continue

@@ -61,7 +61,8 @@ def evaluate(
     Returns:
         Numbers by name; likelihoods in nats per frame; None where a number is not defined, such
         as the prediction of frames outside a window of all frames. No CapCorr of sequences whose
-        factors are not known.
+        factors are not known. Models whose windows differ are compared by
+        `roll_prediction_by_frame`, at the frames that none of them sees.
 
     Example:
         >>> from symgen import TVAE
@@ -85,6 +86,7 @@ def evaluate(
     reading: dict[str, Any] = {"speed": model.speed, "boundary": model.topography.capsule_boundary}
     several_axes = isinstance(model.topography, AxesTopography)
     values: dict[str, list[Tensor]] = {}
+    by_frame: dict[str, list[Tensor]] = {"nll": [], "squared_error": []}
     readings: list[RollReadings] = []
 
     def note(**measured: Tensor) -> None:
@@ -126,6 +128,8 @@ def evaluate(
             )
             for chosen, axis in parts if model.topography.frames > 1 else ():
                 prediction = roll_prediction(model, x[chosen], mean_image.to(device), axis=axis)
+                for name, errors in by_frame.items():
+                    errors.append(getattr(prediction, name).double().cpu())
                 for place in ("inside", "outside"):
                     for name, error in getattr(prediction, place)().items():
                         note(**{f"{place}/{name}": error})
@@ -159,6 +163,9 @@ def evaluate(
                 if name.startswith(place)
             }
             for place in ("inside", "outside")
+        }
+        result["roll_prediction_by_frame"] = {
+            name: torch.cat(errors).mean(0).tolist() for name, errors in by_frame.items()
         }
     return result
 

@@ -148,6 +148,11 @@ class DataConfig:
 class SequenceConfig(Protocol):
     """Which sequences to train on, and which are held out."""
 
+    @property
+    def canonical(self) -> int:
+        """Value of the moving factor that every test sequence shows, the reference of CapCorr."""
+        ...
+
     def source(self, train: bool, device: str = "cpu") -> SequenceSource:
         """Open the training sequences or those held out for the test; a device makes them."""
         ...

@@ -11,6 +11,12 @@ from symgen.metrics.capcorr import (
 )
 from symgen.metrics.class_bounds import MixtureBounds, mixture_bounds
 from symgen.metrics.equivariance import equivariance_chance, equivariance_error
+from symgen.metrics.forecast import (
+    ForecastErrors,
+    forecast_errors,
+    linear_forecast,
+    roll_forecast,
+)
 from symgen.metrics.likelihood import (
     entropy_floor,
     log_likelihood,
@@ -21,6 +27,7 @@ from symgen.metrics.pose_recovery import pose_recovery
 from symgen.metrics.roll_prediction import RollPrediction, roll_prediction
 
 __all__ = [
+    "ForecastErrors",
     "MixtureBounds",
     "RollPrediction",
     "RollReadings",
@@ -31,12 +38,15 @@ __all__ = [
     "entropy_floor",
     "equivariance_chance",
     "equivariance_error",
+    "forecast_errors",
+    "linear_forecast",
     "log_likelihood",
     "mixture_bounds",
     "observed_and_true",
     "paper_estimate",
     "pose_recovery",
     "reading_resolution",
+    "roll_forecast",
     "roll_prediction",
     "sequence_bound",
 ]

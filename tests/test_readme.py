@@ -10,15 +10,17 @@ from symgen.experiments import PRESETS
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch):
+def test_the_python_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    shorter = example.replace("64_000", "32")
-    assert shorter != example
+    first, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    shorter = first.replace("64_000", "32")
+    assert shorter != first
     names: dict = {}
     exec(shorter, names)
     assert names["run"].finished and names["moved"].shape == (16, 1, 64, 64)
     assert (tmp_path / "my-model" / "model.safetensors").is_file()
+    exec(second, names)
+    assert names["next_frame"].shape == (1, 1, 64, 64)
 
 
 def test_every_command_shown_is_one():

@@ -52,7 +52,7 @@ class Stream:
                 for branch in model.encoder.branches
             ]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def step(
         self,
         frame: Float[Tensor, "B channels height width"],

@@ -22,6 +22,7 @@ from symgen.experiments.tables.benchmarks import (
 )
 from symgen.experiments.tables.colour_mnist import colour_mnist
 from symgen.experiments.tables.demonstration import demo, untrained_models
+from symgen.experiments.tables.extensions import extensions, forecast, online
 from symgen.experiments.tables.topographic import Table, reproduction, tables_of
 
 __all__ = ["TABLES", "Table", "fill_tables", "tables_of"]
@@ -34,9 +35,12 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "ace-summary": ace_summary,
     "colour-mnist": colour_mnist,
     "demo": demo,
+    "extensions": extensions,
+    "forecast": forecast,
     "growth": growth,
     "memory": memory,
     "metrics": metrics,
+    "online": online,
     "products": products,
     "sparse": sparse,
     "step": step,

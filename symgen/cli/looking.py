@@ -52,7 +52,10 @@ class _Data(Generic[DataT]):
 def presets(words: Sequence[str]) -> None:
     """List the presets."""
     parse(_Presets, "presets", words)
-    table = Table("preset", "what it is", "images seen", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("preset", no_wrap=True)  # to be copied
+    table.add_column("what it is")
+    table.add_column("images seen", no_wrap=True)
     for name, (description, experiment) in PRESETS.items():
         seen = experiment.training.sequences * _frames(experiment)
         table.add_row(name, description, f"{seen / 1e6:.2f} million")

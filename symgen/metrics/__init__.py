@@ -10,6 +10,7 @@ from symgen.metrics.capcorr import (
     reading_resolution,
 )
 from symgen.metrics.class_bounds import MixtureBounds, mixture_bounds
+from symgen.metrics.disentanglement import DCI, dci, mutual_information_gap
 from symgen.metrics.equivariance import equivariance_chance, equivariance_error
 from symgen.metrics.forecast import (
     ForecastErrors,
@@ -24,9 +25,18 @@ from symgen.metrics.likelihood import (
     sequence_bound,
 )
 from symgen.metrics.pose_recovery import pose_recovery
+from symgen.metrics.probes import (
+    Accuracy,
+    linear_probe,
+    phase_r2,
+    phases,
+    pooled_capsules,
+)
 from symgen.metrics.roll_prediction import RollPrediction, roll_prediction
 
 __all__ = [
+    "Accuracy",
+    "DCI",
     "ForecastErrors",
     "MixtureBounds",
     "RollPrediction",
@@ -35,15 +45,21 @@ __all__ = [
     "capcorr",
     "capcorr_chance",
     "correlation",
+    "dci",
     "entropy_floor",
     "equivariance_chance",
     "equivariance_error",
     "forecast_errors",
     "linear_forecast",
+    "linear_probe",
     "log_likelihood",
     "mixture_bounds",
+    "mutual_information_gap",
     "observed_and_true",
     "paper_estimate",
+    "phase_r2",
+    "phases",
+    "pooled_capsules",
     "pose_recovery",
     "reading_resolution",
     "roll_forecast",

@@ -33,6 +33,7 @@ _AT_LEAST = {
     "half_life": 1,
     "decay": 0,
     "kl_warmup": 0,
+    "beta": 0,
     "checkpoint_every": 0,
     "log_every": 1,
 }
@@ -100,6 +101,8 @@ class Training:
     kl_start: dict[str, float] = field(default_factory=dict)
     """Where the weight of a KL term starts, by name, such as kl_z 20: the style waits until the
     pose is learned. 0 for those that are not named."""
+    beta: float = 1.0
+    """Weight of all KL terms: 1 trains the bound, more a β-VAE (Higgins et al. 2017)."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     """Number format of the matrix products; weights stay as they are. "auto" takes bfloat16 where
     the device has units for it and float32 elsewhere."""
@@ -229,11 +232,14 @@ def kl_weight(training: Training, step: int, term: str) -> float:
         [9.0, 7.0, 5.0, 3.0, 1.0, 1.0]
         >>> [kl_weight(training, step, "kl_pose") for step in range(6)]
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+        >>> kl_weight(Training(beta=4.0), 0, "kl_z")
+        4.0
     """
     if training.kl_warmup == 0:
-        return 1.0
+        return training.beta
     start = training.kl_start.get(term, 0.0)
-    return start + (1 - start) * min(1.0, step * training.batch_size / training.kl_warmup)
+    done = min(1.0, step * training.batch_size / training.kl_warmup)
+    return training.beta * (start + (1 - start) * done)
 
 
 def set_rates(

@@ -1,0 +1,160 @@
+"""Probes: what simple readers find in the codes of any encoder."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, Shaped
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+__all__ = ["Accuracy", "linear_probe", "phase_r2", "phases", "pooled_capsules"]
+
+
+class Accuracy(NamedTuple):
+    """Share of test items that a probe names rightly, over several draws of its labels.
+
+    Attributes:
+        labels: number of labels that the probe was given.
+        mean: mean over the draws.
+        std: their standard deviation, nan where there was one draw.
+    """
+
+    labels: int
+    mean: float
+    std: float
+
+
+def linear_probe(
+    codes: Float[Tensor, "n features"],
+    labels: Int64[Tensor, " n"],
+    test_codes: Float[Tensor, "m features"],
+    test_labels: Int64[Tensor, " m"],
+    sizes: Sequence[int | None] = (10, 100, 1000, None),
+    draws: int = 5,
+    seed: int = 0,
+) -> list[Accuracy]:
+    """Measure how well a linear classifier of the codes does with few labels and with many.
+
+    Logistic regression on standardised codes. A draw of labels holds equally many of each class,
+    up to one; all draws of a size are different, and the same for every encoder.
+
+    Args:
+        codes: codes that may be trained on.
+        labels: their classes.
+        test_codes: codes that are measured on.
+        test_labels: their classes.
+        sizes: numbers of labels; None stands for all of them, which is one draw.
+        draws: draws of each size.
+        seed: seed of the draws.
+
+    Returns:
+        An accuracy for each size.
+
+    Raises:
+        ValueError: if a size is less than the number of classes or more than there are labels.
+
+    Example:
+        >>> labels = torch.arange(200) % 2
+        >>> codes = 10.0 * labels[:, None] + torch.rand(200, 3)
+        >>> [round(a.mean, 2) for a in linear_probe(codes, labels, codes, labels, (10, None))]
+        [1.0, 1.0]
+    """
+    classes = labels.unique().numel()
+    for size in sizes:
+        if size is not None and not classes <= size <= len(labels):
+            raise ValueError(
+                f"size {size}: there are {len(labels)} labels of {classes} classes; choose a "
+                "number between these two"
+            )
+    x, test_x = (part.numpy(force=True) for part in (codes, test_codes))
+    y, test_y = (part.numpy(force=True) for part in (labels, test_labels))
+    result = []
+    for size in sizes:
+        scores = []
+        for draw in range(1 if size is None else draws):
+            order = np.random.default_rng((seed, draw)).permutation(len(y))
+            chosen = order if size is None else _balanced(y, order, size)
+            probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+            scores.append(probe.fit(x[chosen], y[chosen]).score(test_x, test_y))
+        spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
+        result.append(Accuracy(size or len(y), float(np.mean(scores)), spread))
+    return result
+
+
+def _balanced(y: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
+    """Choose items in an order such that every class is chosen equally often, up to one."""
+    rank = np.empty(len(y), dtype=np.int64)
+    for label in np.unique(y):
+        members = order[y[order] == label]
+        rank[members] = np.arange(len(members))
+    return order[np.argsort(rank[order], kind="stable")][:size]
+
+
+def pooled_capsules(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch C"]:
+    """Return the length of every capsule, which no roll changes.
+
+    Example:
+        >>> t = torch.tensor([[3.0, 4.0, 0.0]])
+        >>> pooled_capsules(t), pooled_capsules(t.roll(1, -1))
+        (tensor([5.]), tensor([5.]))
+    """
+    return t.norm(dim=-1)
+
+
+def phases(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch two_C"]:
+    """Return cosine and sine of the phase of every capsule's first Fourier component.
+
+    A roll by k units of D turns the phase by 2πk/D and does nothing else to it.
+
+    Example:
+        >>> t = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+        >>> phases(t)[0].item(), phases(t.roll(2, -1))[0].item()
+        (1.0, -1.0)
+    """
+    first = torch.fft.rfft(t)[..., 1]
+    unit = first / first.abs().clamp_min(torch.finfo(t.dtype).tiny)
+    return torch.cat([unit.real, -unit.imag], -1)
+
+
+def phase_r2(
+    t: Float[Tensor, "n C D"],
+    factor: Shaped[Tensor, " n"],
+    period: int,
+    test_t: Float[Tensor, "m C D"],
+    test_factor: Shaped[Tensor, " m"],
+) -> float:
+    """Measure how much of a cyclic factor a linear reader finds in the capsules' phases.
+
+    Ridge regression of cosine and sine of 2πf/period on the cosines and sines of the phases.
+
+    Args:
+        t: latents that are fitted to.
+        factor: the factor's values.
+        period: number of values after which it comes round.
+        test_t: latents that are measured on.
+        test_factor: their values.
+
+    Returns:
+        R², of cosine and sine together: 1 for a perfect reading, 0 for the mean.
+
+    Example:
+        >>> factor = torch.arange(60) % 6
+        >>> base = torch.randn(1, 2, 6, generator=torch.Generator().manual_seed(0))
+        >>> t = torch.cat([base.roll(int(k), -1) for k in factor])
+        >>> round(phase_r2(t, factor, 6, t, factor), 3)
+        1.0
+    """
+    x, test_x = (phases(part).numpy(force=True) for part in (t, test_t))
+    y, test_y = (_circle(part, period) for part in (factor, test_factor))
+    reader = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 15)))
+    error = np.square(reader.fit(x, y).predict(test_x) - test_y).sum()
+    return float(1 - error / np.square(test_y - test_y.mean(0)).sum())
+
+
+def _circle(factor: Tensor, period: int) -> np.ndarray:
+    angle = 2 * np.pi * factor.numpy(force=True) / period
+    return np.stack([np.cos(angle), np.sin(angle)], 1)

@@ -4,9 +4,10 @@
 
 Sprites of 64 x 64 pixels that move on and on, capsules of the demonstration (15 of 15 units,
 window 10). The rate over the first and the last thousand frames says whether it depends on what
-has been seen; the state, whose size is printed, is all that is kept. Rows: the size of the hidden
-layers; frames of sprites, or of noise without a black pixel; streams followed together; and
-`model.step`, which `Stream` should beat.
+has been seen; the state, whose size is recorded, is all that is kept. On a machine that others use
+too, the frames per second of processor time say what a core of one's own would give. Rows: the
+size of the hidden layers; frames of sprites, or of noise without a black pixel; streams followed
+together; and `model.step`, which `Stream` should beat.
 """
 
 import argparse
@@ -26,16 +27,20 @@ from symgen.models import Stream
 PART = 1000
 
 
-def seconds_by_part(step, frames: Tensor, count: int) -> tuple[list[float], int]:
-    """Take `count` steps; return the seconds of each thousand and the bytes of the state."""
-    state, seconds = None, []
+def seconds_by_part(step, frames: Tensor, count: int) -> tuple[list[float], list[float], int]:
+    """Take `count` steps; return seconds of each thousand, of the clock and the processor.
+
+    The third is the size of the state in bytes.
+    """
+    state, seconds, processor = None, [], []
     for part in range(count // PART):
-        start = time.perf_counter()
+        start, start_processor = time.perf_counter(), time.process_time()
         for index in range(part * PART, (part + 1) * PART):
             _, state = step(frames[index % len(frames)], state)
         seconds.append(time.perf_counter() - start)
+        processor.append(time.process_time() - start_processor)
     assert state is not None
-    return seconds, state.untyped_storage().nbytes()
+    return seconds, processor, state.untyped_storage().nbytes()
 
 
 def main() -> None:
@@ -52,7 +57,8 @@ def main() -> None:
     )  # (960, 1, ...)
     noise = torch.rand_like(sprites).clamp_min(1e-3)
     print(f"{hardware()}, {options.threads} threads")
-    print(f"{'':34} {'first':>8} {'last':>8} {'median':>8}  frames/s, by thousands")
+    print(f"{'frames a second, by thousands':34}{'of the clock':>27}{'of the processor':>27}")
+    print(f"{'':34}" + 2 * f"{'first':>9}{'last':>9}{'median':>9}")
     rows = []
     for way, hidden, kind, streams, share in (
         ("Stream", 450, "sprites", 1, 1.0),
@@ -72,8 +78,10 @@ def main() -> None:
         with torch.inference_mode():
             step = Stream(model).step if way == "Stream" else model.step
             count = max(2, int(options.frames * share) // PART // streams) * PART
-            seconds, state = seconds_by_part(step, frames, count)
-        rates = [PART * streams / each for each in seconds]
+            seconds, processor, state = seconds_by_part(step, frames, count)
+        rates, processor_rates = (
+            [PART * streams / each for each in parts] for parts in (seconds, processor)
+        )
         row = {
             "way": way,
             "hidden": hidden,
@@ -83,11 +91,18 @@ def main() -> None:
             "frames_per_second_first": rates[0],
             "frames_per_second_last": rates[-1],
             "frames_per_second_median": statistics.median(rates),
+            "frames_per_processor_second_first": processor_rates[0],
+            "frames_per_processor_second_last": processor_rates[-1],
+            "frames_per_processor_second_median": statistics.median(processor_rates),
             "state_bytes": state,
         }
         rows.append(row)
         name = f"{way}, hidden {hidden}, {streams} x {kind}"
-        print(f"{name:34} {rates[0]:8.0f} {rates[-1]:8.0f} {statistics.median(rates):8.0f}")
+        columns = (
+            rates[0], rates[-1], statistics.median(rates),
+            processor_rates[0], processor_rates[-1], statistics.median(processor_rates),
+        )  # fmt: skip
+        print(f"{name:34}" + "".join(f"{value:9.0f}" for value in columns))
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         command = f"python bench/online.py --threads {options.threads} --frames {options.frames}"

@@ -25,6 +25,7 @@ from torch.nn import functional
 from symgen import TopographicVAE
 from symgen.data import Sequences, TransformingDigits, load
 from symgen.experiments import Experiment, hardware, preset
+from symgen.latents import Topography
 from symgen.nets import linear
 from symgen.training import fit
 
@@ -114,8 +115,9 @@ def paper_model(name: str) -> TopographicVAE:
 def plain_step(kind: str, x: torch.Tensor) -> Callable[[], None]:
     weights = None
     if kind == "tvae":
-        reference = paper_model("tvae-mnist-13-36-paper")
-        weights = reference.topography.matrix().float().T.contiguous()
+        topography = paper_model("tvae-mnist-13-36-paper").topography
+        assert isinstance(topography, Topography)
+        weights = topography.matrix().float().T.contiguous()
     model = PlainTorch(weights)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, fused=True)
 

@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 
@@ -159,3 +160,20 @@ def test_an_empty_split_is_refused(held_out: float) -> None:
 def test_a_missing_item_is_named(sources: dict[str, MovingSprites], item: int) -> None:
     with pytest.raises(ValueError, match=f"no item {item}: .*'test'.* has items 0 to 20269"):
         sources["test"].make(torch.tensor([0, item]), torch.Generator())
+
+
+@pytest.mark.parametrize("split", ["train", "test", "all"])
+def test_in_position_mode_only_posx_or_posy_moves(split):
+    source = MovingSprites(split, mode="position")
+    items = torch.arange(0, len(source), 997)
+    _, factors, moved = source.make(items, torch.Generator().manual_seed(0))
+    assert set(moved.tolist()) == {3, 4}
+    assert (factors[:, :, :3] == factors[:, :1, :3]).all()
+    single = MovingSprites(split)
+    assert len(source) == len(single) if split == "all" else len(source) < len(single)
+
+
+def test_an_unknown_mode_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="unknown mode 'growth'"):
+        MovingSprites(mode="growth")  # pyright: ignore

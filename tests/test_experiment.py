@@ -14,6 +14,8 @@ from symgen.experiments import (
     preset,
     to_json,
 )
+from symgen.experiments.presets.extensions import COMPARISONS
+from symgen.latents import AxesTopography
 from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
 from symgen.training import Training
 
@@ -107,5 +109,33 @@ def test_unknown_settings_are_refused():
         from_json(to_json(ACEExperiment()) | {"family": "topographic"})
     with pytest.raises(ValueError, match="expected a group of settings, got 3"):
         from_json(to_json(Experiment()) | {"data": 3})
-    with pytest.raises(ValueError, match="family='moth': this version knows topographic, ace"):
+    with pytest.raises(
+        ValueError, match="family='moth': this version knows topographic, recordings, ace"
+    ):
         from_json(to_json(Experiment()) | {"family": "moth"})
+
+
+@pytest.mark.parametrize(("extension", "plain"), COMPARISONS.items())
+def test_extensions_and_their_counterparts_have_the_same_data_nets_and_steps(extension, plain):
+    ours, other = preset(extension), preset(plain)
+    assert isinstance(ours, Experiment) and isinstance(other, Experiment)
+    assert (ours.data, ours.training) == (other.data, other.training)
+    assert ours.model.capsules * ours.model.units == other.model.capsules * other.model.units
+    assert ours.model != other.model and ours.model.window == other.model.window
+
+
+@pytest.mark.parametrize(
+    "changes", [{"axes": (3, 4)}, {"axes": (2, 9), "reference_window": True}], ids=str
+)
+def test_axes_that_do_not_fit_are_refused(changes):
+    with pytest.raises(ValueError, match="units is the product of the axes"):
+        ModelConfig(units=18, **changes).build(18, (1, 8, 8))
+
+
+def test_a_model_of_ends_and_axes_is_built_from_flat_settings():
+    ends = ModelConfig(window=3, boundary="zero", causal=True, ahead=2, shift=0.5)
+    model = ends.build(6, (1, 8, 8))
+    assert model.topography.causal and model.topography.open_ended and model.ahead == 2
+    assert model.topography.shift == 0.5
+    axes = ModelConfig(capsules=2, units=18, axes=(6, 3), window=3, neighbourhood=1)
+    assert axes.build(6, (1, 8, 8)).topography == AxesTopography(2, (6, 3), 6, 3)

@@ -9,7 +9,7 @@ import torch
 
 import symgen
 from symgen import TVAE, VAE, BubbleVAE, TopographicVAE
-from symgen.latents import Gaussian, Topography, roll, student_t
+from symgen.latents import AxesTopography, Gaussian, Topography, roll, student_t
 from symgen.models.prior_moments import prior_moments
 
 SIZE = {"image_shape": (2, 6, 5), "capsules": 3, "units": 6, "frames": 4}
@@ -34,6 +34,16 @@ MODELS = {
         image_shape=(2, 6, 5), topography=Topography.torus((5, 6), patch=3), mu=-10.0
     ),
     "vae": lambda: VAE(**SIZE, hidden=(7, 5)),
+    "half speed": lambda: TVAE(**SIZE, window=3, shift=0.5),
+    "ends": lambda: TVAE(
+        **SIZE, window=3, boundary="zero", capsule_boundary="zero", standardise=True
+    ),
+    "causal": lambda: TVAE(**SIZE, window=3, neighbourhood=3, causal=True, boundary="zero"),
+    "axes": lambda: TopographicVAE(
+        image_shape=(2, 6, 5), topography=AxesTopography(2, (3, 4), 4, 3), standardise=True
+    ),
+    "learned kernel": lambda: TVAE(**SIZE, window=3, neighbourhood=3, learn="kernel"),
+    "learned speed": lambda: TVAE(**SIZE, window=4, learn="speed", shift=0.8),
 }
 
 
@@ -122,7 +132,12 @@ def test_traversal_decodes_the_rolls_of_the_first_frame(model, x):
     for step, image in enumerate(model.traverse(x).unbind(1)):
         expected = model.decode(model.act(first, step)).mean
         torch.testing.assert_close(image, expected, atol=1e-5, rtol=1e-4)
-    assert torch.equal(model.act(first, 2), roll(first, 2))
+
+
+@pytest.mark.parametrize("name", ["tvae", "bubble", "torus", "vae"])
+def test_a_whole_step_is_an_exact_roll(name):
+    t = torch.randn(2, 3, 6)
+    assert torch.equal(MODELS[name]().act(t, 2), roll(t, 2))
 
 
 def test_the_first_frame_depends_on_the_frames_it_sees_only(model, x):
@@ -137,7 +152,7 @@ def test_the_first_frame_depends_on_the_frames_it_sees_only(model, x):
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda m: torch.rand(3, m.frames + 1, *m.image_shape),
+        lambda m: torch.rand(3, m.frames + 1, *m.image_shape[:2], 5 + m.topography.open_ended),
         lambda m: torch.rand(m.frames, *m.image_shape),
         lambda m: torch.randint(0, 255, (3, m.frames, *m.image_shape), dtype=torch.uint8),
     ],
@@ -200,7 +215,13 @@ def test_paper_sizes_have_the_papers_number_of_parameters(image_shape):
 
 @pytest.mark.parametrize("mu", [-30.0, -3.0])
 def test_standardised_latents_have_mean_zero_and_unit_variance_under_the_prior(mu):
-    for topography in (Topography.tvae(4, 18, 18, 13, neighbourhood=3), Topography.torus((9, 9))):
+    for topography in (
+        Topography.tvae(4, 18, 18, 13, neighbourhood=3),
+        Topography.torus((9, 9)),
+        Topography.tvae(4, 9, 18, 9, shift=0.5),
+        Topography.tvae(4, 18, 18, 9, boundary="zero", capsule_boundary="zero"),
+        AxesTopography(1, (9, 9), 9, 9),
+    ):
         location, scale = prior_moments(topography, mu, eps=1e-6)
         z, u = torch.randn(2, 400, *(topography.frames, topography.capsules, topography.units))
         t = (student_t(z, u, topography, mu) - location) / scale
@@ -242,12 +263,16 @@ def test_loading_another_kind_or_a_damaged_file_is_refused(tmp_path):
 
 _COMPILE = """
 import torch
-from symgen import TVAE, VAE, BubbleVAE
+from symgen import TVAE, VAE, BubbleVAE, TopographicVAE
+from symgen.latents import AxesTopography
 size = {"image_shape": (1, 6, 5), "capsules": 3, "units": 6, "frames": 4}
 models = [
     TVAE(**size, window=3, neighbourhood=3, standardise=True),
     BubbleVAE(**size, window=2, clamp_logits=True, normalisation="weight"),
     VAE(**size),
+    TVAE(**size, window=3, shift=0.5, causal=True, boundary="zero", learn="kernel", ahead=1),
+    TVAE(**size, window=3, learn="speed"),
+    TopographicVAE(image_shape=(1, 6, 5), topography=AxesTopography(3, (3, 4), 4, 3)),
 ]
 for model in models:
     x = torch.rand(2, 4, 1, 6, 5)

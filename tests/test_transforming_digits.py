@@ -247,3 +247,17 @@ def test_bad_input_is_named(arguments, message, pixels, monkeypatch):
 def test_items_that_are_not_there_are_named(item, pixels):
     with pytest.raises(ValueError, match=f"no image {item}: .* 0 to 39"):
         TransformingDigits(pixels).make(torch.tensor([0, item]), generator())
+
+
+def test_digits_that_grow_start_small_and_never_come_round(pixels):
+    source = TransformingDigits(pixels, "growth")
+    frames, factors, moved = source.make(torch.arange(40).repeat(10), generator())
+    assert frames.shape == (400, 12, 3, 28, 28)
+    assert (factors[:, 1:, 1] - factors[:, :-1, 1] == 1).all()
+    assert (factors[:, :, [0, 2]] == factors[:, :1, [0, 2]]).all()
+    assert factors[:, 0, 1].unique().tolist() == list(range(7))
+    assert (moved == 1).all()
+    alike = (factors[:, :, 1] == 6).sum(1)  # the value that every sequence shows
+    assert (alike == 1).all()
+    with pytest.raises(ValueError, match="frames=19: growth has no more than 18 scales"):
+        TransformingDigits(pixels, "growth", frames=19)

@@ -20,7 +20,9 @@ symgen: generative models whose latent space carries the symmetries of the data
 
   symgen presets                  list the experiments that have a name
   symgen data PRESET              look at what a preset trains on
+  symgen data inspect PATH        look at what is understood of your own recordings
   symgen train PRESET             train one; leaves a run folder runs/PRESET
+  symgen train tvae --data PATH   train on your own recordings; bubble and vae take them, too
   symgen train --resume RUN       continue a run that was stopped
   symgen evaluate RUN             measure it on held-out data
 
@@ -78,6 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except training.TrainingDiverged as diverged:
         errors.print(f"symgen: {diverged}", markup=False, soft_wrap=True)
         return 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         errors.print(f"symgen: {error}", markup=False, soft_wrap=True)
         return 2

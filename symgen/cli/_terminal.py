@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from jaxtyping import Int64
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from torch import Tensor
+
+from symgen.data import SequenceSource
 
 console = Console(highlight=False, emoji=False)
 errors = Console(stderr=True, highlight=False, emoji=False)
@@ -40,6 +44,14 @@ def progress(verb: str) -> Iterator[Callable[[int, int, str], None]]:
             errors.print(f"{verb} {100 * done // total} %: {text}", soft_wrap=True)
 
     yield line
+
+
+def sequence_titles(source: SequenceSource, moved: Int64[Tensor, " n"]) -> list[str]:
+    """Name what moves in sequences, or number them where nothing is known to move."""
+    if not source.factor_names:
+        return [str(number) for number in range(len(moved))]
+    names = (*source.factor_names, "combined")  # moved is -1 where several move together
+    return [names[int(index)] for index in moved]
 
 
 def duration(seconds: float) -> str:

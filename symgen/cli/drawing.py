@@ -10,9 +10,15 @@ import torch
 from torch import Tensor
 from tyro.conf import Positional, arg
 
-from symgen.cli._terminal import folder_to_write, parse, print_paths
+from symgen.cli._terminal import folder_to_write, parse, print_paths, sequence_titles
 from symgen.data import Sequences
-from symgen.experiments import ACEExperiment, Experiment, OpenRun, open_run
+from symgen.experiments import (
+    ACEExperiment,
+    Experiment,
+    OpenRun,
+    SequenceExperiment,
+    open_run,
+)
 from symgen.figures import (
     factored_sheet,
     learning_curves,
@@ -43,7 +49,7 @@ class _Traverse:
     seed: int = 0
     """Seed of their choice."""
     root: Path | None = None
-    """Folder of the image files, if it has moved."""
+    """Folder of the image files, or recordings, if they have moved."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class _Manifold:
     range: float | None = None
     """Greatest value of a latent, whose least is minus that; by default 4, in grids 6."""
     root: Path | None = None
-    """Folder of the image files, if it has moved."""
+    """Folder of the image files, or recordings, if they have moved."""
 
 
 @torch.no_grad()
@@ -73,7 +79,7 @@ def traverse(words: Sequence[str]) -> None:
     options = parse(_Traverse, "traverse", words)
     run = open_run(options.run, options.root)
     experiment = run.experiment
-    if not isinstance(experiment, Experiment):
+    if not isinstance(experiment, SequenceExperiment):
         raise ValueError(
             f"{run.folder} is a run of ACE, which has no capsules to roll: draw it with "
             f"symgen manifold {run.folder}, or symgen control {run.folder} test:0 --rotate 30"
@@ -81,7 +87,7 @@ def traverse(words: Sequence[str]) -> None:
     if options.examples < 1:
         raise ValueError(f"examples={options.examples}: draw at least one")
     model = run.model()
-    if model.frames == 1:
+    if isinstance(experiment, Experiment) and model.frames == 1:
         images, labels = experiment.data.labelled_images()
         x = images[:, None].float() / 255
         t = model.latents(model.encode(x), sampled=False)[:, 0]
@@ -107,7 +113,7 @@ def _draw_curves(run: OpenRun) -> Path:
     return path
 
 
-def _examples(experiment: Experiment, count: int, seed: int) -> tuple[Tensor, list[str]]:
+def _examples(experiment: SequenceExperiment, count: int, seed: int) -> tuple[Tensor, list[str]]:
     """Choose held-out sequences so that the factors take turns."""
     source = experiment.data.source(train=False)
     batch = Sequences(source, min(len(source), 40 * count), seed=seed).batch(0)
@@ -116,8 +122,7 @@ def _examples(experiment: Experiment, count: int, seed: int) -> tuple[Tensor, li
     while len(chosen) < min(count, len(batch.moved)):
         chosen += [indices.pop(0) for indices in by_factor if indices]
     chosen = chosen[:count]
-    names = (*source.factor_names, "combined")  # moved is -1 where several move together
-    return batch.frames[chosen], [names[int(batch.moved[i])] for i in chosen]
+    return batch.frames[chosen], sequence_titles(source, batch.moved[chosen])
 
 
 def open_ace(folder: Path, root: Path | None) -> tuple[OpenRun, ACEExperiment, ACE]:

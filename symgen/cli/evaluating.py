@@ -9,7 +9,7 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from symgen.cli._terminal import console, parse, progress
-from symgen.experiments import ACEExperiment, evaluate_run, open_run
+from symgen.experiments import ACEExperiment, RecordingExperiment, evaluate_run, open_run
 
 __all__ = ["evaluate"]
 
@@ -29,7 +29,7 @@ class _Evaluate:
     record: Path | None = None
     """Also write the record to this file, for example results/NAME.json."""
     root: Path | None = None
-    """Folder of the image files, if it has moved."""
+    """Folder of the image files, or recordings, if they have moved."""
     device: str = "cpu"
     """Where to compute: cpu, cuda."""
 
@@ -59,6 +59,12 @@ def evaluate(words: Sequence[str]) -> None:
         _fill_topographic(table, measured)
         counted = f"{measured['sequences']:,} sequences, {measured['samples']} importance samples"
     console.print(table)
+    if isinstance(run.experiment, RecordingExperiment):
+        console.print(
+            "Roll prediction assumes steady motion that comes round: one step of it per frame and "
+            "unit. Recordings that stop, turn or run on are predicted as if they did not.",
+            soft_wrap=True,
+        )
     console.print(f"{counted}; all numbers: {run.folder / 'summary.json'}", soft_wrap=True)
 
 
@@ -117,13 +123,16 @@ def _fill_topographic(table: Table, measured: dict[str, Any]) -> None:
             f"{measured['e_eq_centred']:.0f}",
             f"{measured['e_eq_centred_percent_of_chance']:.1f} % of chance",
         )
-    for factor, values in measured["capcorr"].items():
-        value, circular = (
+    for factor, values in measured.get("capcorr", {}).items():
+        value, circular, chance = (
             "undefined" if values[key] is None else f"{values[key]:.2f}"
-            for key in ("value", "circular")
+            for key in ("value", "circular", "chance")
         )
-        beside = f"chance {values['chance']:.2f}; circular {circular}"
-        table.add_row(f"CapCorr {factor}", value, beside)
+        table.add_row(f"CapCorr {factor}", value, f"chance {chance}; circular {circular}")
+    for factor, values in measured.get("axes", {}).items():
+        axes = ", ".join(str(axis) for axis in values["assigned"])
+        name = f"rolls along the axis of {factor}"
+        table.add_row(name, f"{values['mean']:.2f}", f"chance 0; axis of each capsule {axes}")
     for place, errors in measured.get("roll_prediction", {}).items():
         if errors["nll"] is None:  # no frame lies outside a full window
             continue

@@ -10,14 +10,25 @@ from rich.table import Table
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes
 
-from symgen.cli._terminal import console, parse
+from symgen.cli._terminal import console, parse, sequence_titles
+from symgen.cli.inspecting import inspect
 from symgen.data import DistortedImages, Sequences, SequenceSource
-from symgen.experiments import PRESETS, AnyExperiment, DataConfig, Experiment, ImageConfig, preset
+from symgen.data.recordings import DEFAULT_LENGTH
+from symgen.experiments import (
+    PRESETS,
+    ACEExperiment,
+    AnyExperiment,
+    DataConfig,
+    ImageConfig,
+    RecordingConfig,
+    RecordingExperiment,
+    preset,
+)
 from symgen.figures import contact_sheet
 
 __all__ = ["data", "presets"]
 
-DataT = TypeVar("DataT", bound=DataConfig | ImageConfig)
+DataT = TypeVar("DataT", bound=DataConfig | ImageConfig | RecordingConfig)
 
 
 @dataclass(frozen=True)
@@ -51,14 +62,19 @@ def presets(words: Sequence[str]) -> None:
 
 def _frames(experiment: AnyExperiment) -> int:
     """Return the images in an item of training, without opening the data."""
-    if not isinstance(experiment, Experiment) or experiment.data.mode == "still":
+    if isinstance(experiment, RecordingExperiment):
+        return experiment.data.length or DEFAULT_LENGTH
+    if isinstance(experiment, ACEExperiment) or experiment.data.mode == "still":
         return 1
     return 15 if experiment.data.scene == "sprites" else 18
 
 
 def data(words: Sequence[str]) -> None:
     """Draw training sequences, or training images by class."""
-    chosen: DataConfig | ImageConfig = DataConfig()
+    if words and words[0] == "inspect":
+        inspect(words[1:])
+        return
+    chosen: DataConfig | ImageConfig | RecordingConfig = DataConfig()
     if words and not words[0].startswith("-"):
         chosen, words = preset(words[0]).data, words[1:]
     still = isinstance(chosen, ImageConfig)
@@ -74,7 +90,7 @@ def data(words: Sequence[str]) -> None:
         frames, titles = _sequences(source, options.examples, options.seed)
         factors = zip(source.factor_names, source.factor_sizes, strict=True)
         about = f"{len(source):,} items; sequences of {source.frames} frames; factors: "
-        about += ", ".join(f"{name} ({size} values)" for name, size in factors)
+        about += ", ".join(f"{name} ({size} values)" for name, size in factors) or "none"
     sheet = contact_sheet(frames, titles, options.out)
     channels, height, width = source.image_shape
     console.print(
@@ -87,8 +103,7 @@ def data(words: Sequence[str]) -> None:
 
 def _sequences(source: SequenceSource, count: int, seed: int) -> tuple[Tensor, list[str]]:
     batch = Sequences(source, count, seed=seed).batch(0)
-    names = (*source.factor_names, "combined")  # moved is -1 where several move together
-    return batch.frames, [names[int(index)] for index in batch.moved]
+    return batch.frames, sequence_titles(source, batch.moved)
 
 
 def _by_class(source: DistortedImages, count: int, seed: int) -> tuple[Tensor, list[str]]:

@@ -36,7 +36,7 @@ class _Resume:
     resume: Path
     """Run folder."""
     root: Path | None = None
-    """Folder of the image files, if it has moved."""
+    """Folder of the image files, or recordings, if they have moved."""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     """Where to compute: cpu, cuda. It must be the kind of device of the run."""
 

@@ -6,6 +6,7 @@ from symgen.data.distorted import DistortedImages, Distortion, ImageBatch
 from symgen.data.dsprites_sequences import MovingSprites
 from symgen.data.images import Images, paper_split, read_idx, require_unit_range
 from symgen.data.loading import load
+from symgen.data.recordings import Recordings, open
 from symgen.data.sequences import SequenceBatch, Sequences, SequenceSource
 from symgen.data.transforming_digits import TransformingDigits
 
@@ -17,6 +18,7 @@ __all__ = [
     "ImageBatch",
     "Images",
     "MovingSprites",
+    "Recordings",
     "SequenceBatch",
     "SequenceSource",
     "Sequences",
@@ -25,6 +27,7 @@ __all__ = [
     "cifar10",
     "dsprites",
     "load",
+    "open",
     "paper_split",
     "read_idx",
     "require_unit_range",

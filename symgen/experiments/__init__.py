@@ -2,8 +2,14 @@
 
 from symgen.experiments.ace import ACEConfig, ACEExperiment, ImageConfig
 from symgen.experiments.evaluation import evaluate
-from symgen.experiments.experiment import DataConfig, Experiment, ModelConfig
+from symgen.experiments.experiment import (
+    DataConfig,
+    Experiment,
+    ModelConfig,
+    SequenceExperiment,
+)
 from symgen.experiments.presets import PRESETS, preset
+from symgen.experiments.recordings import RecordingConfig, RecordingExperiment, RecordingModel
 from symgen.experiments.runs import OpenRun, evaluate_run, hardware, open_run, start_run
 from symgen.experiments.serialisation import AnyExperiment, from_json, to_json
 
@@ -17,6 +23,10 @@ __all__ = [
     "ModelConfig",
     "OpenRun",
     "PRESETS",
+    "RecordingConfig",
+    "RecordingExperiment",
+    "RecordingModel",
+    "SequenceExperiment",
     "evaluate",
     "evaluate_run",
     "from_json",

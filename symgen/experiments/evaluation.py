@@ -60,7 +60,9 @@ def evaluate(
 
     Returns:
         Numbers by name; likelihoods in nats per frame; None where a number is not defined, such
-        as the prediction of frames outside a window of all frames.
+        as the prediction of frames outside a window of all frames. No CapCorr of sequences whose
+        factors are not known. Models whose windows differ are compared by
+        `roll_prediction_by_frame`, at the frames that none of them sees.
 
     Example:
         >>> from symgen import TVAE
@@ -84,6 +86,7 @@ def evaluate(
     reading: dict[str, Any] = {"speed": model.speed, "boundary": model.topography.capsule_boundary}
     several_axes = isinstance(model.topography, AxesTopography)
     values: dict[str, list[Tensor]] = {}
+    by_frame: dict[str, list[Tensor]] = {"nll": [], "squared_error": []}
     readings: list[RollReadings] = []
 
     def note(**measured: Tensor) -> None:
@@ -114,7 +117,8 @@ def evaluate(
             roll: dict[str, Any] = reading
             if assignment is None:
                 rolling, parts = t, [(slice(None), 0)]
-                readings.append(observed_and_true(t, factors, moved, canonical, **reading))
+                if data.source.factor_names:
+                    readings.append(observed_and_true(t, factors, moved, canonical, **reading))
             else:
                 parts, roll = assignment.parts(moved), {"speed": 0}
                 rolling = assignment.unrolled(model, t, moved)
@@ -124,6 +128,8 @@ def evaluate(
             )
             for chosen, axis in parts if model.topography.frames > 1 else ():
                 prediction = roll_prediction(model, x[chosen], mean_image.to(device), axis=axis)
+                for name, errors in by_frame.items():
+                    errors.append(getattr(prediction, name).double().cpu())
                 for place in ("inside", "outside"):
                     for name, error in getattr(prediction, place)().items():
                         note(**{f"{place}/{name}": error})
@@ -139,7 +145,7 @@ def evaluate(
         **{name: value for name, value in means.items() if "/" not in name},
     }
     if assignment is None:
-        result["capcorr"] = _capcorr(model, data, readings)
+        result["capcorr"] = _capcorr(model, data, readings) if readings else {}
     else:
         result["axes"] = assignment.described(data.source.factor_names)
     if model.topography.frames > 1:
@@ -157,6 +163,9 @@ def evaluate(
                 if name.startswith(place)
             }
             for place in ("inside", "outside")
+        }
+        result["roll_prediction_by_frame"] = {
+            name: torch.cat(errors).mean(0).tolist() for name, errors in by_frame.items()
         }
     return result
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ from symgen.latents import AxesTopography, Topography
 from symgen.models import TVAE, VAE, BubbleVAE, TopographicVAE
 from symgen.training import Training
 
-__all__ = ["DataConfig", "Experiment", "ModelConfig"]
+__all__ = ["DataConfig", "Experiment", "ModelConfig", "SequenceExperiment"]
 
 
 Mode = Literal["single", "rotation+hue", "perspective+hue", "growth", "position", "still"]
@@ -145,15 +145,25 @@ class DataConfig:
         return self.mode if self.test_mode is None else self.test_mode
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """A Topographic VAE trained on sequences."""
+class SequenceConfig(Protocol):
+    """Which sequences to train on, and which are held out."""
 
-    family: ClassVar[str] = "topographic"
+    @property
+    def canonical(self) -> int:
+        """Value of the moving factor that every test sequence shows, the reference of CapCorr."""
+        ...
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    training: Training = field(default_factory=Training)
+    def source(self, train: bool, device: str = "cpu") -> SequenceSource:
+        """Open the training sequences or those held out for the test; a device makes them."""
+        ...
+
+
+class SequenceExperiment:
+    """What experiments with a Topographic VAE share, whatever their sequences come from."""
+
+    model: ModelConfig
+    data: SequenceConfig
+    training: Training
 
     def build(self, device: str = "cpu") -> tuple[TopographicVAE, Sequences]:
         """Make the untrained model and its training sequences on a device.
@@ -179,7 +189,8 @@ class Experiment:
 
     def mean_image(self, sequences: int = 2000) -> Float[Tensor, "channels height width"]:
         """Average training frames, a baseline of predictions."""
-        data = Sequences(self.data.source(train=True), batch_size=50, seed=self.training.seed)
+        source = self.data.source(train=True)
+        data = Sequences(source, min(50, len(source)), seed=self.training.seed)
         batches = math.ceil(min(sequences, len(data.source)) / data.batch_size)
         means = [data.batch(step).frames.mean((0, 1)) for step in range(batches)]
         return torch.stack(means).mean(0)
@@ -204,3 +215,14 @@ class Experiment:
             observe=observe,
             canonical=self.data.canonical,
         )
+
+
+@dataclass(frozen=True)
+class Experiment(SequenceExperiment):
+    """A Topographic VAE trained on sequences."""
+
+    family: ClassVar[str] = "topographic"
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: Training = field(default_factory=Training)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from symgen.experiments.recordings import RecordingExperiment
 from symgen.experiments.serialisation import AnyExperiment, from_json, to_json
 from symgen.models import Pretrained
 from symgen.training import Progress, Run, fit, read_records, resolved_precision
@@ -102,7 +103,7 @@ def open_run(folder: Path, root: Path | None = None) -> OpenRun:
 
     Args:
         folder: what `start_run` wrote.
-        root: where to look for image files, if not where the run did.
+        root: where to look for image files or recordings, if not where the run did.
 
     Raises:
         FileNotFoundError: if the folder is not there or holds no run.
@@ -118,7 +119,8 @@ def open_run(folder: Path, root: Path | None = None) -> OpenRun:
         described = json.loads(path.read_text())
         experiment = from_json(described["experiment"])
         if root is not None:
-            experiment = replace(experiment, data=replace(experiment.data, root=root))
+            place = "data" if isinstance(experiment, RecordingExperiment) else "root"
+            experiment = replace(experiment, data=replace(experiment.data, **{place: root}))
         return OpenRun(folder, described["name"], experiment)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged or of another version: {error}") from error

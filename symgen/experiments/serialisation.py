@@ -2,15 +2,16 @@
 
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from symgen.experiments.ace import ACEExperiment
 from symgen.experiments.experiment import Experiment
+from symgen.experiments.recordings import RecordingExperiment
 
 __all__ = ["AnyExperiment", "from_json", "to_json"]
 
-AnyExperiment = Experiment | ACEExperiment
-_FAMILIES: dict[str, type] = {kind.family: kind for kind in (Experiment, ACEExperiment)}
+AnyExperiment = Experiment | RecordingExperiment | ACEExperiment
+_FAMILIES: dict[str, type] = {kind.family: kind for kind in get_args(AnyExperiment)}
 
 
 def to_json(experiment: AnyExperiment) -> dict[str, Any]:
@@ -21,8 +22,8 @@ def to_json(experiment: AnyExperiment) -> dict[str, Any]:
         True
     """
     values = asdict(experiment)
-    root = values["data"]["root"]
-    values["data"]["root"] = None if root is None else str(root)
+    for name, value in values["data"].items():
+        values["data"][name] = str(value) if isinstance(value, Path) else value
     return {"family": experiment.family, **values}
 
 
@@ -52,7 +53,7 @@ def _read(kind: type, values: Any, where: str) -> Any:
     for name, value in values.items():
         if is_dataclass(hints[name]):
             value = _read(hints[name], value, f"{where}.{name}")
-        elif name == "root" and value is not None:
+        elif Path in get_args(hints[name]) and value is not None:
             value = Path(value)
         elif isinstance(value, list):
             value = tuple(value)

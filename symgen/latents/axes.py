@@ -63,7 +63,6 @@ class AxesTopography:
     causal: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
         if len(self.shape) < 2 or min(self.shape) < 1 or self.window < 1:
             raise ValueError(
                 f"shape={self.shape}, window={self.window}: give the units along at least two "

@@ -1,5 +1,7 @@
 """Neighbourhoods given by their weights, which may be learned."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -77,10 +79,10 @@ def moving_kernel(
 
 
 def kernel_speed(kernel: Float[Tensor, "offsets D"], first: int) -> Float[Tensor, ""]:
-    """Read off the roll speed along which most of a kernel lies, to half a unit per frame.
+    """Read off the roll speed along which a kernel lies, to half a unit per frame.
 
     The speed s, among those from -D/2 to D/2, with the greatest `sum_(δ ≠ 0) sum_o A[δ, o]
-    hat(o - s δ)`.
+    cos 2π(o - s δ)/D`: the middle of the kernel, however wide it is.
 
     Example:
         >>> speed = torch.tensor([2.0])
@@ -89,9 +91,9 @@ def kernel_speed(kernel: Float[Tensor, "offsets D"], first: int) -> Float[Tensor
         tensor(2.)
     """
     count, units = kernel.shape
-    speeds = torch.arange(1 - units, units + 1, device=kernel.device) / 2
-    in_time = (torch.arange(count, device=kernel.device) != -first).to(kernel.dtype)
-    one = in_time.new_ones(1)
-    lines = moving_kernel(speeds.to(kernel.dtype), in_time, one, first, units)
-    best = (lines * kernel).sum((-2, -1)).argmax(0, keepdim=True)
-    return speeds.to(kernel.dtype).gather(0, best)[0]
+    speeds = torch.arange(1 - units, units + 1, device=kernel.device, dtype=kernel.dtype) / 2
+    delta = torch.arange(count, device=kernel.device) + first
+    offset = torch.arange(units, device=kernel.device)
+    angle = 2 * math.pi / units * (offset - speeds[:, None, None] * delta[:, None])
+    score = (kernel * angle.cos() * (delta != 0)[:, None]).sum((-2, -1))
+    return speeds.gather(0, score.argmax(0, keepdim=True))[0]

@@ -50,7 +50,9 @@ def axis_correlation(
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"))
     if math.prod(shape) != t.shape[-1]:
         raise ValueError(f"shape={shape} does not have the {t.shape[-1]} units of t")
-    rolls = observed_rolls(t[:, :1], t[:, 1:], shape).flatten(0, 1)  # (M, C, axes)
+    rolls = observed_rolls(t[:, :1].expand_as(t)[:, 1:], t[:, 1:], shape).flatten(
+        0, 1
+    )  # (M, C, axes)
     steps = (factors[:, 1:] - factors[:, :1]).flatten(0, 1)  # (M, F)
     turns = rolls * period / torch.tensor(shape, device=t.device)
     table = t.new_zeros(steps.shape[1], t.shape[2], len(shape))

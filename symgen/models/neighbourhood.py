@@ -28,8 +28,8 @@ class LearnedNeighbourhood(nn.Module):
 
     * "kernel": the weights A of all offsets in time and units, the same for all capsules,
       `A = n softplus(a) / sum softplus(a)` with a sharp softplus. Their sum n stays that of the
-      topography, since a
-      factor of W only scales t. At the start a tenth of it is spread evenly over the offsets.
+      topography, since a factor of W only scales t. At the start a tenth of it is spread evenly
+      over the offsets.
     * "speed": the neighbourhoods stay as they are but for the roll speed, which every capsule has
       for itself: a trained number of turns per frame, D times as many units.
 

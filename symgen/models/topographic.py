@@ -91,8 +91,11 @@ class TopographicVAE(Pretrained):
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
         if isinstance(topography, Mapping):
-            kind = AxesTopography if "shape" in topography else Topography
-            topography = kind(**topography)
+            if "shape" in topography:
+                shape = tuple(topography["shape"])  # a list in JSON
+                topography = AxesTopography(**{**topography, "shape": shape})
+            else:
+                topography = Topography(**topography)
         self.topography = topography
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
@@ -173,7 +176,8 @@ class TopographicVAE(Pretrained):
         """Read the posteriors of z and u off the outputs of the encoder."""
         gaussians = []
         for output in outputs:
-            mean, log_variance = output.float().unflatten(-1, (2, *self._unit_shape)).unbind(-3)
+            full = output.to(torch.promote_types(output.dtype, torch.float32))
+            mean, log_variance = full.unflatten(-1, (2, *self._unit_shape)).unbind(-3)
             gaussians.append(Gaussian(mean, log_variance))
         return Posterior(gaussians[0], gaussians[1] if len(gaussians) == 2 else None)
 
@@ -216,7 +220,7 @@ class TopographicVAE(Pretrained):
     @torch.no_grad()
     def log_weights(
         self, x: Float[Tensor, "B S channels height width"], samples: int
-    ) -> Float[Tensor, "K B S"]:
+    ) -> Float[Tensor, "K B targets"]:
         """Draw the log importance weights of every frame.
 
         `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
@@ -225,6 +229,9 @@ class TopographicVAE(Pretrained):
         Args:
             x: sequences of images in [0, 1].
             samples: number of samples, K.
+
+        Returns:
+            log w of every frame, or of those that have one `ahead`.
         """
         posterior = self.encode(x)
         z = posterior.z.sample(samples)

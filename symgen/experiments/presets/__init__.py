@@ -1,6 +1,6 @@
 """Presets: every experiment that has a name, one module per item of the papers."""
 
-from symgen.experiments.presets import ace, extensions, mnist, sprites, torus
+from symgen.experiments.presets import ace, extensions, mnist, recordings, sprites, torus
 from symgen.experiments.serialisation import AnyExperiment
 from symgen.training.optimisation import nearest
 
@@ -11,6 +11,7 @@ PRESETS: dict[str, tuple[str, AnyExperiment]] = {
     **dict(sorted(mnist.PRESETS.items())),
     **torus.PRESETS,
     **extensions.PRESETS,
+    **recordings.PRESETS,
     **ace.PRESETS,
 }
 """Description and experiment by name."""

@@ -14,7 +14,7 @@ from symgen.training import Training
 __all__ = ["COMPARISONS", "PRESETS"]
 
 _TRAINING = Training(
-    sequences=16_000, batch_size=8, learning_rate=1e-3, warmup=800, schedule="cosine"
+    sequences=20_000, batch_size=8, learning_rate=1e-3, warmup=800, schedule="cosine"
 )
 _DIGITS = DataConfig(split_seed=2)
 _GROWTH = DataConfig(mode="growth", split_seed=2)

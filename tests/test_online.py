@@ -1,0 +1,122 @@
+"""Streams and predictions: one frame at a time, and what lies ahead."""
+
+import pytest
+import torch
+
+from symgen import TVAE, VAE, TopographicVAE
+from symgen.latents import AxesTopography
+from symgen.models import Stream
+
+SIZE = {"image_shape": (1, 6, 5), "capsules": 3, "units": 6, "frames": 5, "window": 4}
+CAUSAL = {"causal": True, "boundary": "zero"}
+MODELS = {
+    "plain": lambda: TVAE(**SIZE, **CAUSAL, neighbourhood=3),
+    "weight norm, channel bias": lambda: TVAE(
+        **SIZE, **CAUSAL, normalisation="weight", output_bias="channel", hidden=(9, 8, 7)
+    ),
+    "ends, half": lambda: TVAE(**SIZE, **CAUSAL, capsule_boundary="zero", shift=0.5),
+    "kernel": lambda: TVAE(**SIZE, **CAUSAL, learn="kernel"),
+    "speed": lambda: TVAE(**SIZE, **CAUSAL, learn="speed", shift=0.7),
+    "axes": lambda: TopographicVAE(
+        image_shape=(1, 6, 5), topography=AxesTopography(3, (2, 3), 5, 4, **CAUSAL)
+    ),
+}
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS.keys())
+def model(request):
+    return request.param().double()
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["step", "Stream"])
+@pytest.mark.parametrize("black", [0.0, 0.95], ids=["gray", "mostly black"])
+def test_step_by_step_equals_the_batch_beyond_the_length_of_training(model, streamed, black):
+    x = torch.rand(2, 13, 1, 6, 5).double()
+    x *= torch.rand_like(x) >= black
+    expected = model.latents(model.encode(x), sampled=False)
+    step = Stream(model).step if streamed else model.step
+    state, sizes = None, set()
+    for frame in range(x.shape[1]):
+        t, state = step(x[:, frame], state)
+        torch.testing.assert_close(t, expected[:, frame], rtol=1e-6, atol=1e-9)
+        sizes.add(tuple(state.shape))
+    assert sizes == {(2, 4, 3, 6)}  # the same memory for ever
+
+
+def test_a_step_leaves_the_state_it_was_given(model):
+    frame = torch.rand(1, 1, 6, 5).double()
+    _, state = model.step(frame)
+    kept = state.clone()
+    first, again = (model.step(frame, state)[0] for _ in range(2))
+    assert torch.equal(state, kept) and torch.equal(first, again)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Stream(TVAE(**SIZE)),
+        lambda: Stream(TVAE(**SIZE, causal=True)),
+        lambda: TVAE(**SIZE, boundary="zero").step(torch.rand(1, 1, 6, 5)),
+        lambda: TVAE(**SIZE, causal=True, ahead=1),
+    ],
+)
+def test_who_sees_the_future_cannot_follow_or_predict(make):
+    with pytest.raises(ValueError, match="sees the future"):
+        make()
+
+
+def test_a_stream_refuses_what_is_no_image():
+    with pytest.raises(ValueError, match="reaches"):
+        Stream(MODELS["plain"]()).step(torch.full((1, 1, 6, 5), 255.0))
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_prediction_is_scored_on_the_frames_ahead_alone(ahead):
+    model = TVAE(**SIZE, **CAUSAL, ahead=ahead)
+    x = torch.rand(2, 5, 1, 6, 5)
+    torch.manual_seed(1)
+    elbo = model.elbo(x)
+    torch.manual_seed(1)
+    posterior = model.encode(x)
+    t = model.latents(posterior)
+    for frame in range(5 - ahead):
+        image = model.decode(model.act(t[:, frame], ahead))
+        torch.testing.assert_close(elbo.nll[:, frame], -image.log_prob(x[:, frame + ahead]))
+    kl = posterior.z.kl().sum((-2, -1))
+    torch.testing.assert_close(elbo.kl_z, kl[:, : 5 - ahead])
+    assert elbo.nll.shape == elbo.kl_u.shape == (2, 5 - ahead)
+    assert model.log_weights(x, 3).shape == (3, 2, 5 - ahead)
+
+
+def test_the_prediction_of_a_frame_does_not_see_it():
+    model = TVAE(**SIZE, **CAUSAL, ahead=1, standardise=True)
+    x = torch.rand(1, 5, 1, 6, 5, requires_grad=True)
+    t = model.latents(model.encode(x))
+    model.decode(model.act(t[:, 2], 1)).mean.sum().backward()
+    assert x.grad is not None
+    seen = x.grad.flatten(2).abs().sum((0, 2)) > 0
+    assert seen.tolist() == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("ahead", [-1, 5])
+def test_there_must_be_a_frame_ahead(ahead):
+    with pytest.raises(ValueError, match=f"ahead={ahead}: choose 0 to 4 frames"):
+        TVAE(**SIZE, **CAUSAL, ahead=ahead)
+
+
+def test_capsules_with_ends_are_filled_with_padding_variables():
+    model = TVAE(**SIZE, capsule_boundary="zero", mu=-6.0)
+    t = torch.randn(2, 3, 6)
+    rolled = model.act(t, 2)
+    torch.testing.assert_close(rolled[..., 2:], t[..., :-2])
+    torch.testing.assert_close(rolled[..., :2], torch.full((2, 3, 2), 6 / 4**0.5))
+
+
+def test_a_closed_sequence_keeps_its_length_and_an_open_one_does_not():
+    long = torch.rand(1, 8, 1, 6, 5)
+    with pytest.raises(ValueError, match=r"= \(B, 5, 1, 6, 5\)"):
+        TVAE(**SIZE).encode(long)
+    assert TVAE(**SIZE, **CAUSAL).elbo(long).nll.shape == (1, 8)
+    size = {name: value for name, value in SIZE.items() if name != "window"}
+    with pytest.raises(ValueError, match="does not fit the model"):
+        VAE(**size).encode(long)

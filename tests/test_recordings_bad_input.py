@@ -1,0 +1,221 @@
+"""What cannot be recordings: one clear error each, and how broken ones are left out."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from recording_helpers import films, write_frames, write_video, write_videos
+
+from symgen import data
+
+
+def saved(path, array):
+    np.save(path, array)
+    return path
+
+
+def refused(given, message, **options):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data.open(given, **options)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((3, 4, 4), np.uint8), "has shape (3, 4, 4): give images (n, S, height, width)"),
+        (np.zeros((3, 4, 8, 8, 3), np.uint8), "8 channels: give 1 or 3 channels before"),
+        (np.zeros((3, 4, 4, 4), np.int64), "holds int64: give bytes (uint8), or floats"),
+        (np.zeros((3, 1, 4, 4), np.uint8), "sequences of 1 frame: a sequence needs two"),
+        (np.zeros((0, 3, 4, 4), np.uint8), "has shape (0, 3, 4, 4)"),
+        (np.asfortranarray(np.zeros((3, 4, 5, 6), np.uint8)), "is in Fortran order"),
+        (np.full((3, 4, 5, 6), 2.0), "films.npy[0], frame 0: pixels reach from 2 to 2"),
+        (np.full((3, 4, 5, 6), np.nan), "films.npy[0], frame 0: NaN among the pixels"),
+        (np.array([None]), "cannot be read as an array"),
+    ],
+)
+def test_arrays_that_hold_no_films(array, message, tmp_path):
+    path = tmp_path / "films.npy"
+    np.save(path, array, allow_pickle=True)
+    refused(path, message)
+    refused(path, str(path))
+
+
+def test_the_bad_frame_of_an_array_is_named_or_its_sequence_skipped(tmp_path):
+    array = np.random.default_rng(0).random((6, 5, 1, 4, 4)).astype(np.float32)
+    array[3, 2, 0, 1, 1] = np.nan
+    path = saved(tmp_path / "films.npy", array)
+    refused(path, f"{path}[3], frame 2: NaN among the pixels")
+    source = data.open(path, "all", skip_broken=True)
+    assert [entry.name for entry in source.skipped] == [f"{path}[3]"]
+    rest = source.make(torch.arange(len(source)), torch.Generator()).frames
+    assert rest.equal(torch.from_numpy(np.delete(array, 3, axis=0)))
+
+
+def test_damaged_and_ambiguous_array_files(tmp_path):
+    path = saved(tmp_path / "films.npy", films())
+    path.write_bytes(path.read_bytes()[:5000])
+    refused(path, f"{path} cannot be read as an array")
+    two = tmp_path / "two.npz"
+    np.savez(two, a=films(), b=films())
+    refused(two, f"{two} has 2 arrays (a, b): save one")
+    two.write_bytes(two.read_bytes()[:5000])
+    refused(two, f"{two} cannot be read as an array")
+
+
+def test_paths_that_hold_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere is not there"):
+        data.open(tmp_path / "nowhere")
+    refused(tmp_path, f"{tmp_path} has 0 folders, 0 PNG or JPEG images and 0 videos")
+    (tmp_path / "notes.txt").write_text("")
+    refused(tmp_path / "notes.txt", "notes.txt is nothing that is known")
+    refused([], "there is no recording at all")
+
+
+@pytest.mark.parametrize(
+    "kind", ["size", "channels", "empty", "unreadable", "truncated", "one", "deep"]
+)
+def test_a_broken_folder_is_named_or_skipped_and_listed(kind, tmp_path):
+    folder = write_frames(tmp_path / "set", films()[:5])
+    frame = folder / "film 2" / "7.png"
+    if kind == "size":
+        Image.new("RGB", (16, 17)).save(frame)
+        message = f"{frame.parent}, frame 7 is 3 × 17 × 16 uint8 but those before it are 3 × 16"
+    elif kind == "channels":
+        Image.new("L", (16, 16)).save(frame)
+        message = f"{frame.parent}, frame 7 is 1 × 16 × 16 uint8"
+    elif kind == "deep":
+        Image.new("I;16", (16, 16)).save(frame)
+        message = f"{frame} has more than 8 bits a pixel"
+    elif kind == "unreadable":
+        frame.write_text("no image")
+        message = f"{frame} cannot be read as an image"
+    elif kind == "truncated":
+        frame.write_bytes(frame.read_bytes()[:-200])
+        message = f"{frame} cannot be read as an image"
+    else:
+        for file in sorted(frame.parent.iterdir())[kind == "one" :]:
+            file.unlink()
+        message = f"{frame.parent} has "
+        message += "1 frame: a sequence needs" if kind == "one" else "no PNG or JPEG image"
+    refused(folder, message)
+    source = data.open(folder, "all", skip_broken=True)
+    ((name, reason),) = source.skipped
+    assert name == str(frame.parent) and message in reason
+    kept = torch.from_numpy(np.delete(films()[:5], 2, axis=0)).float() / 255
+    assert source.make(torch.arange(4), torch.Generator()).frames.equal(kept)
+
+
+def test_size_and_gray_mend_what_differs(tmp_path):
+    folder = write_frames(tmp_path / "set", films()[:3])
+    for number in range(12):
+        Image.new("L", (20, 24)).save(folder / "film 1" / f"{number}.png")
+    assert data.open(folder, "all", size=(8, 8), gray=True).image_shape == (1, 8, 8)
+
+
+def test_a_first_recording_that_is_broken_does_not_set_the_measure(tmp_path):
+    folder = write_frames(tmp_path / "set", films()[:3])
+    Image.new("L", (4, 4)).save(folder / "film 0" / "0.png")  # all others of its frames differ
+    source = data.open(folder, "all", skip_broken=True)
+    assert source.image_shape == (3, 16, 16) and len(source.skipped) == 1
+    for number in (1, 2):
+        (folder / f"film {number}" / "0.png").write_text("no image")
+    refused(folder, "all 3 recordings are broken; the first: ", skip_broken=True)
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "truncated", "no video"])
+def test_a_broken_video_is_named_or_skipped_and_listed(kind, tmp_path):
+    folder = write_videos(tmp_path / "videos", films()[:4])
+    video = folder / "film 1.mp4"
+    message = f"{video} cannot be decoded as a video"
+    if kind == "unreadable":
+        video.write_bytes(b"no video" * 100)
+    elif kind == "truncated":
+        long = write_video(folder / "film 1.mkv", np.concatenate(films()))
+        video.unlink()
+        video, raw = long, long.read_bytes()
+        video.write_bytes(raw[: len(raw) // 2])
+        message = f"{video} is truncated: it announces 4.80 s of video and ends after 2"
+    else:
+        import av
+
+        with av.open(video, "w") as container:
+            stream = container.add_stream("aac", rate=8000)
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 4000), np.float32), "fltp", "mono")
+            silence.rate = 8000
+            container.mux(stream.encode(silence))  # pyright: ignore
+            container.mux(stream.encode(None))  # pyright: ignore
+        message = f"{video} has no video stream"
+    refused(folder, message)
+    source = data.open(folder, "all", skip_broken=True)
+    ((name, reason),) = source.skipped
+    assert name == str(video) and message in reason and len(source) == 3
+
+
+def test_videos_without_pyav_say_how_to_install_it(tmp_path, monkeypatch):
+    folder = write_videos(tmp_path / "videos", films()[:1])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=re.escape("pip install 'symgen[video]'")):
+        data.open(folder, skip_broken=True)
+
+
+def test_rates_that_do_not_fit(tmp_path):
+    video = write_video(tmp_path / "film.mp4", films()[0], rate=25)
+    refused(video, f"rate=30 but {video} has 25 frames per second", rate=30.0)
+    frames = write_frames(tmp_path / "set", films()[:1])
+    refused(frames, "has no frames per second, only videos have; take every k-th", rate=10.0)
+    refused(saved(tmp_path / "a.npy", films()), "an array, has no frames per second", rate=10.0)
+
+
+def test_recordings_shorter_than_a_clip_are_named_or_skipped():
+    recordings = [torch.rand(length, 1, 4, 4) for length in (20, 9, 20, 11, 20)]
+    message = "a clip covers 12 frames, but shorter are item 1 (9 frames), item 3 (11 frames)"
+    refused(recordings, message, length=12)
+    source = data.open(recordings, "all", length=12, skip_broken=True)
+    assert len(source) == 3
+    assert [entry.name for entry in source.skipped] == ["item 1", "item 3"]
+    refused(recordings, "item 1 has 9 frames, too few for clips of two frames", every=10)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 1}, "length=1: give 2 or more"),
+        ({"stride": 0}, "stride=0: give 1 or more"),
+        ({"every": 0}, "every=0: give 1 or more"),
+        ({"size": (0, 8)}, "size=(0, 8)"),
+        ({"test": 1.0}, "validation=0.1, test=1.0: give shares"),
+        ({"validation": -0.1}, "validation=-0.1"),
+        ({"validation": 0.7, "test": 0.29}, "leave none of 5 recordings to train on"),
+        ({"split": "test", "test": 0.0}, "the split 'test' is empty"),
+    ],
+)
+def test_options_that_do_not_fit(options, message):
+    refused([torch.rand(9, 1, 4, 4) for _ in range(5)], message, **options)
+
+
+def test_one_recording_too_short_for_parts_in_time_is_refused():
+    refused([torch.rand(30, 1, 4, 4)], "1 recording for 3 splits: each is divided", length=8)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("text", "item 1 is a str: give tensors"),
+        (torch.zeros(3, 4), "item 1 has shape (3, 4)"),
+        (torch.zeros(3, 1, 4, 4, dtype=torch.int64), "item 1 holds int64"),
+        (torch.full((3, 1, 4, 4), 255.0), "item 1, frame 0: pixels reach from 255 to 255"),
+        (torch.zeros(3, 1, 4, 5), "item 1, frame 0 is 1 × 4 × 5 float32 but those before"),
+        (torch.zeros(1, 1, 4, 4), "item 1 has 1 frame: a sequence needs two or more"),
+    ],
+)
+def test_tensors_that_are_no_recordings(item, message):
+    refused([torch.rand(3, 1, 4, 4), item], message)
+
+
+def test_there_is_no_item_beyond_the_last():
+    source = data.open([torch.rand(9, 1, 4, 4)] * 4, "all")
+    with pytest.raises(ValueError, match=r"no item 4: .* has items 0 to 3"):
+        source.make(torch.tensor([4]), torch.Generator())

@@ -35,8 +35,8 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
       time has a zero boundary. The decoder turns `t` (B, C, D) into the mean images.
     * Of ACE the encoder turns `x` (B, channels, height, width) into a dictionary of the classes'
       `probabilities`, the most probable class `y`, its style's mean `z`, and the pose: `affine`
-      and, if the model reads one, `colour`. The decoder takes the last four by these names and
-      returns the mean images.
+      and, if the model reads one, `colour`. The decoder takes z, y, affine and, if there is one,
+      colour, in this order, and returns the mean images.
 
     Args:
         model: what to export; it is not changed.
@@ -150,7 +150,7 @@ def _export(program: nn.Module, inputs: Mapping[str, Tensor]) -> ExportedProgram
     program(**inputs)
     batch = Dim("batch")
     shapes = {name: {0: batch} for name in inputs}
-    return export(program, (), dict(inputs), dynamic_shapes=shapes)
+    return export(program, tuple(inputs.values()), dynamic_shapes=shapes)
 
 
 def _write(program: ExportedProgram, path: Path) -> Path:

@@ -36,13 +36,32 @@ def trained(tmp_path_factory):
 def test_help_names_every_command(capsys):
     assert main([]) == main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in ("presets", "data", "train", "evaluate", "traverse", "manifold", "control"):
+    for verb in (
+        "presets",
+        "data",
+        "train",
+        "evaluate",
+        "export",
+        "traverse",
+        "manifold",
+        "control",
+    ):
         assert f"symgen {verb}" in text
 
 
 @pytest.mark.parametrize(
     "verb",
-    ["presets", "train demo", "evaluate", "traverse", "manifold", "control", "data", "data demo"],
+    [
+        "presets",
+        "train demo",
+        "evaluate",
+        "export",
+        "traverse",
+        "manifold",
+        "control",
+        "data",
+        "data demo",
+    ],
 )
 def test_every_command_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as end:

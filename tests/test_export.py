@@ -98,4 +98,54 @@ def test_ace_programs_equal_the_model_at_every_batch_size(tmp_path, name):
         y = torch.arange(count) % model.classes
         pose = Pose(read["affine"], read.get("colour"))
         mean = model.decode(Code(read["z"], y, pose)).mean
-        torch.testing.assert_close(decode(read["z"], y, *[part for part in pose if part is not None]), mean, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(
+            decode(read["z"], y, *[part for part in pose if part is not None]),
+            mean,
+            rtol=1e-6,
+            atol=1e-6,
+        )
+
+
+def test_programs_need_torch_alone(tmp_path):
+    """Every operation in them is torch's own, so they load where symgen is not installed."""
+    x = {"vae": torch.rand(3, 4, 2, 6, 5), "ace": torch.rand(3, 1, 16, 16)}
+    export_model(VAE(**SIZE), tmp_path / "vae")
+    export_model(ace("groups"), tmp_path / "ace")
+    torch.save(x, tmp_path / "x.pt")
+    script = """
+import sys
+sys.modules["symgen"] = None  # importing it is an error
+import torch
+x = torch.load("x.pt")
+load = lambda name: torch.export.load(name).module()
+t = load("vae/encoder.pt2")(x["vae"])
+read = load("ace/encoder.pt2")(x["ace"])
+torch.save({"t": t, "image": load("vae/decoder.pt2")(t[:, 0]), "read": read,
+            "shown": load("ace/decoder.pt2")(read["z"], read["y"], read["affine"])}, "y.pt")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    y = torch.load(tmp_path / "y.pt")
+    encode, decode = (load(tmp_path / "vae" / f"{part}.pt2") for part in ("encoder", "decoder"))
+    torch.testing.assert_close(y["t"], encode(x["vae"]))
+    torch.testing.assert_close(y["image"], decode(y["t"][:, 0]))
+    encode, decode = (load(tmp_path / "ace" / f"{part}.pt2") for part in ("encoder", "decoder"))
+    torch.testing.assert_close(y["read"], encode(x["ace"]))
+    torch.testing.assert_close(y["shown"], decode(*(y["read"][k] for k in ("z", "y", "affine"))))
+
+
+def test_programs_are_portable_and_carry_their_own_weights_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("symgen.nets.linear._PREFERS_ONEDNN", True)  # as on AMD's processors
+    model = TVAE(**SIZE, window=3)
+    programs = [torch.export.load(path) for path in export_model(model, tmp_path)]
+    for program, own, other in zip(
+        programs, ("encoder", "decoder"), ("decoder", "encoder"), strict=True
+    ):
+        assert "mkldnn" not in str(program.graph)
+        names = list(program.state_dict)
+        assert any(f".{own}." in name for name in names)
+        assert not any(f".{other}." in name for name in names)
+
+
+def test_other_models_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Pretrained cannot be exported"):
+        export_model(Pretrained(), tmp_path)

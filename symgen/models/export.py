@@ -74,7 +74,10 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
         code.pop("probabilities")
     else:
         x = torch.zeros(_EXAMPLES, model.frames, *model.image_shape, device=device)
-        encoder, decoder = _Encoder(_without(model, "decoder")), _Decoder(_without(model, "encoder"))
+        encoder, decoder = (
+            _Encoder(_without(model, "decoder")),
+            _Decoder(_without(model, "encoder")),
+        )
         code = {"t": encoder(x)[:, 0]}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

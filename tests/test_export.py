@@ -8,7 +8,7 @@ import jaxtyping
 import pytest
 import torch
 
-from symgen import ACE, TVAE, VAE, TopographicVAE
+from symgen import ACE, TVAE, TopographicVAE
 from symgen.latents import AxesTopography
 from symgen.models import Code, Pose, Pretrained, export_model
 
@@ -54,10 +54,8 @@ ACES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def unchecked(monkeypatch):
-    """The check of annotations asks for the size of the batch, which would fix it."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+# The check of annotations asks for the size of the batch, which would fix it.
+UNCHECKED = (jaxtyping.config, "jaxtyping_disable", True)
 
 
 def ace(name):
@@ -69,32 +67,64 @@ def ace(name):
     return model
 
 
-def load(path):
-    return torch.export.load(path).module()
+SCRIPT = """
+import sys
+sys.modules["symgen"] = None  # importing it is an error
+import torch
+outputs = {}
+for name, batches in torch.load("inputs.pt").items():
+    encode, decode = (torch.export.load(f"{name}/{part}.pt2").module()
+                      for part in ("encoder", "decoder"))
+    for x in batches:
+        read = encode(x)
+        if isinstance(read, torch.Tensor):
+            code = [read[:, 0]]
+        else:
+            pose = [read[key] for key in ("affine", "colour") if key in read]
+            code = [read["z"], torch.arange(len(x)) % 4, *pose]
+        outputs.setdefault(name, []).append((read, decode(*code)))
+torch.save(outputs, "outputs.pt")
+"""
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    """Models, batches of 1, 2 and 5, and what the programs make of them without symgen."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("programs")
+    models = {name: make() for name, make in TOPOGRAPHIC.items()} | {k: ace(k) for k in ACES}
+    inputs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*UNCHECKED)
+        for name, model in models.items():
+            export_model(model, folder / name)
+            assert model.training
+            frames = (model.frames,) if name in TOPOGRAPHIC else ()
+            inputs[name] = [torch.rand(n, *frames, *model.image_shape) for n in (1, 2, 5)]
+    torch.save(inputs, folder / "inputs.pt")
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=folder)
+    outputs = torch.load(folder / "outputs.pt")
+    return {name: (models[name].eval(), inputs[name], outputs[name]) for name in models}
+
+
+def equal(given, expected):
+    torch.testing.assert_close(given, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", TOPOGRAPHIC)
-def test_topographic_programs_equal_the_model_at_every_batch_size(tmp_path, name):
-    model = TOPOGRAPHIC[name]()
-    encode, decode = map(load, export_model(model, tmp_path))
-    for count in (1, 2, 5):
-        x = torch.rand(count, model.frames, *model.image_shape)
-        t = model.latents(model.encode(x), sampled=False)
-        torch.testing.assert_close(encode(x), t, rtol=1e-6, atol=1e-6)
-        mean = model.decode(t[:, 0]).mean
-        torch.testing.assert_close(decode(t[:, 0]), mean, rtol=1e-6, atol=1e-6)
+def test_topographic_programs_equal_the_model_at_every_batch_size(computed, name):
+    model, inputs, outputs = computed[name]
+    for x, (t, image) in zip(inputs, outputs, strict=True):
+        expected = model.latents(model.encode(x), sampled=False)
+        equal(t, expected)
+        equal(image, model.decode(t[:, 0]).mean)
 
 
 @pytest.mark.parametrize("name", ACES)
-def test_ace_programs_equal_the_model_at_every_batch_size(tmp_path, name):
-    model = ace(name)
-    encode, decode = map(load, export_model(model, tmp_path))
-    assert model.training
-    model.eval()
-    for count in (1, 2, 5):
-        x = torch.rand(count, *model.image_shape)
+def test_ace_programs_equal_the_model_at_every_batch_size(computed, name):
+    model, inputs, outputs = computed[name]
+    for x, (read, image) in zip(inputs, outputs, strict=True):
         reading = model.encode(x)
-        read = encode(x)
         expected = {
             "probabilities": reading.log_omega.exp(),
             "z": reading.z.mean,
@@ -102,44 +132,10 @@ def test_ace_programs_equal_the_model_at_every_batch_size(tmp_path, name):
             "affine": reading.pose.affine,
             "colour": reading.pose.colour,
         }
-        expected = {key: value for key, value in expected.items() if value is not None}
-        torch.testing.assert_close(read, expected, rtol=1e-6, atol=1e-6)
-        y = torch.arange(count) % model.classes
+        equal(read, {key: value for key, value in expected.items() if value is not None})
         pose = Pose(read["affine"], read.get("colour"))
-        mean = model.decode(Code(read["z"], y, pose)).mean
-        torch.testing.assert_close(
-            decode(read["z"], y, *[part for part in pose if part is not None]),
-            mean,
-            rtol=1e-6,
-            atol=1e-6,
-        )
-
-
-def test_programs_need_torch_alone(tmp_path):
-    """Every operation in them is torch's own, so they load where symgen is not installed."""
-    x = {"vae": torch.rand(3, 4, 2, 6, 5), "ace": torch.rand(3, 1, 16, 16)}
-    export_model(VAE(**SIZE), tmp_path / "vae")
-    export_model(ace("groups"), tmp_path / "ace")
-    torch.save(x, tmp_path / "x.pt")
-    script = """
-import sys
-sys.modules["symgen"] = None  # importing it is an error
-import torch
-x = torch.load("x.pt")
-load = lambda name: torch.export.load(name).module()
-t = load("vae/encoder.pt2")(x["vae"])
-read = load("ace/encoder.pt2")(x["ace"])
-torch.save({"t": t, "image": load("vae/decoder.pt2")(t[:, 0]), "read": read,
-            "shown": load("ace/decoder.pt2")(read["z"], read["y"], read["affine"])}, "y.pt")
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
-    y = torch.load(tmp_path / "y.pt")
-    encode, decode = (load(tmp_path / "vae" / f"{part}.pt2") for part in ("encoder", "decoder"))
-    torch.testing.assert_close(y["t"], encode(x["vae"]))
-    torch.testing.assert_close(y["image"], decode(y["t"][:, 0]))
-    encode, decode = (load(tmp_path / "ace" / f"{part}.pt2") for part in ("encoder", "decoder"))
-    torch.testing.assert_close(y["read"], encode(x["ace"]))
-    torch.testing.assert_close(y["shown"], decode(*(y["read"][k] for k in ("z", "y", "affine"))))
+        y = torch.arange(len(x)) % model.classes  # whatever class was read
+        equal(image, model.decode(Code(read["z"], y, pose)).mean)
 
 
 @pytest.mark.skipif(

@@ -36,7 +36,16 @@ def trained(tmp_path_factory):
 def test_help_names_every_command(capsys):
     assert main([]) == main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in ("presets", "data", "train", "evaluate", "traverse", "manifold", "control"):
+    for verb in (
+        "presets",
+        "data",
+        "train",
+        "evaluate",
+        "export",
+        "traverse",
+        "manifold",
+        "control",
+    ):
         assert f"symgen {verb}" in text
 
 
@@ -46,6 +55,7 @@ def test_help_names_every_command(capsys):
         "presets",
         "train demo",
         "evaluate",
+        "export",
         "traverse",
         "manifold",
         "control",

@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-from rich.table import Table
 
-from symgen.cli.evaluating import _fill_topographic
 from symgen.data import MovingSprites, Sequences
-from symgen.experiments import DataConfig, Experiment, ModelConfig
+from symgen.experiments import DataConfig, Experiment, ModelConfig, measures
 from symgen.experiments.axes import AxisAssignment, assign_axes
 from symgen.experiments.evaluation import evaluate
 from symgen.latents import AxesTopography, roll
@@ -135,9 +133,7 @@ def test_evaluation_reports_the_axis_of_every_capsule():
     assert table.shape == (5, 2, 2) and (table[:3] == 0).all()
     for name in measured["axes"]:
         assert name in ("posX", "posY") and len(measured["axes"][name]["assigned"]) == 2
-    table = Table()
-    _fill_topographic(table, measured)
-    assert table.row_count == 8 + len(measured["axes"])
+    assert len(measures(Experiment(), measured)) == 8 + len(measured["axes"])
 
 
 def test_evaluation_reads_digits_that_grow_from_the_scale_that_all_show():
@@ -153,9 +149,7 @@ def test_evaluation_reads_digits_that_grow_from_the_scale_that_all_show():
     assert scale["sequences"] == 10  # every sequence has a reading
     assert scale["chance"] is None and scale["circular"] is None
     assert len(measured["roll_prediction_by_frame"]["nll"]) == 12
-    table = Table()
-    _fill_topographic(table, measured)
-    assert table.row_count == 9
+    assert len(measures(experiment, measured)) == 9
 
 
 def test_frames_are_unrolled_along_the_axis_of_their_factor():

@@ -8,6 +8,7 @@ from symgen.cli._terminal import console, errors
 from symgen.cli.controlling import control
 from symgen.cli.drawing import manifold, traverse
 from symgen.cli.evaluating import evaluate
+from symgen.cli.exporting import export
 from symgen.cli.looking import data, presets
 from symgen.cli.reproducing import reproduce
 from symgen.cli.starting import train
@@ -25,6 +26,7 @@ symgen: generative models whose latent space carries the symmetries of the data
   symgen train tvae --data PATH   train on your own recordings; bubble and vae take them, too
   symgen train --resume RUN       continue a run that was stopped
   symgen evaluate RUN             measure it on held-out data
+  symgen export RUN --out FOLDER  weights, model card and programs for others to use
 
 Topographic VAE, symmetries learned from sequences:
   symgen traverse RUN             draw capsule traversals (PNG and GIF), or the torus map
@@ -45,6 +47,7 @@ _VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "data": data,
     "train": train,
     "evaluate": evaluate,
+    "export": export,
     "traverse": traverse,
     "manifold": manifold,
     "control": control,

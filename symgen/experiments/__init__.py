@@ -8,6 +8,8 @@ from symgen.experiments.experiment import (
     ModelConfig,
     SequenceExperiment,
 )
+from symgen.experiments.measures import counted, measures
+from symgen.experiments.model_card import write_card
 from symgen.experiments.presets import PRESETS, preset
 from symgen.experiments.recordings import RecordingConfig, RecordingExperiment, RecordingModel
 from symgen.experiments.runs import OpenRun, evaluate_run, hardware, open_run, start_run
@@ -27,12 +29,15 @@ __all__ = [
     "RecordingExperiment",
     "RecordingModel",
     "SequenceExperiment",
+    "counted",
     "evaluate",
     "evaluate_run",
     "from_json",
     "hardware",
+    "measures",
     "open_run",
     "preset",
     "start_run",
     "to_json",
+    "write_card",
 ]

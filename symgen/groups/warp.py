@@ -89,7 +89,7 @@ def _read(
     outer, shared = (batch[:-1], batch[-1]) if merged else (batch, 1)
     images = images.squeeze(-4) if merged else images
     images = images.expand(*outer, -1, -1, -1).reshape(math.prod(outer), channels, height, width)
-    pose = pose.expand(*batch, -1, 3).reshape(len(images), shared, pose.shape[-2], 3)
+    pose = pose.expand(*batch, -1, 3).reshape(images.shape[0], shared, pose.shape[-2], 3)
     sampled = F.grid_sample(
         images,
         _sampling_grid(pose, height, width, centre).to(images.dtype),

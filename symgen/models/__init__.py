@@ -2,6 +2,7 @@
 
 from symgen.models.ace import ACE
 from symgen.models.elbo import Elbo, Posterior
+from symgen.models.export import export_model
 from symgen.models.likelihood import PixelBernoulli
 from symgen.models.online import Stream
 from symgen.models.pretrained import Pretrained
@@ -27,4 +28,5 @@ __all__ = [
     "TVAE",
     "TopographicVAE",
     "VAE",
+    "export_model",
 ]

@@ -363,7 +363,7 @@ class ACE(ClassNets):
 
     def _read_pose(self, x: Tensor, sampled: bool) -> tuple[Density | None, Tensor, Pose]:
         if self.pose is None:
-            h = self._identity(len(x))
+            h = self._identity(x.shape[0])
             return None, h, self._element(h)
         statistics = self.pose(x)
         h = statistics.sample() if sampled else statistics.mean
@@ -371,10 +371,12 @@ class ACE(ClassNets):
 
     def _element(self, h: Tensor) -> Pose:
         if self.pose is None:
-            return Pose(torch.eye(3, dtype=h.dtype, device=h.device).expand(len(h), 1, 3, 3), None)
+            return Pose(
+                torch.eye(3, dtype=h.dtype, device=h.device).expand(h.shape[0], 1, 3, 3), None
+            )
         return self.pose.element(h)
 
-    def _identity(self, count: int) -> Tensor:
+    def _identity(self, count: int | torch.SymInt) -> Tensor:
         like = next(self.parameters())
         return like.new_zeros(count, 0 if self.pose is None else len(self.pose.log_scale))
 

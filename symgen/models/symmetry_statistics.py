@@ -255,9 +255,9 @@ class SymmetryStatistics(nn.Module):
         split = generators.shape[-1] - _COLOUR * self.colour_pose
         maps, hues = generators[..., :split], generators[..., split:]
         if self.statistics == "centre":
-            maps = torch.cat([maps.new_zeros(len(maps), 4), maps], -1)
+            maps = torch.cat([maps.new_zeros(maps.shape[0], 4), maps], -1)
         if self.statistics is None:
-            matrix = torch.eye(3, dtype=h.dtype, device=h.device).expand(len(h), 1, 3, 3)
+            matrix = torch.eye(3, dtype=h.dtype, device=h.device).expand(h.shape[0], 1, 3, 3)
         else:
             build = affine.from_raw if self.statistics == "raw" else affine.exp
             matrix = build(maps.unflatten(-1, (self.groups, 6)))

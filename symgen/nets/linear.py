@@ -61,7 +61,7 @@ def linear(
         tensor([3., 3., 3., 3.])
     """
     plain = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
-    if plain or not _PREFERS_ONEDNN:
+    if plain or not _PREFERS_ONEDNN or torch.compiler.is_exporting():  # exports are portable
         return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path
     return _OneDNNLinear.apply(flat, weight, bias).view(*x.shape[:-1], -1)  # pyright: ignore

@@ -1,0 +1,163 @@
+"""Encoder and decoder as programs of torch.export, which run where symgen is not installed."""
+
+import os
+from collections.abc import Mapping
+from copy import copy, deepcopy
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram, export, save
+
+from symgen.models.ace import ACE
+from symgen.models.pretrained import Pretrained
+from symgen.models.readings import Code
+from symgen.models.symmetry_statistics import Pose
+from symgen.models.topographic import TopographicVAE
+
+__all__ = ["export_model"]
+
+_EXAMPLES = 2  # torch.export takes a batch of 0 or 1 for a constant
+Model = TypeVar("Model", bound=Pretrained)
+
+
+def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
+    """Write `encoder.pt2` and `decoder.pt2`, programs that need torch alone.
+
+    They are loaded by `torch.export.load(path).module()`, take any number of items at once and
+    compute on the device that the model is on now, in evaluation mode and without checking the
+    range of their input.
+
+    * Of a Topographic VAE the encoder turns `x` (B, S, channels, height, width) into t
+      (B, S, C, D), made of the mean of z and the expected energy; S is the model's, also where
+      time has a zero boundary. The decoder turns `t` (B, C, D) into the mean images.
+    * Of ACE the encoder turns `x` (B, channels, height, width) into a dictionary of the classes'
+      `probabilities`, the most probable class `y`, its style's mean `z`, and the pose: `affine`
+      and, if the model reads one, `colour`. The decoder takes z, y, affine and, if there is one,
+      colour, in this order, and returns the mean images.
+
+    Args:
+        model: what to export; it is not changed.
+        folder: where to write; made if it is not there.
+
+    Returns:
+        The paths of the encoder and of the decoder.
+
+    Raises:
+        ValueError: if it is a model of another family.
+
+    Example:
+        >>> import tempfile
+        >>> from symgen import TVAE
+        >>> model = TVAE(image_shape=(1, 8, 8), capsules=2, units=4, frames=4, window=3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     encoder, decoder = export_model(model, folder)
+        ...     encode, decode = (torch.export.load(path).module() for path in (encoder, decoder))
+        >>> t = encode(torch.rand(7, 4, 1, 8, 8))
+        >>> t.shape, decode(t[:, 0]).shape
+        (torch.Size([7, 4, 2, 4]), torch.Size([7, 1, 8, 8]))
+    """
+    if not isinstance(model, TopographicVAE | ACE):
+        raise ValueError(
+            f"{type(model).__name__} cannot be exported: give a TopographicVAE, or one of its "
+            "kinds, or an ACE"
+        )
+    device = next(model.parameters()).device
+    model = deepcopy(model).eval().requires_grad_(False)
+    if isinstance(model, ACE):
+        x = torch.zeros(_EXAMPLES, *model.image_shape, device=device)
+        encoder: nn.Module = _ReadImage(_without(model, "decoder"))
+        decoder: nn.Module = _ShowCode(_without(model, "classifier", "encoder", "heads", "stem"))
+        code = encoder(x)
+        code.pop("probabilities")
+    else:
+        x = torch.zeros(_EXAMPLES, model.frames, *model.image_shape, device=device)
+        encoder, decoder = (
+            _Encoder(_without(model, "decoder")),
+            _Decoder(_without(model, "encoder")),
+        )
+        code = {"t": encoder(x)[:, 0]}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return (
+        _write(_export(encoder, {"x": x}), folder / "encoder.pt2"),
+        _write(_export(decoder, code), folder / "decoder.pt2"),
+    )
+
+
+class _Encoder(nn.Module):
+    """t of the mean of z and the expected energy."""
+
+    def __init__(self, model: TopographicVAE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Float[Tensor, "B S channels height width"]) -> Float[Tensor, "B S C D"]:
+        return self.model.latents(self.model.encode(x), sampled=False)
+
+
+class _Decoder(nn.Module):
+    """Mean image of t."""
+
+    def __init__(self, model: TopographicVAE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, t: Float[Tensor, "B C D"]) -> Float[Tensor, "B channels height width"]:
+        return self.model.decode(t).mean
+
+
+class _ReadImage(nn.Module):
+    """Class, style and pose at their means."""
+
+    def __init__(self, model: ACE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Float[Tensor, "B channels height width"]) -> dict[str, Tensor]:
+        reading = self.model.encode(x)
+        code = {"z": reading.z.mean, "y": reading.y, "affine": reading.pose.affine}
+        if reading.pose.colour is not None:
+            code["colour"] = reading.pose.colour
+        return {"probabilities": reading.log_omega.exp(), **code}
+
+
+class _ShowCode(nn.Module):
+    """Mean image of style, class and pose."""
+
+    def __init__(self, model: ACE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        z: Float[Tensor, "B latents"],
+        y: Int64[Tensor, " B"],
+        affine: Float[Tensor, "B groups 3 3"],
+        colour: Float[Tensor, "B 3 3"] | None = None,
+    ) -> Float[Tensor, "B channels height width"]:
+        return self.model.decode(Code(z, y, Pose(affine, colour))).mean
+
+
+def _without(model: Model, *names: str) -> Model:
+    """Leave out the nets that a program does not use, whose weights it would carry."""
+    part = copy(model)
+    part._modules = {name: net for name, net in model._modules.items() if name not in names}
+    return part
+
+
+def _export(program: nn.Module, inputs: Mapping[str, Tensor]) -> ExportedProgram:
+    # Run once for real: the matrices of the neighbourhoods, which are kept, must not be traced.
+    program(**inputs)
+    batch = Dim("batch")
+    shapes = {name: {0: batch} for name in inputs}
+    return export(program, tuple(inputs.values()), dynamic_shapes=shapes)
+
+
+def _write(program: ExportedProgram, path: Path) -> Path:
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    save(program, temporary)
+    os.replace(temporary, path)
+    return path

@@ -102,7 +102,7 @@ def dci(
     y, test_y = _varying(factors), test_factors.numpy(force=True)[:, varying]
     importances, scores = [], []
     for values, test_values in zip(y.T, test_y.T, strict=True):
-        forest = RandomForestClassifier(trees, random_state=seed, max_features=None)
+        forest = RandomForestClassifier(trees, random_state=seed, max_features=1.0)
         forest.fit(x, values)
         importances.append(forest.feature_importances_)
         scores.append(forest.score(test_x, test_values))

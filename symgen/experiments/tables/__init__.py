@@ -23,6 +23,7 @@ from symgen.experiments.tables.benchmarks import (
 from symgen.experiments.tables.colour_mnist import colour_mnist
 from symgen.experiments.tables.demonstration import demo, untrained_models
 from symgen.experiments.tables.extensions import extensions, forecast, online
+from symgen.experiments.tables.probes import probes
 from symgen.experiments.tables.topographic import Table, reproduction, tables_of
 
 __all__ = ["TABLES", "Table", "fill_tables", "tables_of"]
@@ -41,6 +42,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "memory": memory,
     "metrics": metrics,
     "online": online,
+    "probes": probes,
     "products": products,
     "sparse": sparse,
     "step": step,

@@ -103,3 +103,12 @@ def test_a_constant_factor_is_left_out_and_nothing_but_constants_refused():
         mutual_information_gap(codes, constant[:, 2:])
     with pytest.raises(ValueError, match=r"\(500, 1\).*two codes"):
         dci(codes[:, :1], factors, codes[:, :1], factors)
+
+
+def test_codes_that_never_change_tell_nothing():
+    _, factors = factors_and_codes(300, False)
+    constant = torch.ones(300, 3)
+    score = dci(constant, factors, constant, factors, trees=3)
+    assert score.disentanglement == score.completeness == 0
+    assert score.informativeness < 0.4
+    assert mutual_information_gap(constant, factors) == 0

@@ -10,6 +10,8 @@ from torch import Tensor
 
 __all__ = ["DCI", "dci", "mutual_information_gap"]
 
+_TINY = 1e-12
+
 
 def mutual_information_gap(
     codes: Float[Tensor, "n K"], factors: Int64[Tensor, "n F"], bins: int = 20
@@ -75,7 +77,7 @@ def dci(
     """Compute disentanglement, completeness and informativeness (Eastwood & Williams 2018).
 
     The importance of each code for each factor is that of a random forest which reads the factor
-    off all codes.
+    off all codes. Codes that never change tell nothing, which is 0 of the first two scores.
 
     Args:
         codes: codes that are fitted to, one row per image.
@@ -102,12 +104,13 @@ def dci(
     y, test_y = _varying(factors), test_factors.numpy(force=True)[:, varying]
     importances, scores = [], []
     for values, test_values in zip(y.T, test_y.T, strict=True):
-        forest = RandomForestClassifier(trees, random_state=seed, max_features=1.0)
+        forest = RandomForestClassifier(trees, random_state=seed)
+        forest.set_params(max_features=1.0)  # every split looks at all codes
         forest.fit(x, values)
         importances.append(forest.feature_importances_)
         scores.append(forest.score(test_x, test_values))
     table = np.stack(importances, 1)  # (K, F)
-    weight = table.sum(1) / table.sum()
+    weight = table.sum(1) / max(table.sum(), _TINY)
     return DCI(
         disentanglement=float(weight @ _one_sidedness(table)),
         completeness=float(_one_sidedness(table.T).mean()),
@@ -116,10 +119,14 @@ def dci(
 
 
 def _one_sidedness(table: np.ndarray) -> np.ndarray:
-    """Return 1 minus the entropy of each row as a distribution, in units of the greatest."""
-    share = table / np.maximum(table.sum(1, keepdims=True), 1e-12)
-    entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(1)
-    return 1 - entropy / np.log(max(table.shape[1], 2))
+    """Return 1 minus the entropy of each row as a distribution, in units of the greatest.
+
+    A row of zeros, which is no distribution, has 0.
+    """
+    total = table.sum(1)
+    share = table / np.maximum(total, _TINY)[:, None]
+    entropy = -(share * np.log(np.maximum(share, _TINY))).sum(1)
+    return np.where(total > 0, 1 - entropy / np.log(max(table.shape[1], 2)), 0.0)
 
 
 def _which_vary(factors: Tensor) -> np.ndarray:

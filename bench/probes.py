@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,13 +117,12 @@ def measure(t: Tensor, factors: Tensor, source: MovingSprites, seed: int) -> dic
     }
 
 
-def mean_of(values: list[Any]) -> Any:
-    """Average the numbers of several seeds, wherever they lie."""
+def over_seeds(statistic: Callable[[list[float]], float], values: list[Any]) -> Any:
+    """Apply a statistic to the numbers of several seeds, wherever they lie."""
     if isinstance(values[0], dict):
-        return {key: mean_of([value[key] for value in values]) for key in values[0]}
-    if values[0] is None:
-        return None
-    return statistics.mean(values)
+        keys = values[0]
+        return {key: over_seeds(statistic, [value[key] for value in values]) for key in keys}
+    return None if values[0] is None else statistic(values)
 
 
 def main() -> None:
@@ -161,7 +161,10 @@ def main() -> None:
             row = measure(latents(model, frames), frames.factors, source, seed)
             measured.setdefault(name, []).append(row)
             print(name, seed, json.dumps(row), flush=True)
-    rows = {name: mean_of(values) for name, values in measured.items()}
+    rows = {name: over_seeds(statistics.mean, values) for name, values in measured.items()}
+    spread = {}
+    if options.seeds > 1:
+        spread = {name: over_seeds(statistics.stdev, values) for name, values in measured.items()}
     rows["pixels"] = {"t": accuracies(frames.of(frames.x).flatten(1), shapes, 0)}
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +177,7 @@ def main() -> None:
             "seeds": options.seeds,
             "frames": len(frames.factors),
             "rows": rows,
+            "std_over_seeds": spread,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n")
 

@@ -4,6 +4,7 @@
 
 Trains every preset of `symgen/experiments/presets/extensions.py` that is not finished in its run
 folder, about a minute and a half each on a core, and measures all on the same held-out sequences.
+With `--no-train` those that are not finished are named as missing in the record.
 The windows of growing digits see different frames, so besides the frames that t_0 does not see,
 every frame's error stands in the record (`by_frame`).
 """
@@ -15,11 +16,11 @@ from typing import Any
 
 from symgen.experiments import Experiment, hardware, preset
 from symgen.experiments.presets.extensions import COMPARISONS, PRESETS
-from symgen.experiments.reproduce.plan import finished_run, origin
+from symgen.experiments.reproduce.plan import Missing, finished_run, origin
 from symgen.experiments.runs import commit
 
 
-def measure(name: str, seed: int, out: Path, tested: int) -> dict[str, Any]:
+def measure(name: str, seed: int, out: Path, tested: int, train: bool) -> dict[str, Any]:
     experiment = preset(name)
     assert isinstance(experiment, Experiment)
     wanted = Experiment(
@@ -27,7 +28,7 @@ def measure(name: str, seed: int, out: Path, tested: int) -> dict[str, Any]:
     )
     folder = out / f"{name}-{seed}"
     command = f"symgen train {name} --seed {seed} --out {folder}"
-    run = finished_run(name, wanted, folder, command=command)
+    run = finished_run(name, wanted, folder, command=command, train=train)
     model = run.model()
     measured = experiment.evaluate(model, items=tested, samples=1, seed=0)
     prediction = measured["roll_prediction"]["outside"]
@@ -56,11 +57,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--tested", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=Path("runs/extensions"))
+    parser.add_argument("--no-train", action="store_true")
     options = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
     for seed in range(options.seeds):
         for name in PRESETS:
-            rows.append(row := measure(name, seed, options.out, options.tested))
+            try:
+                row = measure(name, seed, options.out, options.tested, not options.no_train)
+            except Missing as reason:
+                missing[f"{name}-{seed}"] = str(reason)
+                print(reason, flush=True)
+                continue
+            rows.append(row)
             print(f"{name:36} {seed} {row['squared_error']:8.1f} {row['nll']:8.1f}", flush=True)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +80,7 @@ def main() -> None:
             "seeds": options.seeds,
             "tested": options.tested,
             "rows": rows,
+            "missing": missing,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n")
 

@@ -16,14 +16,12 @@ def extensions(results: Path) -> str:
     record = read(results / "extensions.json")
     rows = []
     for row in record["rows"]:
-        better = ""
-        if row["counterpart"] is not None:
-            (plain,) = (
-                other
-                for other in record["rows"]
-                if other["preset"] == row["counterpart"] and other["seed"] == row["seed"]
-            )
-            better = f"{100 * (_error(row) / _error(plain) - 1):+.0f} %"
+        plain = [
+            other
+            for other in record["rows"]
+            if (other["preset"], other["seed"]) == (row["counterpart"], row["seed"])
+        ]
+        better = "".join(f"{100 * (_error(row) / _error(other) - 1):+.0f} %" for other in plain)
         rows.append(
             [
                 f"`{row['preset']}`",
@@ -45,9 +43,12 @@ def extensions(results: Path) -> str:
         "speed, units a frame",
     ]
     first = record["rows"][0]
+    names = ", ".join(f"`{name}`" for name in record["missing"])
+    left_out = f" Not run: {names}." if names else ""
     return (
         f"{markdown(header, rows)}\n{record['tested']:,} held-out sequences, {record['seeds']} "
-        f"seed, {first['sequences']:,} sequences of training each.\n{measured_by(record)}"
+        f"seed, {first['sequences']:,} sequences of training each.{left_out}\n"
+        f"{measured_by(record)}"
     )
 
 

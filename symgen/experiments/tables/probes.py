@@ -12,15 +12,21 @@ def probes(results: Path) -> str:
     """Write accuracies by number of labels, readings of the factors, and disentanglement."""
     record = read(results / "probes.json")
     sizes = list(record["rows"]["pixels"]["t"])
-    accuracies, scores = [], []
+    accuracies, scores, several = [], [], record["seeds"] > 1
     for name, row in record["rows"].items():
         for key, text in (("t", name), ("pooled", f"{name}, lengths of capsules")):
             if key in row:
                 accuracies.append([text, *(_percent(row[key][size]) for size in sizes)])
         if "dci" in row:
-            factors = [f"{value:.2f}" for value in row["phase_r2"].values()]
-            dci = [f"{value:.2f}" for value in row["dci"].values()]
-            scores.append([name, *factors, f"{row['mig']:.3f}", *dci])
+            values = {**row["phase_r2"], "MIG": row["mig"], **row["dci"]}
+            cells = [
+                f"{value:.3f}" if key == "MIG" else f"{value:.2f}" for key, value in values.items()
+            ]
+            if several:
+                other = record["std_over_seeds"][name]
+                spread = [*other["phase_r2"].values(), other["mig"], *other["dci"].values()]
+                cells = [f"{cell} ± {std:.2g}" for cell, std in zip(cells, spread, strict=True)]
+            scores.append([name, *cells])
     factors = next(iter(record["rows"].values()))["phase_r2"]
     header = [*(f"R² {name}" for name in factors), "MIG", "D", "C", "I"]
     return (
@@ -28,8 +34,8 @@ def probes(results: Path) -> str:
         + "\n"
         + markdown(["from phases; disentanglement", *header], scores)
         + f"\n{record['frames']:,} held-out frames, half of them to fit and half to measure, ± "
-        "standard deviation over three draws of the labels; "
-        f"{record['sequences']:,} sequences of training, {record['seeds']} seed.\n"
+        f"standard deviation over three draws of the labels{', or over seeds' * several}; "
+        f"{record['sequences']:,} sequences of training, {record['seeds']} seed{'s' * several}.\n"
         + measured_by(record)
     )
 

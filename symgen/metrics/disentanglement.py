@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 __all__ = ["DCI", "dci", "mutual_information_gap"]
@@ -39,6 +37,8 @@ def mutual_information_gap(
         >>> round(mutual_information_gap(factors.float(), factors), 3)
         1.0
     """
+    from sklearn.metrics import mutual_info_score  # here: it takes a second to import
+
     if codes.shape[1] < 2:
         raise ValueError(f"codes of shape {tuple(codes.shape)}: a gap needs two codes at least")
     z, f = codes.numpy(force=True), _varying(factors)
@@ -97,6 +97,8 @@ def dci(
         >>> [round(score, 2) for score in dci(codes, factors, codes, factors)]
         [1.0, 1.0, 1.0]
     """
+    from sklearn.ensemble import RandomForestClassifier
+
     if codes.shape[1] < 2:
         raise ValueError(f"codes of shape {tuple(codes.shape)}: DCI needs two codes at least")
     varying = _which_vary(factors)

@@ -6,9 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, Shaped
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 __all__ = ["Accuracy", "linear_probe", "phase_r2", "phases", "pooled_capsules"]
@@ -63,6 +60,10 @@ def linear_probe(
         >>> [round(a.mean, 2) for a in linear_probe(codes, labels, codes, labels, (10, None))]
         [1.0, 1.0]
     """
+    from sklearn.linear_model import LogisticRegression  # here: it takes a second to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     classes = labels.unique().numel()
     for size in sizes:
         if size is not None and not classes <= size <= len(labels):
@@ -148,6 +149,10 @@ def phase_r2(
         >>> round(phase_r2(t, factor, 6, t, factor), 3)
         1.0
     """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     x, test_x = (phases(part).numpy(force=True) for part in (t, test_t))
     y, test_y = (_circle(part, period) for part in (factor, test_factor))
     reader = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 15)))

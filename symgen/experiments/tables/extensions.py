@@ -27,7 +27,7 @@ def extensions(results: Path) -> str:
                 f"`{row['preset']}`",
                 f"{_error(row):.1f}",
                 better,
-                f"{row['mean_squared_error']:.1f}",
+                "" if _grows(row) else f"{row['mean_squared_error']:.1f}",  # of other frames
                 f"{row['e_eq_centred_percent_of_chance']:.0f}",
                 _correlations(row),
                 f"{row['speed']:.2f}",
@@ -53,9 +53,13 @@ def extensions(results: Path) -> str:
 
 
 def _error(row: dict[str, Any]) -> float:
-    if "growth" in row["preset"]:
+    if _grows(row):
         return mean(row["by_frame"]["squared_error"][frame] for frame in _BEYOND)
     return row["squared_error"]
+
+
+def _grows(row: dict[str, Any]) -> bool:
+    return "growth" in row["preset"]
 
 
 def _correlations(row: dict[str, Any]) -> str:

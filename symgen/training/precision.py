@@ -14,8 +14,7 @@ _UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # names of torch.cpu.g
 def multiplies_bfloat16(device: str) -> bool:
     """Tell whether a kind of device has units for products of bfloat16 numbers.
 
-    Processors without them emulate such products, which then take several times as long as
-    those of float32.
+    Processors without them emulate such products, more slowly than they multiply float32.
 
     Args:
         device: kind of device, "cpu" or "cuda".

@@ -20,6 +20,7 @@ OPTIONS = {
     "affine": SMALL,
     "charged": {**SMALL, "charged": True, "latents": 2},
     "raw laplace": {**SMALL, "pose": "raw", "latent": "laplace", "charged": True},
+    "read twice": {**SMALL, "pose_readings": 2, "charged": True},
     "centre": {**SMALL, "pose": "centre"},
     "centre charged": {**SMALL, "pose": "centre", "charged": True, "latent": "laplace"},
     "conv": {**SMALL, "encoder": "conv", "decoder": "conv", "latents": 2},

@@ -185,7 +185,9 @@ def test_a_fresh_pose_changes_nothing(name, device):
 
 
 @pytest.mark.parametrize("term", ["nll", "cross_entropy"])
-@pytest.mark.parametrize("name", ["affine", "raw laplace", "groups", "colour", "colour alone"])
+@pytest.mark.parametrize(
+    "name", ["affine", "read twice", "raw laplace", "groups", "colour", "colour alone"]
+)
 def test_each_error_alone_teaches_the_pose(name, term, device, y):
     model = ACE(**OPTIONS[name]).to(device)
     x = images(model)

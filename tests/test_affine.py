@@ -157,6 +157,35 @@ def test_log_refuses_maps_outside_its_domain(diagonal):
         affine.log(torch.stack([torch.eye(3), outside]))
 
 
+def test_generators_compose_as_the_maps_do(dtype, device):
+    left, right = (random_generators(200, dtype=dtype, device=device) for _ in range(2))
+    product = affine.exp(left) @ affine.exp(right)
+    inside = affine.has_log(product)
+    composed = affine.compose_generators(left, right)
+    assert 0 < inside.sum() <= len(inside)
+    torch.testing.assert_close(affine.exp(composed)[inside], product[inside], rtol=1e-4, atol=1e-4)
+    assert torch.equal(composed[~inside], left[~inside])
+
+
+def test_generators_whose_product_has_no_logarithm_stay_and_pass_gradients(device):
+    turn = torch.tensor([[3.1, 0, 0, 0, 3, 0], [0.0] * 6], device=device, requires_grad=True)
+    stretch = torch.tensor([0, 0, 0.5, 0, 1, 0], device=device)
+    composed = affine.compose_generators(turn, stretch.expand(2, 6))
+    assert torch.equal(composed[0], turn[0])
+    torch.testing.assert_close(composed[1], stretch)
+    composed.sum().backward()
+    assert turn.grad is not None and turn.grad.isfinite().all()
+    assert torch.equal(turn.grad[0], torch.ones_like(turn[0]))
+
+
+def test_gradients_of_composed_generators(device):
+    pair = [
+        (0.3 * torch.randn(3, 6, dtype=torch.float64, device=device)).requires_grad_()
+        for _ in range(2)
+    ]
+    assert torch.autograd.gradcheck(affine.compose_generators, pair)
+
+
 def test_parameters_round_trip(dtype, device):
     options = {"dtype": dtype, "device": device}
     angle = torch.linspace(-3.1, 3.1, 30, **options)
@@ -281,7 +310,10 @@ def test_bounds_must_enclose_the_identity(bounds):
         affine.from_raw(torch.zeros(6), *bounds)
 
 
-@pytest.mark.parametrize("function", [affine.exp, affine.from_raw])
+@pytest.mark.parametrize(
+    "function",
+    [affine.exp, affine.from_raw, lambda g: affine.exp(affine.compose_generators(g, g))],
+)
 def test_no_value_is_looked_at(function):
     """Tensors without values pass through, so the function compiles to one graph."""
     raw = torch.zeros(5, 6, device="meta", requires_grad=True)

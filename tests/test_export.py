@@ -42,6 +42,7 @@ ACES = {
         "decoder": "conv",
         "latent": "laplace",
     },
+    "read twice": {"image_shape": (1, 16, 16), "pose_readings": 2, "charged": True},
     "colour": {
         "image_shape": (3, 16, 16),
         "pose": "raw",

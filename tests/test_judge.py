@@ -71,9 +71,10 @@ def test_without_permission_to_train_it_is_missing(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_larger_images_are_looked_at_coarser_and_not_moved(tmp_path):
-    distorted = train(tmp_path, images=ImageConfig(images="digits", distortion="rts"))
-    assert distorted.pool == 2 and not distorted.wobble
+@pytest.mark.parametrize(("distortion", "pool"), [("rts", 1), ("tc", 2)])
+def test_the_largest_images_are_looked_at_coarser_and_not_moved(distortion, pool, tmp_path):
+    distorted = train(tmp_path, images=ImageConfig(images="digits", distortion=distortion))
+    assert distorted.pool == pool and not distorted.wobble
 
 
 def test_wobble_moves_training_images_and_no_others():
@@ -82,7 +83,7 @@ def test_wobble_moves_training_images_and_no_others():
     judge.eval()
     assert torch.equal(judge.elbo(x, y).cross_entropy, judge.elbo(x, y).cross_entropy)
     seen = []
-    judge.features.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    judge.convolutions.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     judge.train()
     judge.elbo(x, y)
     assert not torch.equal(seen[0], x)

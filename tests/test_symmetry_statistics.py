@@ -18,6 +18,7 @@ KINDS = {
     "colour": {"statistics": "affine", "colour_pose": True},
     "colour alone": {"statistics": None, "colour_pose": True},
     "laplace": {"statistics": "raw", "groups": 2, "latent": "laplace"},
+    "three readings": {"statistics": "affine", "readings": 3},
 }
 
 
@@ -225,6 +226,28 @@ def test_an_empty_image_is_in_the_middle(device):
 # --- names and errors -----------------------------------------------------------------------
 
 
+class Half(nn.Module):
+    """Reads half of the shift of a blob's centre, and nothing else."""
+
+    def forward(self, x):
+        axis = torch.arange(x.shape[-1]).to(x) - (x.shape[-1] - 1) / 2
+        total = x.sum((1, 2, 3))
+        shift = torch.stack([(x.sum((1, d)) * axis).sum(-1) / total for d in (2, 3)], -1)
+        h = torch.zeros(len(x), 12).to(x)
+        h[:, 4:6] = 0.5 * shift / 4.0  # the prior's deviation is a tenth of the side
+        return h
+
+
+@pytest.mark.parametrize("readings", [1, 2, 3])
+def test_what_one_reading_leaves_the_next_one_finds(readings, device, dtype):
+    reader = SymmetryStatistics((1, 40, 40), "affine", readings=readings).to(device, dtype)
+    reader.reader = Half()
+    places = torch.tensor([[4.0, 2.0], [-6.0, 3.0]], device=device, dtype=dtype)
+    pose = reader.element(reader(blob(40, places, 2.5, device, dtype)).mean)
+    expected = (1 - 0.5**readings) * places
+    torch.testing.assert_close(pose.affine[:, 0, :2, 2], expected, rtol=0, atol=0.02)
+
+
 def test_densities_have_names():
     assert density("gaussian") is Gaussian and density("laplace") is Laplace
     with pytest.raises(ValueError, match="latent='cauchy': choose gaussian or laplace"):
@@ -244,6 +267,9 @@ def test_precise_numbers_stay_as_they_are():
         ({"statistics": "centre", "colour_pose": True}, "pose='centre' is one shift"),
         ({"statistics": "affine", "colour_pose": True}, "three channels, not 1"),
         ({"statistics": "affine", "latent": "cauchy"}, "latent='cauchy'"),
+        ({"statistics": "affine", "readings": 0}, "pose_readings=0 with pose='affine'"),
+        ({"statistics": "raw", "readings": 2}, "pose_readings=2 with pose='raw'"),
+        ({"statistics": "affine", "readings": 2, "groups": 2}, "and for more pose='affine'"),
     ],
 )
 def test_statistics_that_do_not_fit_together_are_refused(arguments, message, monkeypatch):

@@ -59,6 +59,8 @@ class ACEConfig:
     """Units between its features and the pose."""
     pose_pool: int = 1
     """How much coarser the pose net sees the image."""
+    pose_readings: int = 1
+    """How often it reads, from the second time on the canonical form found so far."""
     dropout: float = 0.5
     """Probability to drop a hidden unit of the classifier."""
     initialisation: Literal["fan_in", "paper"] = "fan_in"

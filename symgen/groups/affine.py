@@ -12,7 +12,7 @@ The algebra has six generators, in this order: rotation, scale (equal in both di
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from symgen.groups._flow import combine, deviator, flow
@@ -21,9 +21,11 @@ __all__ = [
     "Similarity",
     "check_pose",
     "compose",
+    "compose_generators",
     "exp",
     "from_parameters",
     "from_raw",
+    "has_log",
     "inverse",
     "log",
     "to_parameters",
@@ -298,15 +300,57 @@ def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
         >>> log(from_parameters(torch.tensor(0.5), torch.tensor(1.0))).round(decimals=4)
         tensor([0.5000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000])
     """
-    a, b, _, c, d, _ = _entries(matrix)
-    determinant = a * d - b * c
-    root = determinant.clamp(min=0).sqrt()
-    outside = (determinant <= 0) | (a + d <= -2 * root)
-    if outside.any():
+    inside = has_log(matrix)
+    if not inside.all():
         raise ValueError(
-            f"{int(outside.sum())} of {outside.numel()} affine maps have no principal logarithm: "
+            f"{int((~inside).sum())} of {inside.numel()} affine maps have no principal logarithm: "
             "keep det A > 0 and tr A > -2 √det A (no reflections, no half turns)"
         )
+    return _log(matrix)
+
+
+def has_log(matrix: Float[Tensor, "*batch 3 3"]) -> Bool[Tensor, "*batch"]:
+    """Return which maps `log` takes: det A > 0 and tr A > -2 √det A.
+
+    Example:
+        >>> has_log(torch.stack([torch.eye(3), torch.diag(torch.tensor([-2.0, -0.5, 1.0]))]))
+        tensor([ True, False])
+    """
+    a, b, _, c, d, _ = _entries(matrix)
+    determinant = a * d - b * c
+    return (determinant > 0) & (a + d > -2 * determinant.clamp(min=0).sqrt())
+
+
+def compose_generators(
+    generators: Float[Tensor, "*batch 6"], further: Float[Tensor, "*batch 6"]
+) -> Float[Tensor, "*batch 6"]:
+    """Compose two maps in the Lie algebra: `log(exp(generators) @ exp(further))`.
+
+    Where the product has no principal logarithm, such as half a turn with a stretch, `generators`
+    stay as they are. No value is looked at, so this compiles to one graph.
+
+    Args:
+        generators: coefficients of the map that acts last, as `exp` takes them.
+        further: coefficients of the one that acts first.
+
+    Returns:
+        Coefficients of the product.
+
+    Example:
+        >>> turn = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        >>> compose_generators(turn, turn).round(decimals=4)
+        tensor([2., 0., 0., 0., 0., 0.])
+    """
+    product = compose(exp(generators), exp(further))
+    inside = has_log(product)[..., None]
+    identity = torch.eye(3, dtype=product.dtype, device=product.device)
+    return torch.where(inside, _log(torch.where(inside[..., None], product, identity)), generators)
+
+
+def _log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
+    """Return the principal logarithm of maps that have one."""
+    a, b, _, c, d, _ = _entries(matrix)
+    root = (a * d - b * c).sqrt()
     a, b, c, d = a / root, b / root, c / root, d / root
     factor = _angle_over_sine((a - d) / 2, b, c, (a + d) / 2)
     linear = [factor * (b - c) / 2, root.log(), factor * (a - d) / 2, factor * (b + c) / 2]

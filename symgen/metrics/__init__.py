@@ -18,6 +18,7 @@ from symgen.metrics.forecast import (
     linear_forecast,
     roll_forecast,
 )
+from symgen.metrics.frechet import frechet_distance
 from symgen.metrics.likelihood import (
     entropy_floor,
     log_likelihood,
@@ -50,6 +51,7 @@ __all__ = [
     "equivariance_chance",
     "equivariance_error",
     "forecast_errors",
+    "frechet_distance",
     "linear_forecast",
     "linear_probe",
     "log_likelihood",

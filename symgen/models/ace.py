@@ -61,6 +61,8 @@ class ACE(ClassNets):
         pose_channels: of the pose net's 5 × 5 convolutions.
         pose_hidden: units between the pose net's features and the pose.
         pose_pool: how much coarser the pose net sees the image.
+        pose_readings: how often it reads, from the second time on the canonical form that the
+            time before gave.
         dropout: probability to drop a hidden unit of the classifier.
         initialisation: "fan_in" for weights that keep the size of the numbers, or "paper" for
             those of the paper and its author's code.
@@ -102,6 +104,7 @@ class ACE(ClassNets):
         pose_channels: Sequence[int] = (20, 20),
         pose_hidden: int = 50,
         pose_pool: int = 1,
+        pose_readings: int = 1,
         dropout: float = 0.5,
         initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
@@ -154,6 +157,8 @@ class ACE(ClassNets):
                 channels=pose_channels,
                 hidden=pose_hidden,
                 pool=pose_pool,
+                readings=pose_readings,
+                outside=outside,
                 initialisation=initialisation,
             )
         self.stem: nn.Module = nn.Identity()

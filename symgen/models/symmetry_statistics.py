@@ -180,6 +180,11 @@ class SymmetryStatistics(nn.Module):
         kernel: side of their kernels.
         hidden: units between features and pose.
         pool: look at an image that is this much coarser.
+        readings: how often to read. From the second time on the net reads the canonical form that
+            the reading before gives, and its pose is composed with what is left (Lin & Lucey,
+            CVPR 2017, arXiv 1612.03897): a net that finds small poses well then finds all. For
+            one "affine" map only.
+        outside: what lies outside of an image that is read again.
         initialisation: of the convolutions.
 
     Example:
@@ -202,6 +207,8 @@ class SymmetryStatistics(nn.Module):
         kernel: int = 5,
         hidden: int = 50,
         pool: int = 1,
+        readings: int = 1,
+        outside: Outside = "background",
         initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
         super().__init__()
@@ -224,7 +231,17 @@ class SymmetryStatistics(nn.Module):
             raise ValueError(
                 f"colour_pose needs images of three channels, not {image_shape[0]}: leave it off"
             )
+        if readings < 1 or (
+            readings > 1 and (statistics != "affine" or groups > 1 or colour_pose)
+        ):
+            raise ValueError(
+                f"pose_readings={readings} with pose={statistics!r}, pose_groups={groups}, "
+                f"colour_pose={colour_pose}: give at least 1, and for more pose='affine' with "
+                "neither groups nor colour"
+            )
         self.statistics = statistics
+        self.readings = readings
+        self.outside: Outside = outside
         self.groups = groups
         self.colour_pose = colour_pose
         self.density = density(latent)
@@ -244,10 +261,22 @@ class SymmetryStatistics(nn.Module):
 
     def forward(self, x: Float[Tensor, "B channels height width"]) -> Density:
         """Read the density of the coordinates h, (B, dimensions), off images."""
-        mean, log_variance = precise(self.reader(x)).chunk(2, -1)
-        if self.statistics == "centre":
-            mean = mean / self.log_scale.exp()
+        mean, log_variance = self._read(x)
+        scale = self.log_scale.exp()
+        for _ in range(self.readings - 1):
+            with torch.autocast(x.device.type, enabled=False):
+                canonical = warp(x, _rows(affine.exp(mean * scale)), outside=self.outside)
+            left, log_variance = self._read(canonical)
+            with torch.autocast(x.device.type, enabled=False):
+                mean = affine.compose_generators(mean * scale, left * scale) / scale
         return self.density(mean, log_variance)
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Read means and log-variances of the coordinates once."""
+        mean, log_variance = precise(self.reader(x)).chunk(2, -1)
+        if self.statistics == "centre":  # which reads pixels
+            mean = mean / self.log_scale.exp()
+        return mean, log_variance
 
     def element(self, h: Float[Tensor, "B dimensions"]) -> Pose:
         """Return the pose with these coordinates."""

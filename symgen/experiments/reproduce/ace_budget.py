@@ -19,7 +19,9 @@ class Budget:
     checked: int = 1000
     """Test images of the checks that look inside a model."""
     drawn: int = 100
-    """Samples of the prior for each class."""
+    """Samples of the prior for each class, for a judge to name."""
+    painted: int = 5_000
+    """Samples of the prior whose distance to test images is taken."""
     judge: dict[str, Any] = field(default_factory=dict)
     """Numbers of the judges' training to replace."""
     images: Literal["digits"] | None = None
@@ -53,6 +55,7 @@ SMOKE = Budget(
     samples=2,
     checked=100,
     drawn=5,
+    painted=300,
     judge={"sequences": 4_000, "batch_size": 50, "warmup": 400},
     images="digits",
     model={

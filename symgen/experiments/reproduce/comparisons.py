@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data import DistortedImages
-from symgen.experiments.ace_evaluation import pose_parameters
+from symgen.experiments.ace_evaluation import coordinates, pose_parameters
 from symgen.experiments.reproduce.criterion import Values
 from symgen.experiments.reproduce.evidence import Data, Evidence
 from symgen.experiments.reproduce.legibility import prior_samples
-from symgen.metrics import pose_recovery
+from symgen.metrics import frechet_distance, pose_recovery
 
 __all__ = [
     "errors",
@@ -73,9 +73,10 @@ def _recovered_of_each_digit(evidence: Evidence, seed: int) -> Float[Tensor, " 4
     items = torch.arange(min(_DIGITS, len(fresh)))
     generator = torch.Generator().manual_seed(seed)
     batches = [fresh.make(items, generator) for _ in range(_POSES)]
-    h = torch.cat([model.encode(batch.images.to(evidence.device)).h for batch in batches])
+    poses = [model.encode(batch.images.to(evidence.device)).pose for batch in batches]
+    read = torch.cat([coordinates(pose) for pose in poses])
     true = torch.cat([pose_parameters(batch.pose) for batch in batches])
-    return pose_recovery(h.cpu(), true, items.repeat(_POSES))
+    return pose_recovery(read.cpu(), true, items.repeat(_POSES))
 
 
 def errors(evidence: Evidence, seed: int) -> Values:
@@ -104,20 +105,28 @@ def internal_augmentation(evidence: Evidence, seed: int) -> Values:
     }
 
 
+@torch.no_grad()
 def photographs(evidence: Evidence, seed: int) -> Values:
     """E12: CIFAR-10 with and without a pose."""
-    values: dict[str, float | None] = {}
-    found: dict[str, float] = {}
-    for words, preset in (("without pose", "ace-cifar-plain"), ("with pose", "ace-cifar")):
-        bounds = evidence.bounds(preset, seed)
-        found[words] = bounds["valid"]
+    values: dict[str, float] = {}
+    presets = {"without pose": "ace-cifar-plain", "with pose": "ace-cifar"}
+    real = evidence.experiment("ace-cifar", seed).test_images(1000)
+    judge = evidence.judge("cifar10")
+    shown = torch.cat([judge.features(batch.images.to(evidence.device)) for batch in real])
+    for words, preset in presets.items():
+        bounds, model = evidence.bounds(preset, seed), evidence.model(preset, seed)
         values[f"U_valid {words}"] = bounds["valid"]
         values[f"R {words}"] = bounds["reconstruction"]
         values[f"G {words}"] = bounds["kl_z"] + bounds["kl_pose"]
-        samples = prior_samples(evidence.model(preset, seed), evidence.budget.drawn, seed)
+        count = -(-evidence.budget.painted // model.classes)
+        samples = prior_samples(model, count, seed, "prior")
         values[f"sharpness of samples {words}"] = sharpness(samples)
-    difference = found["without pose"] - found["with pose"]
-    return {"gain charged, nats": difference, "FID with less without pose": None} | values
+        drawn = torch.cat([judge.features(row) for row in samples])
+        distance = frechet_distance(drawn, shown[: len(drawn)])
+        values[f"Fréchet distance {words}"] = float(distance)
+    gain = values["U_valid without pose"] - values["U_valid with pose"]
+    nearer = values["Fréchet distance with pose"] - values["Fréchet distance without pose"]
+    return {"gain charged, nats": gain, "Fréchet distance with less without pose": nearer} | values
 
 
 def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:

@@ -25,8 +25,8 @@ from symgen.training import Progress
 
 __all__ = ["Data", "Evidence"]
 
-Data = Literal["mnist", "rts", "tc"]
-_DISTORTIONS = {"mnist": "none", "rts": "rts", "tc": "tc"}
+Data = Literal["mnist", "rts", "tc", "cifar10"]
+_DISTORTIONS = {"mnist": "none", "rts": "rts", "tc": "tc", "cifar10": "none"}
 
 
 class Evidence:
@@ -185,7 +185,7 @@ class Evidence:
         return self.baselines[data]["class_mean"]
 
     def _images(self, data: Data) -> ImageConfig:
-        images = self.budget.images or "mnist"
+        images = self.budget.images or ("cifar10" if data == "cifar10" else "mnist")
         return ImageConfig(images, _DISTORTIONS[data], root=self._root)  # pyright: ignore
 
     def _training(self, name: str) -> Callable[[Progress], None]:

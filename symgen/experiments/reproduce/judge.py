@@ -32,11 +32,12 @@ _CHANNELS = (32, 32, 64, 64)
 _HIDDEN = 128
 _DROPOUT = 0.4
 _SIDE = 28  # of a digit of MNIST
+_FINE = 42  # side of the largest images that a judge looks at pixel by pixel
 # Deviations of rotation, scale, stretch and shear, and of shifts as parts of the side.
 _WOBBLE = (0.1, 0.07, 0.05, 0.05, 0.04, 0.04)
 
 JUDGE_TRAINING = Training(
-    sequences=4 * 60_000,
+    sequences=6 * 60_000,
     batch_size=100,
     optimizer="AdamW",
     optimizer_options={"weight_decay": 1e-2},
@@ -45,7 +46,7 @@ JUDGE_TRAINING = Training(
     schedule="cosine",
     precision="auto",
 )
-"""How a judge is trained: a few minutes on one core."""
+"""How a judge is trained: some minutes on one core."""
 
 
 class JudgeTerms(NamedTuple):
@@ -99,20 +100,19 @@ class Judge(Pretrained):
                 layers.append(nn.MaxPool2d(2))
             layers.append(nn.ReLU())
             inputs = outputs
-        self.features = nn.Sequential(*layers)
+        self.convolutions = nn.Sequential(*layers)
         seen = math.prod((inputs, height // pool // 4, width // pool // 4))
-        self.head = nn.Sequential(
-            nn.Dropout(_DROPOUT),
-            nn.Linear(seen, _HIDDEN),
-            nn.ReLU(),
-            nn.Dropout(_DROPOUT),
-            nn.Linear(_HIDDEN, classes),
-        )
+        self.hidden = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(seen, _HIDDEN), nn.ReLU())
+        self.head = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(_HIDDEN, classes))
+
+    def features(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B features"]:
+        """Return the activities of the last hidden layer."""
+        x = functional.avg_pool2d(x, self.pool).contiguous(memory_format=torch.channels_last)
+        return self.hidden(self.convolutions(x).flatten(1))
 
     def forward(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B classes"]:
         """Return log-odds of the classes."""
-        x = functional.avg_pool2d(x, self.pool).contiguous(memory_format=torch.channels_last)
-        return self.head(self.features(x).flatten(1))
+        return self.head(self.features(x))
 
     def elbo(
         self, x: Float[Tensor, "B channels height width"], y: Int64[Tensor, " B"]
@@ -141,7 +141,7 @@ def train_judge(
     Args:
         folder: run folder of the judge.
         images: what it judges. Images that nothing distorts are moved a little in training;
-            larger ones than MNIST's are looked at with half their resolution.
+            larger ones than RTS-MNIST's are looked at with half their resolution.
         training: its length and other numbers.
         command: the words that start this, for the record.
         train: whether to train what is not finished.
@@ -162,7 +162,7 @@ def train_judge(
             judge = Judge(
                 image_shape=source.image_shape,
                 classes=source.classes,
-                pool=1 if source.image_shape[-1] <= _SIDE else 2,
+                pool=1 if source.image_shape[-1] <= _FINE else 2,
                 wobble=images.distortion == "none",
             ).to(device)
         data: Batches[Any] = Batches(source, training.batch_size, training.seed, device=device)

@@ -8,8 +8,13 @@ from typing import Any, Literal
 from rich.table import Table
 from tyro.conf import Positional
 
-from symgen.cli._terminal import console, parse, progress
-from symgen.experiments.reproduce import ITEMS, reproduce_ace, reproduce_topographic
+from symgen.cli._terminal import console, parse, print_paths, progress
+from symgen.experiments.reproduce import (
+    ITEMS,
+    draw_windows,
+    reproduce_ace,
+    reproduce_topographic,
+)
 from symgen.experiments.tables import tables_of
 
 __all__ = ["Reproduce", "reproduce"]
@@ -99,6 +104,10 @@ def _reproduce_topographic(options: Reproduce, budget: str) -> None:
     for name, reason in found["missing"].items():
         console.print(f"not run: {name}: {reason}", markup=False, soft_wrap=True)
     console.print(f"all numbers: {record}", markup=False, soft_wrap=True)
+    if options.item == "figure5" and found["entries"]:
+        picture = record.with_suffix(".png")
+        draw_windows(found["entries"], budget, picture)
+        print_paths([picture])
 
 
 def _reproduce_ace(options: Reproduce, budget: str) -> None:

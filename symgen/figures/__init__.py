@@ -1,4 +1,4 @@
-"""Figures of models and runs: traversals, manifolds, control by pose, maps, learning curves."""
+"""Figures of models and runs: traversals, manifolds, control by pose, maps, curves."""
 
 from symgen.figures.contact_sheet import contact_sheet
 from symgen.figures.control import control_gif, control_strip, factored_sheet
@@ -6,8 +6,10 @@ from symgen.figures.curves import learning_curves
 from symgen.figures.manifold import manifold_grid, manifold_rows
 from symgen.figures.torus import class_selectivity, max_activating, torus_map
 from symgen.figures.traversal import traversal_gif, traversal_strip
+from symgen.figures.windows import WindowPoint, window_curves
 
 __all__ = [
+    "WindowPoint",
     "class_selectivity",
     "contact_sheet",
     "control_gif",
@@ -20,4 +22,5 @@ __all__ = [
     "torus_map",
     "traversal_gif",
     "traversal_strip",
+    "window_curves",
 ]

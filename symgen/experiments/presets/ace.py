@@ -39,10 +39,10 @@ _FIG4 = replace(
 _CIFAR_POSE: dict[str, Any] = {"pose": "raw", "pose_channels": (32, 64), "pose_hidden": 128}
 
 # Ours: the exponential map, a pose net that looks three times, initial weights that suit a single
-# latent, distortions drawn afresh, a cosine schedule. The pose is charged, but learns before it pays and
-# before the style, which would otherwise take over what the pose should explain. The pose net and
-# a plain model's classifier take a coarser look; behind a pose the classifier sees the middle of
-# the canonical image.
+# latent, distortions drawn afresh, a cosine schedule. The pose is charged, but learns before it
+# pays and before the style, which would otherwise take over what the pose should explain. The pose
+# net and a plain model's classifier take a coarser look; behind a pose the classifier sees the
+# middle of the canonical image.
 _TRAINING = Training(
     sequences=5 * _EPOCH,
     batch_size=250,

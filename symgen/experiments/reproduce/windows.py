@@ -1,0 +1,65 @@
+"""Figure 5 of the Topographic VAE's paper from the record of its runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.presets import preset
+from symgen.experiments.presets.paper import EDITIONS, Edition
+from symgen.experiments.reproduce.budgets import BUDGETS
+from symgen.experiments.reproduce.entries import entry_of
+from symgen.experiments.reproduce.items import ITEMS, Line
+from symgen.figures import WindowPoint, window_curves
+
+__all__ = ["draw_windows"]
+
+_SERIES: dict[Edition, str] = {"paper": "paper, camera-ready", "submission": "paper, submission"}
+
+
+def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> None:
+    """Draw CapCorr over the window, ours beside the paper's.
+
+    Of several lines without a window, which differ in their neighbourhoods, the first one is
+    drawn that was run or printed.
+
+    Args:
+        entries: entries of `figure5`.
+        budget: of which budget.
+        path: PNG file to write.
+
+    Raises:
+        ValueError: if there are no such entries.
+    """
+    item = ITEMS["figure5"]
+    seeds = sorted({entry["seed"] for entry in entries})
+    found: dict[tuple[str, str, float], WindowPoint] = {}
+    chance: dict[str, float] = {}
+    for line in item.lines(BUDGETS[budget].faithful):
+        runs = [e for seed in seeds if (e := entry_of(entries, line, budget, seed)) is not None]
+        for factor in item.factors:
+            points = [
+                WindowPoint(factor, _SERIES[edition], _window(line), *numbers[factor])
+                for edition in EDITIONS
+                if factor in (numbers := line.printed.get(edition, {}))
+            ]
+            if runs:
+                measured = [run["evaluation"]["capcorr"][factor] for run in runs]
+                values = [each["value"] for each in measured]
+                spread = stdev(values) if len(values) > 1 else None
+                points.insert(0, WindowPoint(factor, "ours", _window(line), mean(values), spread))
+                chance.setdefault(factor, measured[0]["chance"])
+            for point in points:
+                found.setdefault(point[:3], point)
+    if not chance:
+        raise ValueError(f"no runs of figure5 within the budget {budget!r}: nothing to draw")
+    window_curves(sorted(found.values(), key=lambda p: p.series != "ours"), chance, path)
+
+
+def _window(line: Line) -> float:
+    """Return the reach of the coherence as a part of the sequence, L / S."""
+    experiment = preset(line.preset)
+    assert isinstance(experiment, Experiment)  # items are of Topographic VAEs
+    model = experiment.model
+    return 0.0 if model.window == 1 else model.window / (2 * model.units)

@@ -45,7 +45,9 @@ def best(action: Callable[[], object], rounds: int = 5) -> float:
 def products(model: ACE, batch: int) -> list[tuple[int, int, int, int]]:
     """Matrix products of a step: rows, inputs, outputs, and how many of them."""
     found: list[tuple[int, int, int, int]] = []
-    for module in model.modules():
+    pose = model.pose
+    again = [] if pose is None else list(pose.modules()) * (pose.readings - 1)
+    for module in (*model.modules(), *again):
         if isinstance(module, GroupedLinear):
             groups, outputs, inputs = module.weight.shape
             found.append((batch // groups, inputs, outputs, groups))

@@ -44,7 +44,7 @@ _CIFAR_POSE: dict[str, Any] = {"pose": "raw", "pose_channels": (32, 64), "pose_h
 # net and a plain model's classifier take a coarser look; behind a pose the classifier sees the
 # middle of the canonical image.
 _TRAINING = Training(
-    sequences=5 * _EPOCH,
+    sequences=4 * _EPOCH,
     batch_size=250,
     optimizer="Adam",
     learning_rate=1.5e-3,
@@ -82,7 +82,7 @@ _OURS_CIFAR = replace(
     outside="border",
 )
 _CIFAR_TRAINING = replace(
-    _TRAINING, sequences=3 * _CIFAR_EPOCH, kl_warmup=_CIFAR_EPOCH, learning_rate=1e-3
+    _TRAINING, sequences=2 * _CIFAR_EPOCH, kl_warmup=_CIFAR_EPOCH, learning_rate=1e-3
 )
 _DIGITS = replace(_RTS, images="digits")
 

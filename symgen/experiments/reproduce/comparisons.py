@@ -110,9 +110,10 @@ def photographs(evidence: Evidence, seed: int) -> Values:
     """E12: CIFAR-10 with and without a pose."""
     values: dict[str, float] = {}
     presets = {"without pose": "ace-cifar-plain", "with pose": "ace-cifar"}
-    real = evidence.experiment("ace-cifar", seed).test_images(1000)
     judge = evidence.judge("cifar10")
-    shown = torch.cat([judge.features(batch.images.to(evidence.device)) for batch in real])
+    batches = list(evidence.experiment("ace-cifar", seed).test_images(1000))
+    shown = torch.cat([judge.features(batch.images.to(evidence.device)) for batch in batches])
+    labels = torch.cat([batch.labels for batch in batches]).to(shown.device)
     for words, preset in presets.items():
         bounds, model = evidence.bounds(preset, seed), evidence.model(preset, seed)
         values[f"U_valid {words}"] = bounds["valid"]
@@ -121,9 +122,11 @@ def photographs(evidence: Evidence, seed: int) -> Values:
         count = -(-evidence.budget.painted // model.classes)
         samples = prior_samples(model, count, seed, "prior")
         values[f"sharpness of samples {words}"] = sharpness(samples)
-        drawn = torch.cat([judge.features(row) for row in samples])
-        distance = frechet_distance(drawn, shown[: len(drawn)])
-        values[f"Fréchet distance {words}"] = float(distance)
+        drawn = torch.stack([judge.features(row) for row in samples])
+        of_all = frechet_distance(drawn.flatten(0, 1), shown)
+        values[f"Fréchet distance {words}"] = float(of_all)
+        of_each = [frechet_distance(row, shown[labels == y]) for y, row in enumerate(drawn)]
+        values[f"Fréchet distance {words}, mean of classes"] = float(torch.stack(of_each).mean())
     gain = values["U_valid without pose"] - values["U_valid with pose"]
     nearer = values["Fréchet distance with pose"] - values["Fréchet distance without pose"]
     return {"gain charged, nats": gain, "Fréchet distance with less without pose": nearer} | values

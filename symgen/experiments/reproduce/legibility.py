@@ -137,6 +137,8 @@ def size_factored_out(evidence: Evidence, seed: int) -> Values:
         "height variance, part of without pose": height[0] / height[1] if height[1] else None,
         "gain free of charge, nats": charged + posed["kl_pose"],
         "gain charged, nats": charged,
+        "U_valid with pose": posed["valid"],
+        "cost of the pose, nats": posed["kl_pose"],
         "slant variance, part of without pose": slant[0] / slant[1] if slant[1] else None,
     }
 

@@ -17,6 +17,7 @@ from symgen.experiments.tables.benchmarks import (
     memory,
     metrics,
     products,
+    readings,
     sparse,
     step,
 )
@@ -44,6 +45,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "online": online,
     "probes": probes,
     "products": products,
+    "readings": readings,
     "sparse": sparse,
     "step": step,
     "untrained": untrained_models,

@@ -53,12 +53,9 @@ def ace_summary(results: Path) -> str:
         [name, *map(cell, places)]
         for name, places in (
             ("U_valid without pose", [("E1", "U_valid"), *_both("U_valid without pose")]),
-            ("**U_valid with pose, its cost included**", [None, *_both("U_valid with pose")]),
-            (
-                "gain, pose charged",
-                [("E6", "gain charged, nats"), *_both("gain charged, nats")],
-            ),
-            ("cost of the pose", [None, *_both("cost of the pose, nats")]),
+            ("**U_valid with pose, its cost included**", _with_pose("U_valid with pose")),
+            ("gain, pose charged", _with_pose("gain charged, nats")),
+            ("cost of the pose", _with_pose("cost of the pose, nats")),
             ("test error, %", [("E10", f"{d.upper()} error, %") for d in _ACE]),
             (
                 "test error with pose less without, points",
@@ -95,3 +92,7 @@ _ACE = ("mnist", "rts", "tc")
 
 def _both(name: str) -> list[tuple[str, str]]:
     return [("E4", name), ("E5", name)]
+
+
+def _with_pose(name: str) -> list[tuple[str, str]]:
+    return [("E6", name), *_both(name)]

@@ -4,7 +4,16 @@ from pathlib import Path
 
 from symgen.experiments.tables._markdown import markdown, measured_by, read
 
-__all__ = ["ace_step", "growth", "memory", "metrics", "products", "sparse", "step"]
+__all__ = [
+    "ace_step",
+    "growth",
+    "memory",
+    "metrics",
+    "products",
+    "readings",
+    "sparse",
+    "step",
+]
 
 
 def step(results: Path) -> str:
@@ -37,6 +46,28 @@ def sparse(results: Path) -> str:
     return markdown(["Adam", "seconds", "bound of the labelled class, nats"], rows) + measured_by(
         record
     )
+
+
+def readings(results: Path) -> str:
+    """Worth of reading a pose more than once."""
+    record = read(results / "bench" / "readings.json")
+    rows = []
+    for row in record["rows"]:
+        r2 = row["pose_r2"]
+        rows.append(
+            [
+                str(row["readings"]),
+                f"{row['bounds']['valid']:.1f}",
+                f"{row['bounds']['kl_pose']:.1f}",
+                f"{row['error']:.2f}",
+                f"{row['error_generative']:.2f}",
+                *(f"{r2[name]:.2f}" for name in ("angle", "log_scale", "shift_x", "shift_y")),
+                f"{row['seconds']:.0f}",
+            ]
+        )
+    header = ["readings", "U_valid, nats", "of it the pose", "error, %", "error by bounds, %"]
+    header += [f"R² {name}" for name in ("angle", "log scale", "shift x", "shift y")]
+    return markdown([*header, "seconds"], rows) + measured_by(record)
 
 
 def metrics(results: Path) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 from symgen.experiments.reproduce import ITEMS
 from symgen.experiments.tables.ace import ace, ace_summary
 from symgen.experiments.tables.benchmarks import (
+    ace_options,
     ace_step,
     growth,
     memory,
     metrics,
     products,
-    readings,
     sparse,
     step,
 )
@@ -33,6 +33,7 @@ _MARKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "ace": ace,
+    "ace-options": ace_options,
     "ace-step": ace_step,
     "ace-summary": ace_summary,
     "colour-mnist": colour_mnist,
@@ -45,7 +46,6 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "online": online,
     "probes": probes,
     "products": products,
-    "readings": readings,
     "sparse": sparse,
     "step": step,
     "untrained": untrained_models,

@@ -5,12 +5,12 @@ from pathlib import Path
 from symgen.experiments.tables._markdown import markdown, measured_by, read
 
 __all__ = [
+    "ace_options",
     "ace_step",
     "growth",
     "memory",
     "metrics",
     "products",
-    "readings",
     "sparse",
     "step",
 ]
@@ -48,26 +48,30 @@ def sparse(results: Path) -> str:
     )
 
 
-def readings(results: Path) -> str:
-    """Worth of reading a pose more than once."""
-    record = read(results / "bench" / "readings.json")
+def ace_options(results: Path) -> str:
+    """Worth of the options of ACE."""
+    records = [read(path) for path in sorted((results / "bench" / "ace-options").glob("*.json"))]
     rows = []
-    for row in record["rows"]:
-        r2 = row["pose_r2"]
+    for record in records:
+        measured = record["evaluation"]
+        r2 = measured.get("pose_r2", {})
+        parts = [f"{r2[name]:.2f}" if name in r2 else "" for name in ("angle", "log_scale")]
         rows.append(
             [
-                str(row["readings"]),
-                f"{row['bounds']['valid']:.1f}",
-                f"{row['bounds']['kl_pose']:.1f}",
-                f"{row['error']:.2f}",
-                f"{row['error_generative']:.2f}",
-                *(f"{r2[name]:.2f}" for name in ("angle", "log_scale", "shift_x", "shift_y")),
-                f"{row['seconds']:.0f}",
+                record["option"].replace("-", " "),
+                f"{record['weights'] / 1e6:.1f}",
+                f"{measured['bounds']['valid']:.1f}",
+                f"{measured['bounds']['kl_pose']:.1f}",
+                f"{measured['error']:.2f}",
+                f"{measured['error_generative']:.2f}",
+                *parts,
+                f"{record['seconds']:.0f}",
             ]
         )
-    header = ["readings", "U_valid, nats", "of it the pose", "error, %", "error by bounds, %"]
-    header += [f"R² {name}" for name in ("angle", "log scale", "shift x", "shift y")]
-    return markdown([*header, "seconds"], rows) + measured_by(record)
+    header = ["option", "million weights", "U_valid, nats", "of it the pose", "error, %"]
+    header += ["error by bounds, %", "R² angle", "R² log scale", "seconds"]
+    machines = ", ".join(sorted({record["hardware"] for record in records}))
+    return f"{markdown(header, rows)}\n`python bench/ace_options.py`, {machines}.\n"
 
 
 def metrics(results: Path) -> str:

@@ -1,8 +1,12 @@
 """Metrics of capsules with another speed, with ends and with several axes."""
 
+from unittest.mock import patch
+
+import numpy as np
 import pytest
 import torch
 
+import symgen
 from symgen.data import MovingSprites, Sequences
 from symgen.experiments import DataConfig, Experiment, ModelConfig, measures
 from symgen.experiments.axes import AxisAssignment, assign_axes
@@ -134,6 +138,30 @@ def test_evaluation_reports_the_axis_of_every_capsule():
     for name in measured["axes"]:
         assert name in ("posX", "posY") and len(measured["axes"][name]["assigned"]) == 2
     assert len(measures(Experiment(), measured)) == 8 + len(measured["axes"])
+
+
+def test_recordings_have_rolls_that_follow_the_time():
+    films = symgen.data.open(
+        np.random.default_rng(0).integers(0, 256, (8, 6, 1, 5, 5), np.uint8), "test"
+    )
+    held_out = Sequences(films, 2, shuffle=False)
+    model = TopographicVAE(image_shape=(1, 5, 5), topography=AxesTopography(2, (3, 4), 6, 3))
+    measured = evaluate(model, held_out, torch.full((1, 5, 5), 0.5), samples=2)
+    assert set(measured["axes"]) <= {"time"} and "capcorr" not in measured  # noise rolls nowhere
+    errors = measured["roll_prediction"]["outside"]
+    assert all(value > 0 for value in errors.values())
+
+
+def test_the_axis_that_follows_the_time_is_found():
+    topography = AxesTopography(2, (3, 6), 6, 3)
+    model = TopographicVAE(image_shape=(1, 5, 5), topography=topography)
+    films = symgen.data.open(np.zeros((8, 6, 1, 5, 5), np.uint8), "test")
+    t = torch.randn(len(films), 1, 2, 18).expand(-1, 6, -1, -1)
+    moving = topography.roll(t, torch.arange(6)[:, None], axis=1)
+    with patch.object(model, "latents", lambda *_, **__: moving):
+        assignment = assign_axes(model, Sequences(films, len(films), shuffle=False))
+    assert assignment.axes(0) == [1, 1]
+    assert assignment.described(films.factor_names)["time"]["assigned"] == [1, 1]
 
 
 def test_evaluation_reads_digits_that_grow_from_the_scale_that_all_show():

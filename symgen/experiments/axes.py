@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from symgen.data import Sequences
+from symgen.data import SequenceBatch, Sequences
 from symgen.latents import AxesTopography
 from symgen.metrics import axis_correlation
 from symgen.models import TopographicVAE
 
-__all__ = ["AxisAssignment", "assign_axes"]
+__all__ = ["AxisAssignment", "assign_axes", "followed"]
 
 _BATCHES = 4
 
@@ -51,16 +51,32 @@ class AxisAssignment(NamedTuple):
         return still
 
     def described(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return, for every factor that moved, the correlations and the axes of the capsules."""
+        """Return, for every factor that moved, the correlations and the axes of the capsules.
+
+        Without names of factors there is one, the time.
+        """
         return {
             name: {
                 "correlation": table.tolist(),
                 "assigned": table.argmax(-1).tolist(),
                 "mean": float(table.amax(-1).mean()),
             }
-            for name, table in zip(names, self.correlation, strict=True)
+            for name, table in zip(names or ["time"], self.correlation, strict=True)
             if table.any()
         }
+
+
+def followed(
+    batch: SequenceBatch, data: Sequences
+) -> tuple[Int64[Tensor, "B S F"], Int64[Tensor, " B"]]:
+    """Return the factors that rolls are compared with, and which of them moves.
+
+    Where nobody knows the factors, as in recordings, it is the time that every roll follows.
+    """
+    if data.source.factor_names:
+        return batch.factors, batch.moved
+    count, frames = batch.frames.shape[:2]
+    return torch.arange(frames).expand(count, -1)[..., None], torch.zeros(count, dtype=torch.int64)
 
 
 @torch.no_grad()
@@ -71,6 +87,6 @@ def assign_axes(model: TopographicVAE, data: Sequences) -> AxisAssignment:
     t = torch.cat(
         [model.latents(model.encode(b.frames.to(device)), sampled=False) for b in batches]
     )
-    factors = torch.cat([b.factors for b in batches]).to(device)
+    factors = torch.cat([followed(b, data)[0] for b in batches]).to(device)
     shape = cast(AxesTopography, model.topography).shape
     return AxisAssignment(axis_correlation(t, factors, shape, period=model.frames))

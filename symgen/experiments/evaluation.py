@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data import Sequences
-from symgen.experiments.axes import assign_axes
+from symgen.experiments.axes import assign_axes, followed
 from symgen.latents import AxesTopography
 from symgen.metrics import (
     RollReadings,
@@ -45,8 +45,9 @@ def evaluate(
 
     Likelihood, equivariance error and CapCorr use sampled latents, as the paper does; the roll
     prediction uses the mean of z and the expected energy. Every sequence has the same weight.
-    Capsules of several axes are rolled along the axis that each has assigned to the moving factor;
-    `axes` holds how that correlates in place of CapCorr.
+    Capsules of several axes are rolled along the axis that each has assigned to the moving factor,
+    or to the time where factors are not known; `axes` holds how that correlates in place of
+    CapCorr.
 
     Args:
         model: a trained model.
@@ -100,8 +101,7 @@ def evaluate(
             left = count - step * data.batch_size
             batch = data.batch(step)
             x = batch.frames[:left].to(device)
-            factors = batch.factors[:left].to(device)
-            moved = batch.moved[:left].to(device)
+            factors, moved = (part[:left].to(device) for part in followed(batch, data))
             t = model.latents(model.encode(x))
             weights = model.log_weights(x, samples)
             elbo = model.elbo(x)

@@ -76,6 +76,16 @@ def test_the_record_of_figure_5_is_drawn_with_what_the_paper_prints(tmp_path, mo
     assert printed == WindowPoint("scale", "paper, camera-ready", 1 / 6, 0.42, 0.01)
 
 
+def test_values_that_are_not_defined_are_left_out(tmp_path) -> None:
+    entry = read_entries(RECORD)[0]
+    entry["evaluation"]["capcorr"]["posX"]["value"] = None
+    draw_windows([entry], "laptop", tmp_path / "figure5.png")
+    for measured in entry["evaluation"]["capcorr"].values():
+        measured["value"] = None
+    draw_windows([entry], "laptop", tmp_path / "printed.png")  # what the paper prints is there
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def _window(entry) -> int:
     return entry["settings"]["model"]["window"]
 

@@ -21,8 +21,9 @@ _SERIES: dict[Edition, str] = {"paper": "paper, camera-ready", "submission": "pa
 def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> None:
     """Draw CapCorr over the window, ours beside the paper's.
 
-    Of several lines without a window, which differ in their neighbourhoods, the first one is
-    drawn that was run or printed.
+    Values that are not defined, because all rolls of a run are read the same, are left out. Of
+    several lines without a window, which differ in their neighbourhoods, the first one is drawn
+    that was run or printed.
 
     Args:
         entries: entries of `figure5`.
@@ -32,6 +33,8 @@ def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> 
     Raises:
         ValueError: if there are no such entries.
     """
+    if not any(entry["budget"] == budget for entry in entries):
+        raise ValueError(f"no runs of figure5 within the budget {budget!r}: nothing to draw")
     item = ITEMS["figure5"]
     seeds = sorted({entry["seed"] for entry in entries})
     found: dict[tuple[str, str, float], WindowPoint] = {}
@@ -44,16 +47,14 @@ def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> 
                 for edition in EDITIONS
                 if factor in (numbers := line.printed.get(edition, {}))
             ]
-            if runs:
-                measured = [run["evaluation"]["capcorr"][factor] for run in runs]
-                values = [each["value"] for each in measured]
+            measured = [run["evaluation"]["capcorr"][factor] for run in runs]
+            values = [each["value"] for each in measured if each["value"] is not None]
+            if values:
                 spread = stdev(values) if len(values) > 1 else None
-                points.insert(0, WindowPoint(factor, "ours", _window(line), mean(values), spread))
+                points.append(WindowPoint(factor, "ours", _window(line), mean(values), spread))
                 chance.setdefault(factor, measured[0]["chance"])
             for point in points:
                 found.setdefault(point[:3], point)
-    if not chance:
-        raise ValueError(f"no runs of figure5 within the budget {budget!r}: nothing to draw")
     window_curves(sorted(found.values(), key=lambda p: p.series != "ours"), chance, path)
 
 

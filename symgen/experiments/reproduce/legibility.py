@@ -153,8 +153,10 @@ def canonical_traversals(evidence: Evidence, seed: int) -> Values:
     for data in _DISTORTED:
         images = shown_traversal(evidence, f"ace-{data}", seed)
         name, own = data.upper(), evidence.judge(data)
-        upright = recognised(evidence.judge("mnist"), to_digit_size(images))
-        values[f"{name} recognised, %"] = upright
+        upright = to_digit_size(images)
+        values[f"{name} recognised, %"] = recognised(evidence.judge("mnist"), upright)
+        inner = upright[:, _POINTS // 4 : -(_POINTS // 4)]
+        values[f"{name} recognised from -2 to 2, %"] = recognised(evidence.judge("mnist"), inner)
         values[f"{name} recognised by the judge of {name}, %"] = recognised(own, images)
         canonical = traversal(evidence.model(f"ace-{data}", seed))
         values[f"{name} recognised by it at the identity, %"] = recognised(own, canonical)

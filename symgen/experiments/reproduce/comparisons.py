@@ -119,6 +119,7 @@ def photographs(evidence: Evidence, seed: int) -> Values:
         values[f"U_valid {words}"] = bounds["valid"]
         values[f"R {words}"] = bounds["reconstruction"]
         values[f"G {words}"] = bounds["kl_z"] + bounds["kl_pose"]
+        values[f"error {words}, %"] = evidence.evaluation(preset, seed)["error"]
         count = -(-evidence.budget.painted // model.classes)
         samples = prior_samples(model, count, seed, "prior")
         values[f"sharpness of samples {words}"] = sharpness(samples)

@@ -20,6 +20,7 @@ from symgen.experiments.tables.benchmarks import (
     products,
     sparse,
     step,
+    step_xeon,
 )
 from symgen.experiments.tables.colour_mnist import colour_mnist
 from symgen.experiments.tables.demonstration import demo, untrained_models
@@ -48,6 +49,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "products": products,
     "sparse": sparse,
     "step": step,
+    "step-xeon": step_xeon,
     "untrained": untrained_models,
     **{item: reproduction(item) for item in ITEMS},
 }

@@ -11,7 +11,6 @@ Everything is measured in turn, several rounds, and the median round counts.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -20,11 +19,12 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from _record import write_record
 from torch import nn
 
 from symgen import ACE
 from symgen.data import Batches
-from symgen.experiments import ACEExperiment, hardware, preset
+from symgen.experiments import ACEExperiment, preset
 from symgen.nets import Convolutions, GroupedLinear, Linear, linear
 from symgen.training.memory import keep_freed_memory
 
@@ -226,13 +226,8 @@ def main() -> None:
     for part in ("measured", "ratios"):
         for name, value in result[part].items():
             print(f"{name:60s} {value:10.2f}")
-    if given.json is not None:
-        record = {
-            "command": f"python bench/ace.py --threads {given.threads} --batch {given.batch}",
-            "hardware": hardware(),
-            **result,
-        }
-        given.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/ace.py --threads {given.threads} --batch {given.batch}"
+    write_record(given.json, command, **result)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,16 @@ record for each.
 """
 
 import argparse
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from _record import write_record
 
 from symgen.data import Batches, DistortedImages, Images, load
-from symgen.experiments import ACEExperiment, hardware, preset
+from symgen.experiments import ACEExperiment, preset
 from symgen.experiments.ace_evaluation import evaluate
-from symgen.experiments.runs import commit
 from symgen.models import ACE
 from symgen.training import fit
 
@@ -57,9 +56,6 @@ def measure(name: str, sequences: int) -> dict[str, Any]:
     weights = sum(parameter.numel() for parameter in model.parameters())
     return {
         "option": name,
-        "command": f"python bench/ace_options.py --only {name} --sequences {sequences}",
-        "commit": commit(),
-        "hardware": hardware(),
         "preset": base,
         "changes": changes,
         "weights": weights,
@@ -76,11 +72,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    given.json.mkdir(parents=True, exist_ok=True)
     for name in given.only:
-        record = measure(name, given.sequences)
-        print(f"{name}: U_valid {record['evaluation']['bounds']['valid']:.1f} nats")
-        (given.json / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+        measured = measure(name, given.sequences)
+        print(f"{name}: U_valid {measured['evaluation']['bounds']['valid']:.1f} nats")
+        command = f"python bench/ace_options.py --only {name} --sequences {given.sequences}"
+        write_record(given.json / f"{name}.json", command, **measured)
 
 
 if __name__ == "__main__":

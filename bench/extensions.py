@@ -10,14 +10,14 @@ every frame's error stands in the record (`by_frame`).
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from symgen.experiments import Experiment, hardware, preset
+from _record import write_record
+
+from symgen.experiments import Experiment, preset
 from symgen.experiments.presets.extensions import COMPARISONS, PRESETS
 from symgen.experiments.reproduce.plan import Missing, finished_run, origin
-from symgen.experiments.runs import commit
 
 
 def measure(name: str, seed: int, out: Path, tested: int, train: bool) -> dict[str, Any]:
@@ -71,18 +71,14 @@ def main() -> None:
                 continue
             rows.append(row)
             print(f"{name:36} {seed} {row['squared_error']:8.1f} {row['nll']:8.1f}", flush=True)
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        record = {
-            "command": f"python bench/extensions.py --seeds {options.seeds}",
-            "commit": commit(),
-            "hardware": hardware(),
-            "seeds": options.seeds,
-            "tested": options.tested,
-            "rows": rows,
-            "missing": missing,
-        }
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    write_record(
+        options.json,
+        f"python bench/extensions.py --seeds {options.seeds}",
+        seeds=options.seeds,
+        tested=options.tested,
+        rows=rows,
+        missing=missing,
+    )
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _record import write_record
 from torch import Tensor, nn
 
 from symgen import fit
 from symgen.data import MovingSprites, Sequences
 from symgen.data.sequences import SequenceBatch
-from symgen.experiments import ModelConfig, hardware
-from symgen.experiments.runs import commit
+from symgen.experiments import ModelConfig
 from symgen.latents import observed_roll
 from symgen.metrics import forecast_errors, linear_forecast, roll_forecast
 from symgen.training import Training
@@ -230,20 +230,14 @@ def main() -> None:
     for name, row in joined["rows"].items():
         errors = "  ".join(f"{value['mean']:6.1f}" for value in row["squared_error"])
         print(f"{name:32s} {errors}")
-    if given.json is not None:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        record = {
-            "command": (
-                f"python bench/forecast.py --sequences {given.sequences} --seeds {given.seeds}"
-            ),
-            "commit": commit(),
-            "hardware": hardware(),
-            "sequences": given.sequences,
-            "seeds": given.seeds,
-            "tested": given.tested,
-            **joined,
-        }
-        given.json.write_text(json.dumps(record, indent=2) + "\n")
+    write_record(
+        given.json,
+        f"python bench/forecast.py --sequences {given.sequences} --seeds {given.seeds}",
+        sequences=given.sequences,
+        seeds=given.seeds,
+        tested=given.tested,
+        **joined,
+    )
 
 
 if __name__ == "__main__":

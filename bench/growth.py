@@ -10,7 +10,6 @@ of latents. The exponent is the slope of log time over log size, over the larger
 """
 
 import argparse
-import json
 import math
 import statistics
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _record import write_record
 
 from symgen import TVAE
 from symgen.experiments import hardware
@@ -90,11 +90,8 @@ def main() -> None:
         slopes = {key: exponent(rows, f"{key}_ms") for key in ("latents", "elbo")}
         print(f"exponent {'':6} {slopes['latents']:10.2f} {slopes['elbo']:10.2f}")
         grown[axis] = {"rows": rows, "exponents": slopes}
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python bench/growth.py --threads {options.threads}"
-        record = {"command": command, "hardware": hardware(), "grown": grown}
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/growth.py --threads {options.threads}"
+    write_record(options.json, command, grown=grown)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,18 @@ last step is told apart into anonymous memory and pages of files, libraries incl
 """
 
 import argparse
-import json
 import multiprocessing
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
+from _record import write_record
 
 from symgen import TVAE, fit
 from symgen.data import Recordings, Sequences
 from symgen.data import open as open_recordings
 from symgen.experiments import hardware
-from symgen.experiments.runs import commit
 
 SHAPE = (64, 3, 128, 128)  # of a recording: 3.1 MB
 LENGTH, BATCH = 16, 16  # a batch of clips: 13 MB
@@ -93,20 +92,10 @@ def main() -> None:
             print(f"{row['file']:32}" + "".join(f"{row[f'{n}_gb']:11.2f}" for n in names))
     beyond = rows[0]["peak_gb"] - rows[0]["model_gb"]
     print(f"peak beyond the model {beyond:.2f} GB: {'under' if beyond < LIMIT else 'OVER'} 2 GB")
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python bench/memory.py --gigabytes {options.gigabytes:g} "
-        command += f"--steps {options.steps} --threads {options.threads}"
-        record = {
-            "command": command,
-            "commit": commit(),
-            "hardware": hardware(),
-            "file_gb": size,
-            "shape": shape,
-            "passed": beyond < LIMIT,
-            "rows": rows,
-        }
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/memory.py --gigabytes {options.gigabytes:g} "
+    command += f"--steps {options.steps} --threads {options.threads}"
+    passed = beyond < LIMIT
+    write_record(options.json, command, file_gb=size, shape=shape, passed=passed, rows=rows)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,15 @@
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from _record import write_record
 from torch import Tensor
 
 from symgen import metrics
-from symgen.experiments import hardware
 from symgen.latents import standard_normal_log_prob
 from symgen.models.tvae import TVAE
 
@@ -155,11 +154,8 @@ def main() -> None:
             f"{row['metric']:18} {row['shape']:9} {speed:12,.0f} "
             f"{speed / row['loop']:8.1f} {speed / row['authors']:10.1f}"
         )
-    if options.json:
-        command = f"python bench/metrics.py --threads {options.threads} --batch {options.batch}"
-        record = {"command": command, "hardware": hardware(), "rows": rows}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/metrics.py --threads {options.threads} --batch {options.batch}"
+    write_record(options.json, command, rows=rows)
 
 
 if __name__ == "__main__":

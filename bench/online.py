@@ -11,12 +11,12 @@ together; and `model.step`, which `Stream` should beat.
 """
 
 import argparse
-import json
 import statistics
 import time
 from pathlib import Path
 
 import torch
+from _record import write_record
 from torch import Tensor
 
 from symgen import TVAE
@@ -103,16 +103,8 @@ def main() -> None:
             processor_rates[0], processor_rates[-1], statistics.median(processor_rates),
         )  # fmt: skip
         print(f"{name:34}" + "".join(f"{value:9.0f}" for value in columns))
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python bench/online.py --threads {options.threads} --frames {options.frames}"
-        record = {
-            "command": command,
-            "hardware": hardware(),
-            "threads": options.threads,
-            "rows": rows,
-        }
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/online.py --threads {options.threads} --frames {options.frames}"
+    write_record(options.json, command, threads=options.threads, rows=rows)
 
 
 if __name__ == "__main__":

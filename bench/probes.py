@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _record import write_record
 from torch import Tensor
 
 from symgen import fit
 from symgen.data import MovingSprites, Sequences
-from symgen.experiments import ModelConfig, hardware
-from symgen.experiments.runs import commit
+from symgen.experiments import ModelConfig
 from symgen.metrics import dci, linear_probe, mutual_information_gap, phase_r2, pooled_capsules
 from symgen.training import Training
 
@@ -166,20 +166,15 @@ def main() -> None:
     if options.seeds > 1:
         spread = {name: over_seeds(statistics.stdev, values) for name, values in measured.items()}
     rows["pixels"] = {"t": accuracies(frames.of(frames.x).flatten(1), shapes, 0)}
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python bench/probes.py --sequences {options.sequences} --seeds {options.seeds}"
-        record = {
-            "command": command,
-            "commit": commit(),
-            "hardware": hardware(),
-            "sequences": options.sequences,
-            "seeds": options.seeds,
-            "frames": len(frames.factors),
-            "rows": rows,
-            "std_over_seeds": spread,
-        }
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    write_record(
+        options.json,
+        f"python bench/probes.py --sequences {options.sequences} --seeds {options.seeds}",
+        sequences=options.sequences,
+        seeds=options.seeds,
+        frames=len(frames.factors),
+        rows=rows,
+        std_over_seeds=spread,
+    )
 
 
 if __name__ == "__main__":

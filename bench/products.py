@@ -8,11 +8,11 @@ whether that is right on the one at hand. The best of several turns counts.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import torch
+from _record import write_record
 from torch.nn import functional
 
 from symgen.experiments import hardware
@@ -48,11 +48,8 @@ def main() -> None:
         rates = {way: gigaflops(way, inputs, outputs) for way in WAYS}
         rows.append({"inputs": inputs, "outputs": outputs, **rates})
         print(f"{inputs:6} {outputs:6} {rates['torch']:8.0f} {rates['oneDNN']:8.0f}")
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python bench/products.py --threads {options.threads}"
-        record = {"command": command, "hardware": hardware(), "rows": rows}
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/products.py --threads {options.threads}"
+    write_record(options.json, command, rows=rows)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,16 @@ see the same batches; the bound on the labelled class is measured on test digits
 """
 
 import argparse
-import json
 import math
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from _record import write_record
 
 from symgen import ACE
 from symgen.data import Batches, DistortedImages, Images, load
-from symgen.experiments import hardware
 from symgen.groups import affine, warp
 from symgen.training import fit
 
@@ -84,13 +83,8 @@ def main() -> None:
     for name, row in rows.items():
         print(f"{name}: {row['seconds']:.1f} s, bound {row['labelled_bound']:.2f} nats")
     print(f"{time.monotonic() - started:.0f} s in all")
-    if given.json is not None:
-        record = {
-            "command": f"python bench/sparse.py --threads {given.threads} --steps {given.steps}",
-            "hardware": hardware(),
-            "rows": rows,
-        }
-        given.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/sparse.py --threads {given.threads} --steps {given.steps}"
+    write_record(given.json, command, rows=rows)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ code: 29.7 sequences/s for the model, 16.3 with its data (VAE with data 23.1).
 
 import argparse
 import itertools
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from _record import write_record
 from torch import nn
 from torch.nn import functional
 
@@ -194,16 +194,8 @@ def main() -> None:
     print(f"{hardware()}; batch {batch}, {options.rounds} rounds of {steps} steps\n")
     for name, value in (result | ratios).items():
         print(f"{name:65} {value:10.2f}")
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        record = {
-            "command": f"python bench/step.py --threads {options.threads} --batch {batch}",
-            "hardware": hardware(),
-            "measured": result,
-            "ratios": ratios,
-            "rounds": rounds,
-        }
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/step.py --threads {options.threads} --batch {batch}"
+    write_record(options.json, command, measured=result, ratios=ratios, rounds=rounds)
 
 
 if __name__ == "__main__":

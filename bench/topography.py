@@ -7,13 +7,13 @@ in every row. Says where `Topography` should change from one to the other.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from _record import write_record
 
 from symgen.experiments import hardware
 from symgen.latents import Topography, topography
@@ -47,11 +47,8 @@ def main() -> None:
             row[f"{name}_ms"] = milliseconds(lambda value=value, u=u: value.energy(u))
         rows.append(row)
         print(f"{frames:5} {batch:4} {row['matrix_ms']:12.2f} {row['window_ms']:12.2f}")
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python bench/topography.py --threads {options.threads}"
-        record = {"command": command, "hardware": hardware(), "rows": rows}
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    command = f"python bench/topography.py --threads {options.threads}"
+    write_record(options.json, command, rows=rows)
 
 
 if __name__ == "__main__":

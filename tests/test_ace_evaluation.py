@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from symgen.data import Batches, DistortedImages, load
-from symgen.experiments.ace_evaluation import coordinates, evaluate, pose_parameters
-from symgen.groups import affine
-from symgen.metrics import mixture_bounds, pose_recovery
-from symgen.models import ACE, Pose
+from symgen.experiments.ace_evaluation import evaluate
+from symgen.metrics import mixture_bounds
+from symgen.models import ACE
 
 SMALL = {
     "hidden": (20,),
@@ -115,26 +114,3 @@ def test_without_poses_to_recover_there_is_no_number(pose, distortion):
 def test_more_images_than_there_are_are_refused(images):
     with pytest.raises(ValueError, match=rf"images={images}: there are 359 test images"):
         evaluate(make_model(), digits(), images=images)
-
-
-def test_perfect_poses_score_1_in_coordinates_and_less_in_generators():
-    """The poses of RTS-MNIST, read in a canonical pose of each class."""
-    generator = torch.Generator().manual_seed(0)
-    uniform = 2 * torch.rand(2000, 4, generator=generator) - 1
-    angle, scale = uniform[:, 0] * torch.pi / 4, 0.95 + 0.25 * uniform[:, 1]
-    true = affine.from_parameters(angle, scale, 7 * uniform[:, 2:])
-    labels = torch.arange(2000) % 10
-    generators = torch.tensor([0.1, 0.1, 0.15, 0.15, 0.5, 0.5])
-    canonical = affine.exp(generators * torch.randn(10, 6, generator=generator))
-    read = true @ canonical[labels]
-    parameters = pose_parameters(true)
-    assert pose_recovery(coordinates(Pose(read[:, None], None)), parameters, labels).min() > 0.99
-    shift = pose_recovery(affine.log(read), parameters, labels)[2:]
-    assert shift.min() > 0.9 and shift.max() < 0.96
-
-
-def test_a_pose_without_logarithm_counts_as_unturned():
-    flipped = torch.diag(torch.tensor([-2.0, -0.5, 1.0]))
-    flipped[0, 2] = 3.0
-    expected = torch.tensor([[0.0, 0.0, 0.0, 0.0, 3.0, 0.0]])
-    torch.testing.assert_close(coordinates(Pose(flipped[None, None], None)), expected)

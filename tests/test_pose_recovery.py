@@ -2,7 +2,8 @@ import jaxtyping
 import pytest
 import torch
 
-from symgen.metrics import pose_recovery
+from symgen.groups import affine
+from symgen.metrics import pose_coordinates, pose_recovery
 
 
 @pytest.fixture
@@ -59,3 +60,26 @@ def test_too_few_images_and_other_lengths_are_refused(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match="labels"):
         pose_recovery(torch.rand(50, 2), torch.rand(50, 1), torch.arange(49))
+
+
+def test_perfect_poses_score_1_in_coordinates_and_less_in_generators():
+    """The poses of RTS-MNIST, read in a canonical pose of each class."""
+    generator = torch.Generator().manual_seed(0)
+    uniform = 2 * torch.rand(2000, 4, generator=generator) - 1
+    angle, scale = uniform[:, 0] * torch.pi / 4, 0.95 + 0.25 * uniform[:, 1]
+    true = affine.from_parameters(angle, scale, 7 * uniform[:, 2:])
+    labels = torch.arange(2000) % 10
+    generators = torch.tensor([0.1, 0.1, 0.15, 0.15, 0.5, 0.5])
+    canonical = affine.exp(generators * torch.randn(10, 6, generator=generator))
+    read = true @ canonical[labels]
+    parameters = torch.cat([angle[:, None], scale.log()[:, None], 7 * uniform[:, 2:]], 1)
+    assert pose_recovery(pose_coordinates(read[:, None]), parameters, labels).min() > 0.99
+    shift = pose_recovery(affine.log(read), parameters, labels)[2:]
+    assert shift.min() > 0.9 and shift.max() < 0.96
+
+
+def test_a_pose_without_logarithm_counts_as_unturned():
+    flipped = torch.diag(torch.tensor([-2.0, -0.5, 1.0]))
+    flipped[0, 2] = 3.0
+    expected = torch.tensor([[0.0, 0.0, 0.0, 0.0, 3.0, 0.0]])
+    torch.testing.assert_close(pose_coordinates(flipped[None, None]), expected)

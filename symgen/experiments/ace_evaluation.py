@@ -9,10 +9,10 @@ from torch import Tensor
 
 from symgen.data import Batches
 from symgen.groups import affine
-from symgen.metrics import mixture_bounds, pose_recovery
-from symgen.models import ACE, Pose
+from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
+from symgen.models import ACE
 
-__all__ = ["coordinates", "evaluate", "pose_parameters"]
+__all__ = ["evaluate", "pose_parameters"]
 
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
 
@@ -79,7 +79,7 @@ def evaluate(
             left = count - step * data.batch_size
             x, y = (part[:left].to(device) for part in batch.inputs)
             reading = model.encode(x)
-            note(read=coordinates(reading.pose), y=y, wrong=(reading.y != y).double())
+            note(read=pose_coordinates(reading.pose.affine), y=y, wrong=(reading.y != y).double())
             note(true=pose_parameters(batch.pose[:left]))
             for _ in range(samples):
                 note(**{f"k/{k}": v for k, v in _sample_terms(model, x, y).items()})
@@ -137,22 +137,3 @@ def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
     """
     angle, scale, shift = affine.to_parameters(pose)
     return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)
-
-
-def coordinates(pose: Pose) -> Float[Tensor, "B dimensions"]:
-    """Return coordinates of poses in which those of similarities are linear.
-
-    Six for each group of feature maps: the four generators of the linear part and the shift in
-    pixels. On all six generators a perfect pose would not score 1, since the shift of a map is
-    that of the generators times a matrix that depends on the rotation. A linear part without
-    logarithm counts as the identity.
-
-    Example:
-        >>> coordinates(Pose(affine.exp(torch.tensor([[[0.5, 0.1, 0, 0, 0, 0]]])), None))
-        tensor([[0.5000, 0.1000, 0.0000, 0.0000, 0.0000, 0.0000]])
-    """
-    maps = pose.affine
-    known = affine.has_log(maps)[..., None, None]
-    identity = torch.eye(3, dtype=maps.dtype, device=maps.device)
-    linear = affine.log(torch.where(known, maps, identity))[..., :4]
-    return torch.cat([linear, maps[..., :2, 2]], -1).flatten(1)

@@ -10,6 +10,9 @@ import matplotlib
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy import ndarray
 from PIL import Image, ImageFont
 from torch import Tensor
@@ -21,6 +24,8 @@ PAPER = (255, 255, 255)
 INK = (25, 25, 25)
 MUTED = (120, 120, 120)
 ACCENT = (213, 94, 0)
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+_GRAY = "#888888"
 
 
 @lru_cache
@@ -91,6 +96,31 @@ def write_file(path: Path, save: Callable[[IO[bytes]], object]) -> None:
     content = BytesIO()
     save(content)
     write_atomically(path, lambda partial: partial.write_bytes(content.getbuffer()))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure of a size in inches that is tied to no display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_figure(figure: Figure, path: Path | str | None) -> None:
+    """Write a figure as the PNG, PDF or SVG that its path names; None writes nothing."""
+    if path is not None:
+        target = check_path(path, (".png", ".pdf", ".svg"))
+        kind = target.suffix[1:].lower()
+        write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
+
+
+def style_axes(axes: Axes, title: str, below: str) -> None:
+    """Give a panel of curves its title, the name of its x axis, and quiet lines around."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel(below, fontsize=9)
+    axes.tick_params(labelsize=8, color=_GRAY)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(_GRAY)
 
 
 def write_png(path: Path, picture: Image.Image) -> None:

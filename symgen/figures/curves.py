@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from symgen.figures._canvas import check_path, write_file
+from symgen.figures._canvas import COLOURS, new_figure, style_axes, write_figure
 
 __all__ = ["learning_curves"]
 
@@ -27,7 +26,6 @@ _TRAINING = {  # panel and label of what every record may hold
     "mu": ("μ", "μ"),
     "learning_rate": ("learning rate", "learning rate"),
 }
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 _STYLES = ("-", "--", ":", "-.")
 _LOGARITHMIC = 4.0  # ratio of greatest to least loss from which its axis is logarithmic
 
@@ -73,7 +71,6 @@ def learning_curves(
         >>> [panel.get_title(loc="left") for panel in learning_curves(records).axes]
         ['loss, nats per image']
     """
-    target = None if path is None else check_path(path, (".png", ".pdf", ".svg"))
     runs = records if isinstance(records, Mapping) else {"": records}
     panels: dict[str, list[_Curve]] = {panel: [] for panel, _ in _TRAINING.values()}
     for run, lines in runs.items():
@@ -87,9 +84,7 @@ def learning_curves(
             'such as {"sequences": 400, "loss": 371.5}'
         )
     figure = _draw(panels, list(runs))
-    if target is not None:
-        kind = target.suffix[1:].lower()
-        write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
+    write_figure(figure, path)
     return figure
 
 
@@ -121,13 +116,12 @@ def _is_finite(value: object) -> bool:
 def _draw(panels: Mapping[str, list[_Curve]], runs: list[str]) -> Figure:
     across = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     down = math.ceil(len(panels) / across)
-    figure = Figure(figsize=(4.6 * across, 2.9 * down + 0.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6 * across, 2.9 * down + 0.3)
     for place, (title, curves) in enumerate(panels.items(), start=1):
         _draw_panel(figure.add_subplot(down, across, place), title, curves, runs)
     if len(runs) > 1:
         handles = [
-            Line2D([], [], color=_COLOURS[index % len(_COLOURS)], label=run)
+            Line2D([], [], color=COLOURS[index % len(COLOURS)], label=run)
             for index, run in enumerate(runs)
         ]
         figure.legend(
@@ -146,19 +140,14 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -
         (line,) = axes.plot(
             curve.sequences,
             curve.values,
-            color=_COLOURS[(which if len(runs) == 1 else run) % len(_COLOURS)],
+            color=COLOURS[(which if len(runs) == 1 else run) % len(COLOURS)],
             linestyle=_STYLES[which % len(_STYLES)],
             linewidth=1.4,
             marker="o" if curve.evaluated or len(curve.values) == 1 else "",
             markersize=4,
         )
         handles.setdefault(curve.label, line)
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.set_xlabel("sequences or images seen", fontsize=9)
-    axes.tick_params(labelsize=8, color="#888888")
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color("#888888")
+    style_axes(axes, title, "sequences or images seen")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     _scale_values(axes, title, [value for curve in curves for value in curve.values])

@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from symgen.figures._canvas import check_path, write_file
+from symgen.figures._canvas import COLOURS, new_figure, style_axes, write_figure
 
 __all__ = ["WindowPoint", "window_curves"]
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
 class WindowPoint(NamedTuple):
@@ -57,22 +54,18 @@ def window_curves(
         >>> [panel.get_title(loc="left") for panel in window_curves(points).axes]
         ['angle']
     """
-    target = None if path is None else check_path(path, (".png", ".pdf", ".svg"))
     if not points:
         raise ValueError("no points to draw: give at least one WindowPoint")
     factors = list(dict.fromkeys(point.factor for point in points))
     series = list(dict.fromkeys(point.series for point in points))
-    figure = Figure(figsize=(2.7 * len(factors) + 0.4, 3.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(2.7 * len(factors) + 0.4, 3.0)
     for place, factor in enumerate(factors, start=1):
         axes = figure.add_subplot(1, len(factors), place)
         own = [point for point in points if point.factor == factor]
         _draw(axes, factor, own, series, (chance or {}).get(factor))
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-    if target is not None:
-        kind = target.suffix[1:].lower()
-        write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
+    write_figure(figure, path)
     return figure
 
 
@@ -87,7 +80,7 @@ def _draw(
             [point.value for point in line],
             [point.deviation or 0.0 for point in line],
             label=name,
-            color=_COLOURS[number % len(_COLOURS)],
+            color=COLOURS[number % len(COLOURS)],
             linestyle="--" if number else "-",
             marker="s" if number else "o",
             markerfacecolor="white" if number else None,
@@ -97,12 +90,7 @@ def _draw(
         )
     if chance is not None:
         axes.axhline(chance, color="#888888", linestyle=":", linewidth=1.2, label="chance")
-    axes.set_title(factor, loc="left", fontsize=10)
-    axes.set_xlabel("L / S", fontsize=9)
+    style_axes(axes, factor, "L / S")
     axes.set_ylabel("CapCorr" if axes.get_subplotspec().is_first_col() else "", fontsize=9)  # pyright: ignore[reportOptionalMemberAccess]
     axes.set_xlim(-0.03, 0.53)
     axes.set_ylim(min(0.0, *(p.value - (p.deviation or 0.0) for p in points)) - 0.05, 1.07)
-    axes.tick_params(labelsize=8, color="#888888")
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color("#888888")

@@ -25,7 +25,7 @@ from symgen.metrics.likelihood import (
     paper_estimate,
     sequence_bound,
 )
-from symgen.metrics.pose_recovery import pose_recovery
+from symgen.metrics.pose_recovery import pose_coordinates, pose_recovery
 from symgen.metrics.probes import (
     Accuracy,
     linear_probe,
@@ -62,6 +62,7 @@ __all__ = [
     "phase_r2",
     "phases",
     "pooled_capsules",
+    "pose_coordinates",
     "pose_recovery",
     "reading_resolution",
     "roll_forecast",

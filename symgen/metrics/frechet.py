@@ -38,8 +38,7 @@ def frechet_distance(
             "for their covariance"
         )
     first, second = first.double(), second.double()
-    one, two = first.T.cov(correction=1), second.T.cov(correction=1)
-    one, two = (c.reshape(first.shape[1], -1) for c in (one, two))  # one feature makes a number
+    one, two = (torch.atleast_2d(part.T.cov()) for part in (first, second))
     root = _root(one)
     between = torch.linalg.eigvalsh(root @ two @ root).clamp(min=0).sqrt().sum()  # tr (Σ₁ Σ₂)^½
     spread = one.trace() + two.trace() - 2 * between

@@ -4,9 +4,37 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from symgen.groups import affine
 from symgen.metrics.shapes import require_shapes
 
-__all__ = ["pose_recovery"]
+__all__ = ["pose_coordinates", "pose_recovery"]
+
+
+def pose_coordinates(
+    maps: Float[Tensor, "*batch groups 3 3"],
+) -> Float[Tensor, "*batch dimensions"]:
+    """Return coordinates of affine maps in which those of similarities are linear.
+
+    Six for each group of feature maps: the four generators of the linear part (rotation in
+    radians, logarithm of the scale, stretch, shear) and the shift in pixels. On all six generators
+    a perfect pose would not score 1, since the shift of a map is that of the generators times a
+    matrix that depends on the rotation.
+
+    Args:
+        maps: poses, such as `affine` of the pose that `ACE.encode` reads. A linear part without
+            principal logarithm counts as the identity.
+
+    Returns:
+        The coordinates of all groups, one after the other.
+
+    Example:
+        >>> pose_coordinates(affine.exp(torch.tensor([[[0.5, 0.1, 0, 0, 0, 0]]])))
+        tensor([[0.5000, 0.1000, 0.0000, 0.0000, 0.0000, 0.0000]])
+    """
+    known = affine.has_log(maps)[..., None, None]
+    identity = torch.eye(3, dtype=maps.dtype, device=maps.device)
+    linear = affine.log(torch.where(known, maps, identity))[..., :4]
+    return torch.cat([linear, maps[..., :2, 2]], -1).flatten(-2)
 
 
 def pose_recovery(
@@ -20,7 +48,7 @@ def pose_recovery(
     offset of its own; the slopes are common to all. Parameters that never change give NaN.
 
     Args:
-        statistics: coordinates that the pose net reads, such as h of `ACE.encode`.
+        statistics: coordinates of the poses that are read, such as `pose_coordinates`.
         true: parameters of the true poses, such as angle, log scale and shifts.
         labels: class of every image.
 

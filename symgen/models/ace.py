@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from symgen.latents import Density
 from symgen.models.class_nets import ClassNets
 from symgen.models.likelihood import PixelBernoulli
-from symgen.models.readings import ClassTerms, Code, Reading, SupervisedElbo, check_batch
+from symgen.models.readings import (
+    ClassTerms,
+    Code,
+    Reading,
+    SupervisedElbo,
+    check_batch,
+    log_ratio,
+)
 from symgen.models.symmetry_statistics import (
     Outside,
     Pose,
@@ -119,20 +126,8 @@ class ACE(ClassNets):
                 f"classes={classes}, latents={latents}, shallow_latents={shallow_latents}: give "
                 "at least one class and one latent that is not shallow"
             )
-        for name, given, known in (
-            ("encoder", encoder, ("dense", "conv", "shared")),
-            ("decoder", decoder, ("dense", "conv")),
-            ("outside", outside, ("background", "border")),
-            ("initialisation", initialisation, ("fan_in", "paper")),
-        ):
-            if given not in known:
-                raise ValueError(f"{name}={given!r}: choose {' or '.join(known)}")
-        if shallow_latents and (encoder != "shared" or decoder != "dense" or not decoder_hidden):
-            raise ValueError(
-                f"shallow_latents={shallow_latents} are read off a shared trunk and join a dense "
-                "decoder's last hidden layer: take encoder='shared', decoder='dense' and at least "
-                "one size in decoder_hidden"
-            )
+        if outside not in ("background", "border"):
+            raise ValueError(f"outside={outside!r}: choose background or border")
         if pose_groups < 1 or (pose is None and pose_groups > 1):
             raise ValueError(
                 f"pose_groups={pose_groups} with pose={pose!r}: give at least 1, and for more a "
@@ -282,9 +277,9 @@ class ACE(ClassNets):
             styles = z.sample()  # (classes, B, latents)
             logits = self._show(self.decoder.every(styles).transpose(0, 1), pose)
             weight = PixelBernoulli(logits).log_prob(x[:, None])
-            weight = weight + _log_ratio(z, styles).t()
+            weight = weight + log_ratio(z, styles).t()
             if statistics is not None and self.charged:
-                weight = weight + _log_ratio(statistics, h)[:, None]
+                weight = weight + log_ratio(statistics, h)[:, None]
             weights.append(weight.logsumexp(1) - math.log(self.classes))
         return torch.stack(weights).logsumexp(0) - math.log(samples)
 
@@ -396,9 +391,3 @@ class ACE(ClassNets):
         if self.pose is None:
             return logits
         return pose.factor_in(logits, self.background, self.outside)
-
-
-def _log_ratio(posterior: Density, sample: Tensor) -> Tensor:
-    """Return log p(sample) - log q(sample), summed over the last dimension."""
-    prior = posterior.standard(sample.shape, device=sample.device)
-    return (prior.log_prob(sample) - posterior.log_prob(sample)).sum(-1)

@@ -61,6 +61,20 @@ class ClassNets(Pretrained):
         initialisation: Literal["fan_in", "paper"],
     ) -> None:
         """Make the nets for canonical images `seen` that paint layers of logits `painted`."""
+        deep, shallow = latents
+        for name, given, known in (
+            ("encoder", encoder, ("dense", "conv", "shared")),
+            ("decoder", decoder, ("dense", "conv")),
+            ("initialisation", initialisation, ("fan_in", "paper")),
+        ):
+            if given not in known:
+                raise ValueError(f"{name}={given!r}: choose {' or '.join(known)}")
+        if shallow and (encoder != "shared" or decoder != "dense" or not decoder_hidden):
+            raise ValueError(
+                f"shallow_latents={shallow} are read off a shared trunk and join a dense "
+                "decoder's last hidden layer: take encoder='shared', decoder='dense' and at least "
+                "one size in decoder_hidden"
+            )
         _, height, width = seen
         side = max(height, width) if window is None else window
         if not 0 < side <= max(height, width):
@@ -68,7 +82,6 @@ class ClassNets(Pretrained):
                 f"classifier_window={window} of images of {height} × {width}: give a "
                 "number of pixels up to their side, or None"
             )
-        deep, shallow = latents
         classes = self.classes
         self.density = density(latent)
         self.window = (min(side, height), min(side, width))

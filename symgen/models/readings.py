@@ -10,7 +10,7 @@ from symgen.data.images import require_unit_range
 from symgen.latents import Density
 from symgen.models.symmetry_statistics import Pose
 
-__all__ = ["ClassTerms", "Code", "Reading", "SupervisedElbo", "check_batch"]
+__all__ = ["ClassTerms", "Code", "Reading", "SupervisedElbo", "check_batch", "log_ratio"]
 
 
 class Code(NamedTuple):
@@ -118,3 +118,18 @@ def check_batch(
             f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
             f"{classes} classes, 0 to {classes - 1}"
         )
+
+
+def log_ratio(
+    posterior: Density, sample: Float[Tensor, "*batch latents"]
+) -> Float[Tensor, "*batch"]:
+    """Return log p(sample) - log q(sample) in nats, p the prior, summed over the latents.
+
+    Example:
+        >>> from symgen.latents import Gaussian
+        >>> prior = Gaussian.standard((2, 3))
+        >>> log_ratio(prior, torch.ones(2, 3))
+        tensor([0., 0.])
+    """
+    prior = posterior.standard(sample.shape, device=sample.device)
+    return (prior.log_prob(sample) - posterior.log_prob(sample)).sum(-1)

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data import DistortedImages
-from symgen.experiments.ace_evaluation import coordinates, pose_parameters
+from symgen.experiments.ace_evaluation import pose_parameters
 from symgen.experiments.reproduce.criterion import Values
 from symgen.experiments.reproduce.evidence import Data, Evidence
 from symgen.experiments.reproduce.legibility import prior_samples
-from symgen.metrics import frechet_distance, pose_recovery
+from symgen.metrics import frechet_distance, pose_coordinates, pose_recovery
 
 __all__ = [
     "errors",
@@ -74,7 +74,7 @@ def _recovered_of_each_digit(evidence: Evidence, seed: int) -> Float[Tensor, " 4
     generator = torch.Generator().manual_seed(seed)
     batches = [fresh.make(items, generator) for _ in range(_POSES)]
     poses = [model.encode(batch.images.to(evidence.device)).pose for batch in batches]
-    read = torch.cat([coordinates(pose) for pose in poses])
+    read = torch.cat([pose_coordinates(pose.affine) for pose in poses])
     true = torch.cat([pose_parameters(batch.pose) for batch in batches])
     return pose_recovery(read.cpu(), true, items.repeat(_POSES))
 

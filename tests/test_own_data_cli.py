@@ -116,7 +116,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(recordings, tmp_path):
             experiment(recordings),
             tmp_path / "part",
             command="",
-            observe=lambda progress: os.kill(os.getpid(), signal.SIGINT),
+            observe=lambda progress: signal.raise_signal(signal.SIGINT),
         )
     assert 0 < stopped.value.run.step < whole.step
     assert main(["train", "--resume", "part"]) == 0

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-__all__ = ["Batch", "Batches", "Source"]
+__all__ = ["Batch", "Batches", "Source", "mix"]
 
 
 @runtime_checkable
@@ -17,7 +17,7 @@ class Batch(Protocol):
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the `elbo` of a model takes, in its order."""
+        """What the `forward` of a model takes, in its order."""
         ...
 
     def __iter__(self) -> Iterator[Any]:
@@ -40,30 +40,30 @@ class Source(Protocol[MadeT]):
 
     @property
     def frames(self) -> int:
-        """Images in an item: the length of a sequence, or 1."""
+        """Frames in an item: the length of a sequence, or 1."""
         ...
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of a frame, such as (channels, height, width)."""
         ...
 
     def __len__(self) -> int:
         """Return the number of items."""
         ...
 
-    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> MadeT:
-        """Make the batch of some items."""
+    def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> MadeT:
+        """Make the batch of the items with these numbers."""
         ...
 
 
 @lru_cache(maxsize=4)
 def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
-    generator = torch.Generator().manual_seed(_mix(seed, epoch, 1))
+    generator = torch.Generator().manual_seed(mix(seed, epoch, 1))
     return torch.randperm(size, generator=generator)
 
 
-def _mix(seed: int, index: int, stream: int) -> int:
+def mix(seed: int, index: int, stream: int) -> int:
     """Spread (seed, index, stream) over 63 bits so that nearby steps share no random numbers."""
     value = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream) % 2**64
     value = ((value ^ (value >> 31)) * 0x94D049BB133111EB) % 2**64
@@ -131,12 +131,12 @@ class Batches(Generic[BatchT]):
         start = position * self.batch_size
         stop = min(start + self.batch_size, len(self.source))
         if self.shuffle:
-            items = _permutation(len(self.source), self.seed, epoch)[start:stop]
+            indices = _permutation(len(self.source), self.seed, epoch)[start:stop]
         else:
-            items = torch.arange(start, stop)
-        generator = torch.Generator().manual_seed(_mix(self.seed, step, 2))
-        batch = self.source.make(items, generator)
-        return batch._make(part.to(self.device) for part in batch)
+            indices = torch.arange(start, stop)
+        generator = torch.Generator().manual_seed(mix(self.seed, step, 2))
+        batch = self.source.batch(indices, generator)
+        return batch._make(None if part is None else part.to(self.device) for part in batch)
 
     def __iter__(self) -> Iterator[BatchT]:
         """Iterate over the first epoch."""

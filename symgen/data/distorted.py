@@ -42,7 +42,7 @@ class ImageBatch(NamedTuple):
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor]:
-        """What the `elbo` of a model of labelled images takes: images and labels."""
+        """What the `forward` of a model of labelled images takes: images and labels."""
         return self.images, self.labels
 
 
@@ -80,7 +80,7 @@ class DistortedImages:
         seed: seed of the fixed distortions.
 
     Attributes:
-        image_shape: channels, height and width of what is made.
+        data_shape: channels, height and width of what is made.
         classes: the largest label and one.
 
     Raises:
@@ -112,7 +112,7 @@ class DistortedImages:
         channels, height, width = images.pixels.shape[1:]
         share = MARGINS.get(distortion, 0)
         self._margin = (int(share * height), int(share * width))
-        self.image_shape = (
+        self.data_shape = (
             3 if distortion == "hue" else channels,
             height + 2 * self._margin[0],
             width + 2 * self._margin[1],
@@ -124,11 +124,11 @@ class DistortedImages:
         """Return the number of images."""
         return len(self.images.pixels)
 
-    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> ImageBatch:
+    def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> ImageBatch:
         """Distort some images.
 
         Args:
-            items: numbers of the images.
+            indices: numbers of the images.
             generator: CPU generator of distortions that are drawn afresh; not used else.
 
         Returns:
@@ -137,13 +137,13 @@ class DistortedImages:
         Raises:
             ValueError: if there is no such image.
         """
-        items = items.cpu()
-        outside = items[(items < 0) | (items >= len(self))]
+        indices = indices.cpu()
+        outside = indices[(indices < 0) | (indices >= len(self))]
         if outside.numel():
             raise ValueError(f"no image {int(outside[0])}: {self!r} has 0 to {len(self) - 1}")
-        here = items.to(self.images.pixels.device)
+        here = indices.to(self.images.pixels.device)
         if self._fixed is None:
-            drawn = self._draw(items, generator)
+            drawn = self._draw(indices, generator)
         else:
             drawn = _Draw(*(part[here] for part in self._fixed))
         images = self._distorted(self.images.pixels[here], drawn)
@@ -174,7 +174,7 @@ class DistortedImages:
         """Draw where each patch of clutter is cut and laid; no patches but for "tc"."""
         if self.distortion != "tc":
             return torch.empty(len(items), 0, 5, dtype=torch.int64)
-        sides = torch.tensor([*self.images.pixels.shape[2:], *self.image_shape[1:]])
+        sides = torch.tensor([*self.images.pixels.shape[2:], *self.data_shape[1:]])
         limits = torch.cat([torch.tensor([len(self) - 1]), sides - PATCH + 1])
         clutter = _whole_numbers(limits, (len(items), PATCHES), generator)
         # Images are counted from the one after the item's own, which is thus never reached.
@@ -201,7 +201,7 @@ class DistortedImages:
         self, pixels: UInt8[Tensor, "B 1 height width"], drawn: _Draw
     ) -> UInt8[Tensor, "B 1 canvas_height canvas_width"]:
         """Lay the image and its clutter on a black canvas."""
-        canvas = pixels.new_zeros(len(pixels), *self.image_shape)
+        canvas = pixels.new_zeros(len(pixels), *self.data_shape)
         margin = torch.tensor(self._margin, device=pixels.device)
         corner = drawn.pose[:, :2, 2].flip(-1).long() + margin  # row, column
         _lay(canvas, pixels, corner[:, None])

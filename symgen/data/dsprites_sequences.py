@@ -54,7 +54,7 @@ class MovingSprites:
 
     Example:
         >>> source = MovingSprites("test")
-        >>> batch = source.make(torch.arange(3), torch.Generator())
+        >>> batch = source.batch(torch.arange(3), torch.Generator())
         >>> tuple(batch.frames.shape), tuple(batch.factors.shape), len(source)
         ((3, 15, 1, 64, 64), (3, 15, 5), 20270)
     """
@@ -62,7 +62,7 @@ class MovingSprites:
     factor_names = FACTOR_NAMES
     factor_sizes = SIZES
     frames = 15
-    image_shape = (1, 64, 64)
+    data_shape = (1, 64, 64)
 
     def __init__(
         self,
@@ -103,11 +103,11 @@ class MovingSprites:
         """Return the number of items: start images, or pairs of one with a moving factor."""
         return COUNT if self._pairs is None else len(self._pairs)
 
-    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
+    def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
         """Make the sequence of each item.
 
         Args:
-            items: numbers of the items.
+            indices: numbers of the items.
             generator: CPU generator of the moving factors where `split` is "all"; not used else.
 
         Returns:
@@ -117,13 +117,13 @@ class MovingSprites:
         Raises:
             ValueError: if there is no such item.
         """
-        outside = items[(items < 0) | (items >= len(self))]
+        outside = indices[(indices < 0) | (indices >= len(self))]
         if outside.numel():
             raise ValueError(f"no item {int(outside[0])}: {self!r} has items 0 to {len(self) - 1}")
-        factors, moved = self._walk(items.cpu(), generator)
+        factors, moved = self._walk(indices.cpu(), generator)
         image = (factors * torch.tensor(STRIDES)).sum(-1).to(self.device)
         frames = embedding(self._bits[image].int(), self._pixels_of_byte)
-        frames = frames.view(*image.shape, *self.image_shape)
+        frames = frames.view(*image.shape, *self.data_shape)
         return SequenceBatch(frames, factors.to(self.device), moved.to(self.device))
 
     def _walk(

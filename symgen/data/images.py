@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-__all__ = ["Images", "Split", "paper_split", "read_idx", "require_unit_range"]
+__all__ = ["Images", "Split", "paper_split", "read_idx"]
 
 Split = Literal["train", "test"]
 
@@ -55,26 +55,6 @@ def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     order = torch.from_numpy(order)
     validation, train = order[: count // 5], order[count // 5 :]
     return _select(images, train), _select(images, validation)
-
-
-def require_unit_range(name: str, images: Shaped[Tensor, "..."]) -> None:
-    """Refuse images that are not floats in [0, 1].
-
-    Raises:
-        ValueError: if they are integers, not numbers, or lie outside; the message names them.
-
-    Example:
-        >>> require_unit_range("x", torch.tensor([0.0, 255.0]))
-        Traceback (most recent call last):
-        ValueError: x reaches from 0 to 255: scale or clamp it to [0, 1]
-    """
-    if not images.is_floating_point():
-        raise ValueError(f"{name} is {images.dtype}: divide by 255 to get floats in [0, 1]")
-    least, greatest = (bound.item() for bound in images.detach().aminmax())
-    if not (least >= 0 and greatest <= 1):  # written so that NaN fails
-        raise ValueError(
-            f"{name} reaches from {least:g} to {greatest:g}: scale or clamp it to [0, 1]"
-        )
 
 
 def read_idx(path: str | os.PathLike[str]) -> UInt8[Tensor, "*shape"]:

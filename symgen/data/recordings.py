@@ -64,9 +64,9 @@ class Recordings:
         return self.window.length
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def data_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of a frame."""
-        return self.footage.image_shape
+        return self.footage.data_shape
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -89,16 +89,16 @@ class Recordings:
         steps = self.window.every * np.arange(self.window.length)
         return torch.from_numpy(first[:, None] + steps)
 
-    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
-        """Read the clips of some items; nothing is drawn from the generator.
+    def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
+        """Read the clips with some numbers; nothing is drawn from the generator.
 
         Raises:
             ValueError: if there is no such item.
         """
-        raw = self.footage.read(self.frame_numbers(items).numpy())
+        raw = self.footage.read(self.frame_numbers(indices).numpy())
         frames = torch.from_numpy(raw).to(self.device)
         frames = frames.float() if frames.is_floating_point() else frames.float().div_(255)
-        count = len(items)
+        count = len(indices)
         factors = torch.zeros(count, self.frames, 0, dtype=torch.int64, device=self.device)
         moved = torch.full((count,), -1, device=self.device)
         return SequenceBatch(frames, factors, moved)
@@ -112,7 +112,7 @@ class Recordings:
         return (
             f"Recordings({self.split!r}, {how} recordings, {len(self)} clips, "
             f"length={window.length}, stride={window.stride}, every={window.every}, "
-            f"image_shape={self.image_shape}, fingerprint={self.footage.fingerprint!r})"
+            f"data_shape={self.data_shape}, fingerprint={self.footage.fingerprint!r})"
         )
 
 
@@ -178,7 +178,7 @@ def open(
     Example:
         >>> films = [torch.rand(length, 1, 8, 8) for length in (20, 24, 31, 20, 20)]
         >>> source = open(films, length=12, stride=4)
-        >>> batch = source.make(torch.arange(2), torch.Generator())
+        >>> batch = source.batch(torch.arange(2), torch.Generator())
         >>> len(source), batch.frames.shape, batch.frames[0, 4].equal(batch.frames[1, 0])
         (12, torch.Size([2, 12, 1, 8, 8]), True)
     """

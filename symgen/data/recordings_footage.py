@@ -46,7 +46,7 @@ class Footage:
     Attributes:
         kind: what the recordings came as, in words.
         path: the `.npy` file, (..., height, width) in C order.
-        image_shape: channels, height and width of a frame.
+        data_shape: channels, height and width of a frame.
         first: number of the first frame of each recording in the file.
         lengths: frames of each recording.
         names: name of each recording; None numbers them in the file.
@@ -55,7 +55,7 @@ class Footage:
 
     kind: str
     path: Path
-    image_shape: tuple[int, int, int]
+    data_shape: tuple[int, int, int]
     first: Int64[ndarray, " n"]
     lengths: Int64[ndarray, " n"]
     names: tuple[str, ...] | None = None
@@ -72,7 +72,7 @@ class Footage:
     ) -> Shaped[ndarray, "*batch channels height width"]:
         """Copy frames out of the file by their numbers."""
         mapped = np.load(self.path, mmap_mode="r")
-        return np.asarray(mapped.reshape(-1, *self.image_shape)[frames])
+        return np.asarray(mapped.reshape(-1, *self.data_shape)[frames])
 
     @cached_property
     def sample(self) -> Shaped[ndarray, "frames channels height width"]:
@@ -87,7 +87,7 @@ class Footage:
     @cached_property
     def fingerprint(self) -> str:
         """Name the content: a hash of the lengths and of `sample`, wherever the file lies."""
-        content = hashlib.sha256(repr((self.image_shape, self.sample.dtype.str)).encode())
+        content = hashlib.sha256(repr((self.data_shape, self.sample.dtype.str)).encode())
         content.update(self.lengths.astype("<i8").tobytes())
         content.update(self.sample.tobytes())
         return content.hexdigest()[:16]
@@ -140,7 +140,7 @@ def write_footage(
         names, lengths = zip(*kept, strict=True)
         described = {
             "kind": kind,
-            "image_shape": like.shape,
+            "data_shape": like.shape,
             "names": names,
             "lengths": lengths,
             "skipped": skipped,
@@ -157,11 +157,11 @@ def open_footage(path: Path) -> Footage:
     """Open what `write_footage` wrote."""
     described = json.loads(path.with_suffix(".json").read_text())
     lengths = np.array(described["lengths"], dtype=np.int64)
-    channels, height, width = described["image_shape"]
+    channels, height, width = described["data_shape"]
     return Footage(
         kind=described["kind"],
         path=path,
-        image_shape=(channels, height, width),
+        data_shape=(channels, height, width),
         first=lengths.cumsum() - lengths,
         lengths=lengths,
         names=tuple(described["names"]),

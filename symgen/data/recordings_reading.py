@@ -72,7 +72,7 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
         _require_no_rate(decoding, f"{paths[0]}, an array,")
         stamp = paths[0].stat()
         found = _mapped(paths[0], decoding.skip_broken, stamp.st_size, stamp.st_mtime_ns)
-        channels, height, width = found.image_shape
+        channels, height, width = found.data_shape
         if decoding.size in (None, (height, width)) and not (decoding.gray and channels == 3):
             return found
     kind, files, recordings = _recordings(paths, decoding)
@@ -155,7 +155,7 @@ def _mapped(path: Path, skip_broken: bool, size: int, modified: int) -> Footage:
     return Footage(
         kind=".npy array",
         path=path,
-        image_shape=(channels, height, width),
+        data_shape=(channels, height, width),
         first=first,
         lengths=np.full_like(first, length),
         skipped=tuple(skipped),

@@ -14,19 +14,19 @@ class SequenceBatch(NamedTuple):
     """Sequences with the factors that made them.
 
     Attributes:
-        frames: images in [0, 1], channel first.
+        frames: frames of the source's `data_shape`; images in [0, 1], channel first.
         factors: index of every factor's value in every frame; column order is the source's
             `factor_names`.
         moved: index of the factor that moves in each sequence, -1 where several move together.
     """
 
-    frames: Float[Tensor, "B S channels height width"]
+    frames: Float[Tensor, "B S *data"]
     factors: Int64[Tensor, "B S F"]
     moved: Int64[Tensor, " B"]
 
     @property
     def inputs(self) -> tuple[Tensor]:
-        """What the `elbo` of a model of sequences takes: the frames."""
+        """What the `forward` of a model of sequences takes: the frames."""
         return (self.frames,)
 
 

@@ -50,7 +50,7 @@ class TransformingDigits:
     Example:
         >>> from symgen.data import load
         >>> source = TransformingDigits(load("digits", split="test").pixels)
-        >>> batch = source.make(torch.arange(2), torch.Generator().manual_seed(0))
+        >>> batch = source.batch(torch.arange(2), torch.Generator().manual_seed(0))
         >>> tuple(batch.frames.shape), batch.moved.tolist(), batch.factors[0, :3].tolist()
         ((2, 18, 3, 28, 28), [1, 1], [[8, 9, 11], [8, 10, 11], [8, 11, 11]])
     """
@@ -84,17 +84,17 @@ class TransformingDigits:
         colours = hue_vector(torch.tensor(DEGREES, dtype=torch.float32) - 180)
         self._colours = (colours if mode != "still" else torch.ones(1, 1)).to(pixels.device)
         self.factor_sizes = (poses.shape[0], poses.shape[1], len(self._colours))
-        self.image_shape = (self._colours.shape[1], height, width)
+        self.data_shape = (self._colours.shape[1], height, width)
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.pixels)
 
-    def make(self, items: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
+    def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
         """Make one random sequence of each image.
 
         Args:
-            items: numbers of the images.
+            indices: numbers of the images.
             generator: CPU generator of every random choice.
 
         Returns:
@@ -104,11 +104,11 @@ class TransformingDigits:
         Raises:
             ValueError: if there is no such image.
         """
-        items = items.cpu()
-        outside = items[(items < 0) | (items >= len(self))]
+        indices = indices.cpu()
+        outside = indices[(indices < 0) | (indices >= len(self))]
         if outside.numel():
             raise ValueError(f"no image {int(outside[0])}: {self!r} has 0 to {len(self) - 1}")
-        factors, moved = self._walk(len(items), generator)
+        factors, moved = self._walk(len(indices), generator)
         # A sequence whose hue moves shows one gray image S times: it is warped once. The others,
         # with one warp per frame, come first in `gray`; `source` says where each frame's image is.
         posed = (moved != HUE).nonzero()[:, 0]
@@ -119,8 +119,8 @@ class TransformingDigits:
         source[coloured] = count + torch.arange(len(coloured))[:, None]
         gray = torch.cat(
             [
-                self._warped(items[posed], factors[posed]),
-                self._warped(items[coloured], factors[coloured, :1]),
+                self._warped(indices[posed], factors[posed]),
+                self._warped(indices[coloured], factors[coloured, :1]),
             ]
         )
         device = self.pixels.device

@@ -1,7 +1,8 @@
 """Groups that act on images: affine, projective, colour, and the warp that applies poses."""
 
 from symgen.groups import affine, colour, projective
+from symgen.groups.centroid import centroid
 from symgen.groups.colour import hue_vector
 from symgen.groups.warp import warp
 
-__all__ = ["affine", "colour", "hue_vector", "projective", "warp"]
+__all__ = ["affine", "centroid", "colour", "hue_vector", "projective", "warp"]

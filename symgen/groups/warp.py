@@ -18,7 +18,7 @@ def warp(
     pose: Float[Tensor, "*#batch rows 3"],
     background: float | Float[Tensor, "..."] = 0.0,
     centre: tuple[float, float] | None = None,
-    outside: Literal["background", "border"] = "background",
+    padding_mode: Literal["background", "border"] = "background",
 ) -> Float[Tensor, "*out channels height width"]:
     """Read images through poses: output pixel u takes the value of the image at pose(u).
 
@@ -33,17 +33,17 @@ def warp(
         pose: affine maps (rows = 2, or 3 with a last row (0, 0, 1)) or projective maps (rows = 3,
             with the homogeneous division).
         background: value of everything outside the image; a tensor, such as a learned value,
-            holds one number or one for each channel. Has no effect with outside="border".
+            holds one number or one for each channel. Has no effect with padding_mode="border".
         centre: pixel index (x, y) of the origin; None for the middle of the image,
             ((width - 1) / 2, (height - 1) / 2).
-        outside: "background", or "border" to continue the edge of the image.
+        padding_mode: "background", or "border" to continue the edge of the image.
 
     Returns:
         Warped images.
 
     Raises:
         ValueError: if images, poses or background have the wrong number of dimensions or size, or
-            `outside` is neither word.
+            `padding_mode` is neither word.
 
     Example:
         >>> from symgen.groups import affine
@@ -51,10 +51,10 @@ def warp(
         >>> warp(torch.tensor([[[1.0, 2.0, 3.0]]]), shift)
         tensor([[[2., 3., 0.]]])
     """
-    if outside == "border":
+    if padding_mode == "border":
         return _read(images, pose, centre, padding="border")
-    if outside != "background":
-        raise ValueError(f"warp got outside={outside!r}: choose 'background' or 'border'")
+    if padding_mode != "background":
+        raise ValueError(f"warp got padding_mode={padding_mode!r}: choose 'background' or 'border'")
     if isinstance(background, Tensor):
         background = _per_channel(background, images)
     elif background == 0:

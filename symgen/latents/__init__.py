@@ -6,6 +6,7 @@ from symgen.latents.gaussian import Gaussian, standard_normal_log_prob
 from symgen.latents.kernel import kernel_speed, moving_kernel, pool_kernel
 from symgen.latents.laplace import Laplace
 from symgen.latents.student_t import student_t
+from symgen.latents.topographic import Topographic
 from symgen.latents.topography import Topography
 
 Density = Gaussian | Laplace
@@ -16,6 +17,7 @@ __all__ = [
     "Density",
     "Gaussian",
     "Laplace",
+    "Topographic",
     "Topography",
     "kernel_speed",
     "moving_kernel",

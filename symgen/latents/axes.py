@@ -10,13 +10,14 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from symgen.latents.capsules import Boundary
+from symgen.latents.topographic import Topographic
 from symgen.latents.topography import Topography
 
 __all__ = ["AxesTopography", "observed_rolls"]
 
 
 @dataclass(frozen=True)
-class AxesTopography:
+class AxesTopography(Topographic):
     """Neighbourhoods along every axis of capsules that are grids of units (appendix C.3).
 
     The D units of a capsule form a grid of D_1 × D_2 × …, and the denominator of t is group-sparse
@@ -89,28 +90,23 @@ class AxesTopography:
         )
 
     @property
-    def units(self) -> int:
+    def units(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Units in a capsule, D."""
         return math.prod(self.shape)
 
     @property
-    def is_none(self) -> bool:
-        """Whether there is no energy to share: never."""
-        return False
-
-    @property
-    def open_ended(self) -> bool:
+    def open_ended(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether a sequence may have any number of frames: time has a zero boundary."""
         return self.boundary == "zero"
 
     @property
-    def speed(self) -> int | float:
+    def speed(self) -> int | float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Units by which capsules roll per step along an axis."""
         return self.axes[0].speed
 
-    def seen_frames(self) -> Bool[Tensor, " S"]:
+    def receptive_field(self) -> Bool[Tensor, " S"]:
         """Tell which frames of a sequence t of frame 0 depends on."""
-        return self.axes[0].seen_frames()
+        return self.axes[0].receptive_field()
 
     def inverse_scale(
         self, energy: Float[Tensor, "*batch S C D"], eps: float
@@ -160,7 +156,7 @@ class AxesTopography:
 def observed_rolls(
     t_ref: Float[Tensor, "*batch C D"], t: Float[Tensor, "*batch C D"], shape: tuple[int, ...]
 ) -> Int64[Tensor, "*batch C axes"]:
-    """Read off by how many units along each axis each capsule of `t` is rolled against `t_ref`.
+    """Infer by how many units along each axis each capsule of `t` is rolled against `t_ref`.
 
     The shifts with the greatest periodic cross-correlation over the grid, cf. `observed_roll`.
 

@@ -30,7 +30,7 @@ class Gaussian:
 
     Example:
         >>> q = Gaussian(torch.zeros(2, 3), torch.zeros(2, 3))
-        >>> float(q.kl().sum()), tuple(q.sample(5).shape)
+        >>> float(q.kl().sum()), tuple(q.rsample(5).shape)
         (0.0, (5, 2, 3))
     """
 
@@ -57,7 +57,7 @@ class Gaussian:
         """Return E[x²] = mean² + variance."""
         return self.mean.square() + self.log_variance.exp()
 
-    def sample(self, count: int | None = None) -> Tensor:
+    def rsample(self, count: int | None = None) -> Tensor:
         """Draw reparametrised samples from the global random generator.
 
         Args:

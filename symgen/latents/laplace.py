@@ -24,7 +24,7 @@ class Laplace:
 
     Example:
         >>> q = Laplace(torch.zeros(2, 3), torch.zeros(2, 3))
-        >>> float(q.kl().sum()), tuple(q.sample(5).shape)
+        >>> float(q.kl().sum()), tuple(q.rsample(5).shape)
         (0.0, (5, 2, 3))
     """
 
@@ -56,7 +56,7 @@ class Laplace:
         """Return E[x²] = mean² + variance."""
         return self.mean.square() + self.log_variance.exp()
 
-    def sample(self, count: int | None = None) -> Tensor:
+    def rsample(self, count: int | None = None) -> Tensor:
         """Draw reparametrised samples from the global random generator.
 
         Inverts the distribution function: x = mean - sgn(u) log(1 - 2 |u|) / p with u uniform

@@ -3,8 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.latents.axes import AxesTopography
-from symgen.latents.topography import Topography
+from symgen.latents.topographic import Topographic
 
 __all__ = ["student_t"]
 
@@ -12,7 +11,7 @@ __all__ = ["student_t"]
 def student_t(
     z: Float[Tensor, "*batch S C D"],
     u: Float[Tensor, "*batch S C D"],
-    topography: Topography | AxesTopography,
+    topography: Topographic,
     mu: float | Tensor,
     eps: float = 1e-6,
 ) -> Float[Tensor, "*batch S C D"]:
@@ -33,6 +32,7 @@ def student_t(
 
     Example:
         >>> import torch
+        >>> from symgen.latents import Topography
         >>> topography = Topography.tvae(capsules=1, units=4, frames=4, window=4)
         >>> z, u = torch.zeros(1, 4, 1, 4), torch.ones(1, 4, 1, 4)
         >>> student_t(z, u, topography, mu=-30.0)[0, 0, 0]

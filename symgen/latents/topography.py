@@ -3,16 +3,16 @@
 import functools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, get_args
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from symgen.latents.capsules import Boundary, roll
+from symgen.latents.capsules import Boundary
+from symgen.latents.topographic import Topographic
 from symgen.latents.window import box, extended, pool_cyclic, weights
 
 __all__ = ["Topography"]
@@ -23,7 +23,7 @@ _DENSE_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Topography:
+class Topography(Topographic):
     """A neighbourhood structure W over time and capsule units: `energy(u) = W u²`.
 
     The energy of unit (l, c, j), frame l, capsule c, unit j, is
@@ -72,7 +72,7 @@ class Topography:
         >>> u = torch.ones(1, 6, 2, 6)
         >>> topography.energy(u)[0, 0, 0]
         tensor([3., 3., 3., 3., 3., 3.])
-        >>> topography.seen_frames()
+        >>> topography.receptive_field()
         tensor([ True,  True, False, False, False,  True])
     """
 
@@ -149,17 +149,17 @@ class Topography:
         return cls(capsules, units, frames, window=0, neighbourhood=0)
 
     @property
-    def is_none(self) -> bool:
+    def is_none(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether there is no energy to share (plain VAE)."""
         return self.window == 0
 
     @property
-    def open_ended(self) -> bool:
+    def open_ended(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether a sequence may have any number of frames: time has a zero boundary."""
         return self.boundary == "zero"
 
     @property
-    def speed(self) -> int | float:
+    def speed(self) -> int | float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Units by which capsules roll per step: the shift, or 1 where energy stands still.
 
         A stationary coherence says nothing about a roll; the paper rolls its capsules by 1.
@@ -180,7 +180,7 @@ class Topography:
         """Weights a of the offsets δ in time."""
         return weights(self.window, self.reference_window, self.causal)
 
-    def seen_frames(self) -> Bool[Tensor, " S"]:
+    def receptive_field(self) -> Bool[Tensor, " S"]:
         """Tell which frames of a sequence t of frame 0 depends on."""
         seen = torch.zeros(self.frames, dtype=torch.bool)
         offsets = [0] if self.is_none else self.window_weights
@@ -216,17 +216,6 @@ class Topography:
     ) -> Float[Tensor, "*batch S C D"]:
         """Return what multiplies z - μ in t, `1 / sqrt(W e + eps)`."""
         return torch.rsqrt(self.pool(energy) + eps)
-
-    def roll(
-        self,
-        t: Shaped[Tensor, "*batch D"],
-        steps: int | float | Tensor,
-        axis: int | Sequence[int] = 0,
-    ) -> Shaped[Tensor, "*out D"]:
-        """Roll every capsule by a number of steps, each of `speed` units; ends fill with zeros."""
-        if axis != 0:
-            raise ValueError(f"axis={axis}: the capsules have one axis, 0")
-        return roll(t, steps * self.speed, boundary=self.capsule_boundary)
 
     def matrix(self) -> Float[Tensor, "SD SD"]:
         """Return W over (frame, unit) of one capsule as a dense matrix, for inspection.

@@ -130,7 +130,7 @@ def roll_prediction(
     steps = torch.arange(x.shape[1], device=x.device)
     first = model.latents(model.encode(x), sampled=sampled)[:, :1]  # (B, 1, C, D)
     predicted = model.decode(model.act(first, steps, axis))
-    seen = model.topography.seen_frames().to(x.device)
+    seen = model.topography.receptive_field().to(x.device)
 
     last_seen = torch.where(seen, steps, 0).cummax(0).values[:-1]  # of frames 0 .. l-1
     repeat_nll, repeat_squared_error = _baseline_errors(x[:, last_seen], x[:, 1:])

@@ -1,32 +1,33 @@
 """Models: nets, latents and a likelihood put together as a paper says."""
 
 from symgen.models.ace import ACE
+from symgen.models.ace_latents import ACELatents, ACEPosterior, ClassTerms, SupervisedElbo
 from symgen.models.elbo import Elbo, Posterior
 from symgen.models.export import export_model
-from symgen.models.likelihood import PixelBernoulli
-from symgen.models.online import Stream
+from symgen.models.learned_neighbourhood import LearnedNeighbourhood
 from symgen.models.pretrained import Pretrained
-from symgen.models.readings import ClassTerms, Code, Reading, SupervisedElbo
+from symgen.models.stream import Stream
 from symgen.models.symmetry_statistics import Pose, SymmetryStatistics
 from symgen.models.topographic import TopographicVAE
-from symgen.models.tvae import TVAE, VAE, BubbleVAE
+from symgen.models.tvae import TVAE, VAE, BubbleVAE, TorusVAE
 
 __all__ = [
     "ACE",
+    "ACELatents",
+    "ACEPosterior",
     "BubbleVAE",
     "ClassTerms",
-    "Code",
     "Elbo",
-    "PixelBernoulli",
+    "LearnedNeighbourhood",
     "Pose",
     "Posterior",
     "Pretrained",
-    "Reading",
     "Stream",
     "SupervisedElbo",
     "SymmetryStatistics",
     "TVAE",
     "TopographicVAE",
+    "TorusVAE",
     "VAE",
     "export_model",
 ]

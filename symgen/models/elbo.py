@@ -20,7 +20,8 @@ class Posterior(NamedTuple):
 class Elbo(NamedTuple):
     """The terms of the evidence lower bound, nats per frame.
 
-    A model that looks `ahead` has no terms for the last frames, whose targets are not there.
+    A model that looks `ahead` has no terms for the last frames, whose targets are not there; in a
+    rolled reconstruction nll has as many columns as there are frames to roll to.
 
     Attributes:
         nll: one-sample estimate of -E[log p(x|t)].
@@ -28,7 +29,7 @@ class Elbo(NamedTuple):
         kl_u: KL(q(u|x) ‖ p(u)), zero in a VAE.
     """
 
-    nll: Float[Tensor, "B S"]
+    nll: Float[Tensor, "B targets"]
     kl_z: Float[Tensor, "B S"]
     kl_u: Float[Tensor, "B S"]
 
@@ -40,4 +41,4 @@ class Elbo(NamedTuple):
     @property
     def loss(self) -> Float[Tensor, ""]:
         """The negative bound, averaged over frames and sequences."""
-        return (self.nll + self.kl).mean()
+        return self.nll.mean() + self.kl.mean()

@@ -1,6 +1,5 @@
 """Encoder and decoder as programs of torch.export, which run where symgen is not installed."""
 
-import os
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from pathlib import Path
@@ -11,9 +10,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export, save
 
+from symgen._files import write_atomically
 from symgen.models.ace import ACE
+from symgen.models.ace_latents import ACELatents
 from symgen.models.pretrained import Pretrained
-from symgen.models.readings import Code
 from symgen.models.symmetry_statistics import Pose
 from symgen.models.topographic import TopographicVAE
 
@@ -30,13 +30,13 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     compute on the device that the model is on now, in evaluation mode and without checking the
     range of their input.
 
-    * Of a Topographic VAE the encoder turns `x` (B, S, channels, height, width) into t
+    * Of a Topographic VAE the encoder turns `x` (B, S, *data_shape) into t
       (B, S, C, D), made of the mean of z and the expected energy; S is the model's, also where
-      time has a zero boundary. The decoder turns `t` (B, C, D) into the mean images.
-    * Of ACE the encoder turns `x` (B, channels, height, width) into a dictionary of the classes'
+      time has a zero boundary. The decoder turns `t` (B, C, D) into their means.
+    * Of ACE the encoder turns `x` (B, *data_shape) into a dictionary of the classes'
       `probabilities`, the most probable class `y`, its style's mean `z`, and the pose: `affine`
-      and, if the model reads one, `colour`. The decoder takes z, y, affine and, if there is one,
-      colour, in this order, and returns the mean images.
+      and, if the model infers one, `colour`. The decoder takes z, y, affine and, if there is one,
+      colour, in this order, and returns the means.
 
     Args:
         model: what to export; it is not changed.
@@ -51,7 +51,7 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     Example:
         >>> import tempfile
         >>> from symgen import TVAE
-        >>> model = TVAE(image_shape=(1, 8, 8), capsules=2, units=4, frames=4, window=3)
+        >>> model = TVAE((1, 8, 8), capsules=2, units=4, frames=4, window=3)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     encoder, decoder = export_model(model, folder)
         ...     encode, decode = (torch.export.load(path).module() for path in (encoder, decoder))
@@ -67,13 +67,13 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     device = next(model.parameters()).device
     model = deepcopy(model).eval().requires_grad_(False)
     if isinstance(model, ACE):
-        x = torch.zeros(_EXAMPLES, *model.image_shape, device=device)
-        encoder: nn.Module = _ReadImage(_without(model, "decoder"))
-        decoder: nn.Module = _ShowCode(_without(model, "classifier", "encoder", "heads", "stem"))
+        x = torch.zeros(_EXAMPLES, *model.data_shape, device=device)
+        encoder: nn.Module = _InferImage(_without(model, "decoder"))
+        decoder: nn.Module = _ShowACELatents(_without(model, "classifier", "encoder", "heads", "stem"))
         code = encoder(x)
         code.pop("probabilities")
     else:
-        x = torch.zeros(_EXAMPLES, model.frames, *model.image_shape, device=device)
+        x = torch.zeros(_EXAMPLES, model.frames, *model.data_shape, device=device)
         encoder, decoder = (
             _Encoder(_without(model, "decoder")),
             _Decoder(_without(model, "encoder")),
@@ -94,8 +94,8 @@ class _Encoder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Float[Tensor, "B S channels height width"]) -> Float[Tensor, "B S C D"]:
-        return self.model.latents(self.model.encode(x), sampled=False)
+    def forward(self, x: Float[Tensor, "B S *data"]) -> Float[Tensor, "B S C D"]:
+        return self.model.latents(x)
 
 
 class _Decoder(nn.Module):
@@ -105,26 +105,26 @@ class _Decoder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, t: Float[Tensor, "B C D"]) -> Float[Tensor, "B channels height width"]:
+    def forward(self, t: Float[Tensor, "B C D"]) -> Float[Tensor, "B *data"]:
         return self.model.decode(t).mean
 
 
-class _ReadImage(nn.Module):
+class _InferImage(nn.Module):
     """Class, style and pose at their means."""
 
     def __init__(self, model: ACE) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, x: Float[Tensor, "B channels height width"]) -> dict[str, Tensor]:
-        reading = self.model.encode(x)
-        code = {"z": reading.z.mean, "y": reading.y, "affine": reading.pose.affine}
-        if reading.pose.colour is not None:
-            code["colour"] = reading.pose.colour
-        return {"probabilities": reading.log_omega.exp(), **code}
+    def forward(self, x: Float[Tensor, "B *data"]) -> dict[str, Tensor]:
+        posterior = self.model.encode(x)
+        latents = {"z": posterior.z.mean, "y": posterior.y, "affine": posterior.pose.affine}
+        if posterior.pose.colour is not None:
+            latents["colour"] = posterior.pose.colour
+        return {"probabilities": posterior.class_log_probs.exp(), **latents}
 
 
-class _ShowCode(nn.Module):
+class _ShowACELatents(nn.Module):
     """Mean image of style, class and pose."""
 
     def __init__(self, model: ACE) -> None:
@@ -137,8 +137,8 @@ class _ShowCode(nn.Module):
         y: Int64[Tensor, " B"],
         affine: Float[Tensor, "B groups 3 3"],
         colour: Float[Tensor, "B 3 3"] | None = None,
-    ) -> Float[Tensor, "B channels height width"]:
-        return self.model.decode(Code(z, y, Pose(affine, colour))).mean
+    ) -> Float[Tensor, "B *data"]:
+        return self.model.decode(ACELatents(z, y, Pose(affine, colour))).mean
 
 
 def _without(model: Model, *names: str) -> Model:
@@ -157,7 +157,5 @@ def _export(program: nn.Module, inputs: Mapping[str, Tensor]) -> ExportedProgram
 
 
 def _write(program: ExportedProgram, path: Path) -> Path:
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    save(program, temporary)
-    os.replace(temporary, path)
+    write_atomically(path, lambda partial: save(program, partial))
     return path

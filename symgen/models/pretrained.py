@@ -1,37 +1,83 @@
-"""Saving and loading of models: weights in safetensors, the configuration in JSON."""
+"""Saving and loading of models: weights in safetensors, the arguments in JSON."""
 
+import inspect
 import json
-import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-__all__ = ["Pretrained"]
+from symgen import likelihoods
+from symgen._files import write_atomically, write_json
+from symgen.latents import AxesTopography, Topography
 
-_WEIGHTS = "model.safetensors"
+__all__ = ["Pretrained", "WEIGHTS", "describe"]
+
+WEIGHTS = "model.safetensors"
 _CONFIG = "model.json"
+_VALUES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        Topography,
+        AxesTopography,
+        likelihoods.Bernoulli,
+        likelihoods.ContinuousBernoulli,
+        likelihoods.DiscretisedLogistic,
+        likelihoods.Gaussian,
+        likelihoods.Poisson,
+    )
+}
 Model = TypeVar("Model", bound="Pretrained")
 
 
 class Pretrained(nn.Module):
-    """A module that remembers the keyword arguments that made it, and can be saved and loaded.
+    """A module that remembers the arguments that made it, and can be saved and loaded.
 
     Attributes:
-        config: keyword arguments of the constructor.
+        config: arguments of the constructor, by name. A part that was assigned later takes the
+            place of the argument of its name.
     """
 
     config: dict[str, Any]
+    _replaceable: ClassVar[tuple[str, ...]] = ()
+    """Parts that can be assigned: the model is saved with them, and loaded if handed in again."""
+    _fixed: ClassVar[tuple[str, ...]] = ()
+    """Parts that others were made to fit, which cannot be assigned."""
+    _built = False
 
-    def __new__(cls, **arguments: Any):
+    def __new__(cls, *arguments: Any, **named: Any):
         """Note the arguments before any constructor sees them."""
         module = super().__new__(cls)
-        object.__setattr__(module, "config", arguments)
+        signature = inspect.signature(cls.__init__)
+        try:
+            given = signature.bind_partial(None, *arguments, **named).arguments
+        except TypeError:  # the constructor will say so
+            given = {}
+        config = {name: value for name, value in given.items() if name != "self"}
+        object.__setattr__(module, "config", config)
         return module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Replace a part by another that is saved with the model, or refuse it at once."""
+        if self._built and name in self._fixed:
+            raise AttributeError(
+                f"{type(self).__name__}.{name} cannot be replaced, since the rest was made to fit "
+                f"it: build a new model with {name}=…"
+            )
+        if self._built and name in self._replaceable:
+            if not isinstance(value, nn.Module):
+                raise TypeError(f"{name} is a {type(value).__name__}: assign a torch module")
+            self._check_part(name, value)
+            self.config[name] = value
+        super().__setattr__(name, value)
+
+    def _check_part(self, name: str, module: nn.Module) -> None:
+        """Refuse a module that does not fit; nothing to check by default."""
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `model.safetensors` and `model.json`, each replaced as a whole.
@@ -45,44 +91,43 @@ class Pretrained(nn.Module):
         Example:
             >>> import tempfile
             >>> from symgen import TVAE
-            >>> model = TVAE(image_shape=(1, 8, 8), capsules=2, units=4, frames=4, window=3)
+            >>> model = TVAE((1, 8, 8), capsules=2, units=4, frames=4, window=3)
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     TVAE.from_pretrained(model.save_pretrained(folder)).topography.window
             3
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        described = {"model": type(self).__name__, "arguments": self.config}
-        temporary = folder / f".{_CONFIG}.{os.getpid()}"
-        temporary.write_text(json.dumps(described, indent=2, default=asdict) + "\n")
-        os.replace(temporary, folder / _CONFIG)
-        temporary = folder / f".{_WEIGHTS}.{os.getpid()}"
-        save_file({k: v.contiguous() for k, v in self.state_dict().items()}, temporary)
-        os.replace(temporary, folder / _WEIGHTS)
+        write_json(folder / _CONFIG, self.described())
+        weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        write_atomically(folder / WEIGHTS, lambda partial: save_file(weights, partial))
         return folder
 
+    def described(self) -> dict[str, Any]:
+        """Return the name of the class and its arguments as plain JSON values."""
+        return {
+            "model": type(self).__name__,
+            "arguments": {name: describe(value) for name, value in self.config.items()},
+        }
+
     @classmethod
-    def from_pretrained(cls: type[Model], name: str | Path) -> Model:
+    def from_pretrained(cls: type[Model], name: str | Path, **parts: Any) -> Model:
         """Load a model from a folder or from the Hugging Face hub.
 
         Args:
             name: a folder that `save_pretrained` wrote, or a hub id "owner/name".
+            **parts: modules and values of your own that the model was made with, by the name of
+                the argument, such as `encoder=MyEncoder()`; their weights come from the file.
 
         Returns:
             The model, on the CPU, ready to evaluate.
 
         Raises:
             FileNotFoundError: if neither a folder nor a hub id is given.
-            ValueError: if the folder holds another model or damaged files.
+            ValueError: if the folder holds another model or damaged files, or a part of one's own
+                is not handed in.
         """
-        folder = Path(name)
-        if not folder.is_dir():
-            if str(name).count("/") != 1 or str(name).startswith((".", "/")):
-                raise FileNotFoundError(
-                    f"no folder {str(name)!r}: give a folder with {_WEIGHTS} and {_CONFIG}, "
-                    "or a hub id of the form owner/name"
-                )
-            folder = Path(snapshot_download(str(name), allow_patterns=[_WEIGHTS, _CONFIG]))
+        folder = _find(name)
         try:
             described = json.loads((folder / _CONFIG).read_text())
             given, arguments = described["model"], described["arguments"]
@@ -96,15 +141,81 @@ class Pretrained(nn.Module):
             raise ValueError(
                 f"{folder} holds a {given}, not a {cls.__name__}: load it with {given}"
             )
-        model = known[given](**arguments)
+        model = known[given](**_rebuilt(arguments, parts, f"{given}.from_pretrained"))
         try:
-            model.load_state_dict(load_file(folder / _WEIGHTS))
+            model.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise ValueError(
-                f"{folder / _WEIGHTS} cannot be loaded into {given}: {error}; "
+                f"{folder / WEIGHTS} cannot be loaded into {given}: {error}; "
                 "the file is damaged or belongs to other settings, save it again"
             ) from error
         return model.eval()
+
+    def __repr__(self) -> str:
+        """Say in a line what this is; its layers are shown by printing a part of it."""
+        shown = [f"{name}={_short(value)}" for name, value in self.config.items()]
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return f"{type(self).__name__}({', '.join(shown)})  # {count:,} parameters"
+
+
+def describe(value: Any) -> Any:
+    """Return an argument as plain JSON; what symgen cannot make again is named as one's own.
+
+    Example:
+        >>> describe(likelihoods.Gaussian(0.1)), describe(nn.Linear(2, 2)), describe((1, 8, 8))
+        ({'symgen': 'Gaussian', 'scale': 0.1}, {'own': 'torch.nn.modules.linear.Linear'}, [1, 8, 8])
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [describe(entry) for entry in value]
+    kind = type(value)
+    if kind in _VALUES.values() and is_dataclass(value):
+        named = {entry.name: describe(getattr(value, entry.name)) for entry in fields(value)}
+        return {"symgen": kind.__name__, **named}
+    return {"own": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _rebuilt(arguments: Mapping[str, Any], parts: Mapping[str, Any], call: str) -> dict[str, Any]:
+    """Return the arguments of a constructor, parts of one's own as they are handed in."""
+    built = {}
+    for name, value in arguments.items():
+        if isinstance(value, dict) and "symgen" in value:
+            named = {key: _tuples(entry) for key, entry in value.items() if key != "symgen"}
+            value = _VALUES[value["symgen"]](**named)
+        elif isinstance(value, dict) and "own" in value and name not in parts:
+            owned = {key: v["own"] for key, v in arguments.items() if _is_own(v)}
+            wanted = ", ".join(f"{key}={path.rsplit('.', 1)[-1]}(…)" for key, path in owned.items())
+            raise ValueError(
+                f"the model was made with parts of one's own, {', '.join(owned.values())}: hand "
+                f"them in again, as in {call}(folder, {wanted})"
+            )
+        built[name] = _tuples(value)
+    return {**built, **parts}
+
+
+def _is_own(value: Any) -> bool:
+    return isinstance(value, dict) and "own" in value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _short(value: Any) -> str:
+    return type(value).__name__ if isinstance(value, nn.Module) else repr(value)
+
+
+def _find(name: str | Path) -> Path:
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if str(name).count("/") != 1 or str(name).startswith((".", "/")):
+        raise FileNotFoundError(
+            f"no folder {str(name)!r}: give a folder with {WEIGHTS} and {_CONFIG}, "
+            "or a hub id of the form owner/name"
+        )
+    return Path(snapshot_download(str(name), allow_patterns=[WEIGHTS, _CONFIG]))
 
 
 def _descendants(kind: type) -> list[type]:

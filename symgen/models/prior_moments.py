@@ -1,10 +1,11 @@
 """Mean and standard deviation of topographic Student-t variables under the prior."""
 
 import math
+from functools import lru_cache
 
 import torch
 
-from symgen.latents import AxesTopography, Topography
+from symgen.latents import AxesTopography, Topographic, Topography
 
 __all__ = ["prior_moments"]
 
@@ -12,15 +13,18 @@ _DRAWS = 1_000_000  # variables u, about: errors below a percent of the standard
 
 
 def prior_moments(
-    topography: Topography | AxesTopography, mu: float, eps: float
+    topography: Topographic, mu: float, eps: float
 ) -> tuple[float, float]:
     """Compute mean and standard deviation of t = (z - μ)/√v under the prior.
 
     Where all boundaries are cyclic all units are alike, and v is matched to a multiple of a χ²
     variable. Capsules of several axes have a sum of roots, and near a zero boundary v is partly
-    padding: there the moments, averaged over all frames and units, come from samples with a seed
-    of their own. Neighbourhoods that are learned start close to those of the topography.
+    padding: there, and for a topography of one's own, the moments, averaged over all frames and
+    units, come from samples with a seed of their own. Neighbourhoods that are learned start close
+    to those of the topography.
     """
+    if not isinstance(topography, Topography | AxesTopography):
+        return _sampled(topography, mu, eps)
     line = topography.axes[0] if isinstance(topography, AxesTopography) else topography
     # v is a weighted sum of χ²₁: match mean and variance by a·χ²_n.
     weights = line.matrix()[0] if line.boundaries == ("cyclic", "cyclic") else line.weights()
@@ -31,17 +35,15 @@ def prior_moments(
     if n <= 2:
         raise ValueError(
             f"standardise needs a variance of t under the prior, which a neighbourhood of "
-            f"{n:.3g} units does not have: widen the window or the neighbourhood beyond 2"
+            f"{n:.3g} units does not have: widen the window or the neighbourhood beyond 2, or take standardise=False"
         )
     if line is not topography or "zero" in line.boundaries:
-        return _sampled(topography, mu, eps)
+        return _sampled_once(topography, mu, eps)
     mean = -mu * math.exp(math.lgamma((n - 1) / 2) - math.lgamma(n / 2)) / math.sqrt(2 * a)
     return mean, math.sqrt((1 + mu**2) / (a * (n - 2)) - mean**2)
 
 
-def _sampled(
-    topography: Topography | AxesTopography, mu: float, eps: float
-) -> tuple[float, float]:
+def _sampled(topography: Topographic, mu: float, eps: float) -> tuple[float, float]:
     frames, capsules, units = topography.frames, topography.capsules, topography.units
     generator = torch.Generator().manual_seed(0)
     count = -(-_DRAWS // (frames * capsules * units))
@@ -49,3 +51,6 @@ def _sampled(
     scale = topography.inverse_scale(u.square(), eps).double()
     mean, square = float(scale.mean()), float(scale.square().mean())
     return -mu * mean, math.sqrt((1 + mu**2) * square - (mu * mean) ** 2)
+
+
+_sampled_once = lru_cache(maxsize=64)(_sampled)  # of values, which can be told apart

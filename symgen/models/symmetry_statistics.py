@@ -7,14 +7,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.groups import affine, colour, warp
+from symgen.groups import affine, centroid, colour, warp
 from symgen.latents import Density, Gaussian, Laplace
-from symgen.nets import Convolutions, ImageReader
+from symgen.nets import Convolutions, ConvReadout
 
-__all__ = ["Outside", "Pose", "Statistics", "SymmetryStatistics", "density", "precise"]
+__all__ = [
+    "PaddingMode",
+    "Pose",
+    "Statistics",
+    "SymmetryStatistics",
+    "at_least_float32",
+    "density",
+]
 
-Outside = Literal["background", "border"]
-Statistics = Literal["centre", "affine", "raw"]
+PaddingMode = Literal["background", "border"]
+Statistics = Literal["centroid", "affine", "matrix"]
 _COLOUR = 8  # dimensions of SL(3, R)
 _START = -6.0  # log-variance of a fresh posterior: a twentieth of the prior's deviation
 
@@ -35,11 +42,11 @@ def density(kind: str) -> type[Gaussian] | type[Laplace]:
     return known[kind]
 
 
-def precise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Return numbers that autocast made coarse in single precision, and doubles as they are.
+def at_least_float32(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return values that autocast made coarse in single precision, and doubles as they are.
 
     Example:
-        >>> precise(torch.zeros(1, dtype=torch.bfloat16)).dtype
+        >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype
         torch.float32
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
@@ -55,7 +62,7 @@ class Pose(NamedTuple):
     """How an image shows its canonical form.
 
     Attributes:
-        affine: canonical coordinate u reads the image at `affine @ u`, one map for each group of
+        affine: canonical coordinate u is looked up in the image at `affine @ u`, one map for each group of
             feature maps.
         colour: colour matrix that makes the image of the canonical form; None for no change.
     """
@@ -71,15 +78,15 @@ class Pose(NamedTuple):
                 matrix as well. Acting with a and then with b is acting with b∘a.
 
         Raises:
-            ValueError: if the affine map is singular, or a colour is given to a model that reads
-                none.
+            ValueError: if the affine map is singular, or a colour is given to a model that
+                infers none.
         """
         moved, recolour = element if isinstance(element, Pose) else (element, None)
         moved = moved if isinstance(element, Pose) else moved[..., None, :, :]
         affine.check_pose(moved)
         if recolour is not None and self.colour is None:
             raise ValueError(
-                "the element has a colour matrix but the model reads no colour pose: "
+                "the element has a colour matrix but the model infers no colour pose: "
                 "train with colour_pose=True"
             )
         with torch.autocast(self.affine.device.type, enabled=False):
@@ -91,48 +98,52 @@ class Pose(NamedTuple):
     def factor_out(
         self,
         images: Float[Tensor, "B channels height width"],
-        outside: Outside,
+        padding_mode: PaddingMode,
         stem: Callable[[Tensor], Tensor] | None = None,
     ) -> Float[Tensor, "B seen height width"]:
         """Bring images to their canonical form.
 
         Args:
             images: images as they are.
-            outside: what lies outside of them.
-            stem: net that makes the feature maps, of which every group is read by its own map.
+            padding_mode: what lies outside of them.
+            stem: net that makes the feature maps, of which every group has a map of its own.
                 It comes after the colour, which acts on the channels of an image. None for none.
         """
         if self.colour is not None:
             images = _recolour(images, colour.inverse(self.colour))
-        maps = images if stem is None else precise(stem(images))
+        maps = images if stem is None else at_least_float32(stem(images))
         maps = maps.unflatten(1, (self.affine.shape[-3], -1))
-        return warp(maps, _rows(self.affine), outside=outside).flatten(1, 2)
+        return warp(maps, _rows(self.affine), padding_mode=padding_mode).flatten(1, 2)
 
     def factor_in(
         self,
-        logits: Float[Tensor, "B stack painted height width"],
-        background: Float[Tensor, "groups channels"] | None,
-        outside: Outside,
-    ) -> Float[Tensor, "B stack channels height width"]:
-        """Put logits of canonical images where and in the colour that this pose says.
+        outputs: Float[Tensor, "B stack parameters painted height width"],
+        background: Float[Tensor, "parameters groups channels"] | None,
+        padding_mode: PaddingMode,
+    ) -> Float[Tensor, "B stack parameters channels height width"]:
+        """Put a decoder's outputs for canonical images where and in the colour that this pose says.
 
-        Logits rather than probabilities, and a background that is learned: outside of the
-        canonical image a probability of 0 would cost as much as the numbers can hold.
+        The outputs, such as logits, rather than the mean, and a background that is learned: outside
+        of the canonical image a probability of 0 would cost as much as a number can hold. Colour
+        acts on the first parameter, which says how bright a channel is.
 
         Args:
-            logits: one or more canonical images for each pose; the layers that the groups paint,
+            outputs: one or more canonical images for each pose; the layers that the groups paint,
                 if there are several, lie one after the other in `painted` and are added.
-            background: logit of everything outside the canonical image; None for 0.
-            outside: "background", or "border" to repeat the edge instead.
+            background: output everywhere outside the canonical image; None for 0.
+            padding_mode: "background", or "border" to repeat the edge instead.
         """
         back = _rows(affine.inverse(self.affine))
-        stack, groups = logits.shape[1], self.affine.shape[-3]
-        layers = logits.unflatten(2, (groups, -1)).transpose(1, 2)  # (B, groups, stack, ch, H, W)
-        base = 0.0 if background is None else background[:, None, :, None, None]
-        painted = warp((layers - base).flatten(2, 3), back, outside=outside)
-        result = (painted.unflatten(2, (stack, -1)) + base).sum(1)
+        layers = outputs.unflatten(3, (self.affine.shape[-3], -1)).movedim(3, 1)
+        inner = layers.shape[2:5]  # stack, parameters, channels of each group (B, groups, ...)
+        base: float | Tensor = 0.0
+        if background is not None:
+            base = background.transpose(0, 1)[:, None, :, :, None, None]
+        painted = warp((layers - base).flatten(2, 4), back, padding_mode=padding_mode)
+        result = (painted.unflatten(2, inner) + base).sum(1)
         if self.colour is not None:
-            result = _recolour(result, self.colour[..., None, :, :])
+            recoloured = _recolour(result[:, :, 0], self.colour[..., None, :, :])
+            result = torch.cat([recoloured[:, :, None], result[:, :, 1:]], 2)
         return result
 
 
@@ -141,50 +152,44 @@ def _rows(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2 3"]:
     return matrix[..., :2, :]
 
 
-class _CentreOfMass(nn.Module):
-    """Reads a shift off the brightness of an image; only its momenta are learned."""
+class _Centroid(nn.Module):
+    """Takes the centroid of the brightness for a shift; only its momenta are learned."""
 
     def __init__(self) -> None:
         super().__init__()
         self.log_variance = nn.Parameter(torch.full((2,), _START))
 
     def forward(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B 4"]:
-        """Return the centre of mass in pixels, and the log-variances."""
-        brightness = x.sum(1)
-        total = brightness.sum((1, 2)).clamp(min=1e-6)  # an empty image is in the middle
-        means = []
-        for size, across in ((x.shape[3], 1), (x.shape[2], 2)):
-            place = torch.arange(size, dtype=x.dtype, device=x.device) - (size - 1) / 2
-            means.append((brightness.sum(across) * place).sum(1) / total)
-        mean = torch.stack(means, -1)
+        """Return the centroid in pixels, and the log-variances."""
+        mean = centroid(x)
         return torch.cat([mean, self.log_variance.expand_as(mean)], -1)
 
 
 class SymmetryStatistics(nn.Module):
-    """Reads the pose of an image: a density over Lie-algebra coordinates h and their group.
+    """Infers the pose of an image: a density over Lie-algebra coordinates h and their group.
 
     The coordinates are in units of their prior's deviation `scale`: generators = scale · h. With a
     prior of zero mean and unit variance, h = 0 is the identity (Georgiev 2016, eq. 3.2, which has
     a Laplace density around a centre of mass with "momenta" of its own).
 
     Args:
-        image_shape: channels, height and width.
-        statistics: "affine" reads the six generators of Aff(2, R), whose exponential is the map;
-            "raw" reads the six numbers of the matrix, with a guarded determinant; "centre" takes
-            the centre of mass for a shift, the paper's simplest example; None reads no map.
-        colour_pose: also read the eight generators of SL(3, R), for three channels.
-        groups: affine maps to read, one for each group of feature maps.
+        data_shape: channels, height and width.
+        statistics: "affine" infers the six generators of Aff(2, R), whose exponential is the map;
+            "matrix" infers the six entries of the matrix, with a guarded determinant; "centroid"
+            takes the centre of mass for a shift, the paper's simplest example; None infers no map.
+        colour_pose: also infer the eight generators of SL(3, R), for three channels.
+        groups: affine maps to infer, one for each group of feature maps.
         latent: "gaussian" or "laplace".
-        learn_scale: fit the prior's deviations, as a charged pose does.
+        learn_scale: fit the prior's deviations, as a variational pose does.
         channels: of the two convolutions of 5 × 5 (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
         kernel: side of their kernels.
         hidden: units between features and pose.
         pool: look at an image that is this much coarser.
-        readings: how often to read. From the second time on the net reads the canonical form that
-            the reading before gives, and its pose is composed with what is left (Lin & Lucey,
-            CVPR 2017, arXiv 1612.03897): a net that finds small poses well then finds all. For
-            one "affine" map only.
-        outside: what lies outside of an image that is read again.
+        iterations: how often to infer. From the second time on the net sees the canonical form
+            found so far, and the pose is composed with what is left (Lin & Lucey, CVPR 2017,
+            arXiv 1612.03897): a net that finds small poses well then finds all. For one "affine"
+            map only.
+        padding_mode: what lies outside of an image that is looked at again.
         initialisation: of the convolutions.
 
     Example:
@@ -196,7 +201,7 @@ class SymmetryStatistics(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        data_shape: Sequence[int],
         statistics: Statistics | None,
         *,
         colour_pose: bool = False,
@@ -207,74 +212,74 @@ class SymmetryStatistics(nn.Module):
         kernel: int = 5,
         hidden: int = 50,
         pool: int = 1,
-        readings: int = 1,
-        outside: Outside = "background",
+        iterations: int = 1,
+        padding_mode: PaddingMode = "background",
         initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
         super().__init__()
-        _, height, width = image_shape
+        _, height, width = data_shape
         shift = [0.1 * width, 0.1 * height]
         spread = {
             None: [],
-            "centre": shift,
+            "centroid": shift,
             "affine": [0.3, 0.2, 0.1, 0.1, *shift],
-            "raw": [0.2, 0.2, 0.2, 0.2, *shift],
+            "matrix": [0.2, 0.2, 0.2, 0.2, *shift],
         }
         if statistics not in spread:
-            raise ValueError(f"pose={statistics!r}: choose affine, raw, centre or none")
-        if statistics == "centre" and (groups > 1 or colour_pose):
+            raise ValueError(f"pose={statistics!r}: choose affine, matrix, centroid or none")
+        if statistics == "centroid" and (groups > 1 or colour_pose):
             raise ValueError(
-                "pose='centre' is one shift: it goes with neither pose_groups nor colour_pose; "
+                "pose='centroid' is one shift: it goes with neither pose_groups nor colour_pose; "
                 "take pose='affine'"
             )
-        if colour_pose and image_shape[0] != 3:
+        if colour_pose and data_shape[0] != 3:
             raise ValueError(
-                f"colour_pose needs images of three channels, not {image_shape[0]}: leave it off"
+                f"colour_pose needs images of three channels, not {data_shape[0]}: leave it off"
             )
-        if readings < 1 or (
-            readings > 1 and (statistics != "affine" or groups > 1 or colour_pose)
+        if iterations < 1 or (
+            iterations > 1 and (statistics != "affine" or groups > 1 or colour_pose)
         ):
             raise ValueError(
-                f"pose_readings={readings} with pose={statistics!r}, pose_groups={groups}, "
+                f"pose_iterations={iterations} with pose={statistics!r}, pose_groups={groups}, "
                 f"colour_pose={colour_pose}: give at least 1, and for more pose='affine' with "
                 "neither groups nor colour"
             )
         self.statistics = statistics
-        self.readings = readings
-        self.outside: Outside = outside
+        self.iterations = iterations
+        self.padding_mode: PaddingMode = padding_mode
         self.groups = groups
         self.colour_pose = colour_pose
         self.density = density(latent)
         scale = torch.tensor(spread[statistics] * groups + [0.3] * (_COLOUR * colour_pose))
         self.log_scale = nn.Parameter(scale.log(), requires_grad=learn_scale)
-        if statistics == "centre":
-            self.reader = _CentreOfMass()
+        if statistics == "centroid":
+            self.net = _Centroid()
             return
         net = Convolutions(
-            image_shape, channels=channels, kernel=kernel, pool=pool, initialisation=initialisation
+            data_shape, channels=channels, kernel=kernel, pool=pool, initialisation=initialisation
         )
-        self.reader = ImageReader(net, hidden, 2 * len(scale))
+        self.net = ConvReadout(net, hidden, 2 * len(scale))
         with torch.no_grad():  # every image starts at the identity
-            self.reader.head.weight.zero_()
-            self.reader.head.bias.zero_()
-            self.reader.head.bias[len(scale) :] = _START
+            self.net.head.weight.zero_()
+            self.net.head.bias.zero_()
+            self.net.head.bias[len(scale) :] = _START
 
     def forward(self, x: Float[Tensor, "B channels height width"]) -> Density:
-        """Read the density of the coordinates h, (B, dimensions), off images."""
-        mean, log_variance = self._read(x)
+        """Infer the density of the coordinates h, (B, dimensions), of images."""
+        mean, log_variance = self._infer(x)
         scale = self.log_scale.exp()
-        for _ in range(self.readings - 1):
+        for _ in range(self.iterations - 1):
             with torch.autocast(x.device.type, enabled=False):
-                canonical = warp(x, _rows(affine.exp(mean * scale)), outside=self.outside)
-            left, log_variance = self._read(canonical)
+                canonical = warp(x, _rows(affine.exp(mean * scale)), padding_mode=self.padding_mode)
+            left, log_variance = self._infer(canonical)
             with torch.autocast(x.device.type, enabled=False):
                 mean = affine.compose_generators(mean * scale, left * scale) / scale
         return self.density(mean, log_variance)
 
-    def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Read means and log-variances of the coordinates once."""
-        mean, log_variance = precise(self.reader(x)).chunk(2, -1)
-        if self.statistics == "centre":  # which reads pixels
+    def _infer(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Infer means and log-variances of the coordinates once."""
+        mean, log_variance = at_least_float32(self.net(x)).chunk(2, -1)
+        if self.statistics == "centroid":  # which is in pixels
             mean = mean / self.log_scale.exp()
         return mean, log_variance
 
@@ -283,11 +288,11 @@ class SymmetryStatistics(nn.Module):
         generators = h * self.log_scale.exp()
         split = generators.shape[-1] - _COLOUR * self.colour_pose
         maps, hues = generators[..., :split], generators[..., split:]
-        if self.statistics == "centre":
+        if self.statistics == "centroid":
             maps = torch.cat([maps.new_zeros(maps.shape[0], 4), maps], -1)
         if self.statistics is None:
             matrix = torch.eye(3, dtype=h.dtype, device=h.device).expand(h.shape[0], 1, 3, 3)
         else:
-            build = affine.from_raw if self.statistics == "raw" else affine.exp
+            build = affine.from_raw if self.statistics == "matrix" else affine.exp
             matrix = build(maps.unflatten(-1, (self.groups, 6)))
         return Pose(matrix, colour.exp(hues) if self.colour_pose else None)

@@ -1,22 +1,21 @@
-"""The one model behind TVAE, BubbleVAE and VAE: a variational auto-encoder with a topography."""
+"""The Topographic VAE from parts: nets, a topography and a likelihood."""
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, ClassVar, Literal, cast
+from collections.abc import Sequence
+from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
-from symgen.data.images import require_unit_range
-from symgen.latents import AxesTopography, Gaussian, Topography, standard_normal_log_prob
+from symgen.latents import Gaussian, Topographic, standard_normal_log_prob
+from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
+from symgen.models.checks import check_data_shape, check_net, check_sequences
 from symgen.models.elbo import Elbo, Posterior
-from symgen.models.likelihood import PixelBernoulli
-from symgen.models.neighbourhood import LearnedNeighbourhood
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
-from symgen.nets import Linear, Perceptron, TwinPerceptron
+from symgen.nets import Linear
 
 __all__ = ["TopographicVAE"]
 
@@ -24,114 +23,88 @@ __all__ = ["TopographicVAE"]
 class TopographicVAE(Pretrained):
     """A variational auto-encoder whose latents have a topography.
 
-    Encoders give Gaussian posteriors of z and u for every frame; together they make the
+    The encoder gives Gaussian posteriors of z and u for every frame; together they make the
     topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)` that the decoder turns into
-    pixels (Keller & Welling 2021, sections 4 and A). Without a topography t = z: a plain VAE.
+    data (Keller & Welling 2021, sections 4 and A). Without a topography t = z: a plain VAE.
 
     See also:
-        `TVAE`, `BubbleVAE`, `VAE`, which build the topography from plain numbers.
+        `TVAE`, `BubbleVAE`, `TorusVAE` and `VAE`, which make the parts from names and numbers.
 
     Args:
-        image_shape: channels, height and width of a frame.
-        topography: which units share energy, a `Topography`, an `AxesTopography` or the fields of
-            one; its capsules, units and frames shape the latents.
-        hidden: units of the encoders' hidden layers, in reverse order of the decoder's; None
-            stands for the paper's (3N, 2N) with N = C·D.
+        data_shape: shape of a frame: (features,), (channels, height, width) or (channels, depth,
+            height, width).
+        encoder: (n, *data_shape) -> (n, 4N), with N = C·D: means and log-variances of z, then
+            those of u; (n, 2N) without a topography.
+        decoder: (n, N) -> (n, likelihood.parameters, *data_shape).
+        topography: which units share energy; its capsules, units and frames shape the latents.
+        likelihood: what the decoder's numbers mean, by name or as a value.
         mu: initial value of the offset μ, one trainable number.
         eps: keeps the energy's root away from zero.
         standardise: feed the decoder (t - m) / s, where m and s are mean and standard deviation
             of t under the prior at the initial μ. A fixed change of units that makes learning
             much faster: at μ = -30 t is about 5 ± 0.2.
-        initialisation: "fan_in" draws every layer from U(±1/√inputs); "reference" draws the
-            decoder's from U(±1/√outputs) as the authors' transposed convolutions do.
-        output_bias: bias of the last layer, one per "pixel" or, as the authors', per "channel".
-        normalisation: "none", "weight" or "projected" (the paper's Table 3).
-        clamp_logits: hold the logits within ±15.94 as the authors' code does.
         ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
             Needs a causal topography with a zero boundary of time: others look into the future.
-        learn: train the neighbourhoods too, which start as the topography says: their "kernel" of
-            weights, or the roll "speed" of every capsule, see `LearnedNeighbourhood`.
 
     Raises:
-        ValueError: if the numbers do not fit together.
+        ValueError: if the parts do not fit together.
 
     Example:
-        >>> topography = Topography.tvae(capsules=2, units=6, frames=6, window=3)
-        >>> model = TopographicVAE(image_shape=(1, 8, 8), topography=topography)
-        >>> x = torch.rand(5, 6, 1, 8, 8)
-        >>> t = model.latents(model.encode(x))
-        >>> t.shape, model.decode(t).mean.shape, model.elbo(x).nll.shape
-        (torch.Size([5, 6, 2, 6]), torch.Size([5, 6, 1, 8, 8]), torch.Size([5, 6]))
+        >>> from symgen.latents import Topography
+        >>> model = TopographicVAE(
+        ...     (12,),
+        ...     encoder=nn.Linear(12, 4 * 2 * 6),
+        ...     decoder=nn.Sequential(nn.Linear(2 * 6, 12), nn.Unflatten(1, (1, 12))),
+        ...     topography=Topography.tvae(capsules=2, units=6, frames=6, window=3),
+        ...     likelihood="gaussian",
+        ... )
+        >>> x = torch.randn(5, 6, 12)
+        >>> t = model.latents(x)
+        >>> t.shape, model.decode(t).mean.shape, model(x).nll.shape
+        (torch.Size([5, 6, 2, 6]), torch.Size([5, 6, 12]), torch.Size([5, 6]))
     """
 
-    terms: ClassVar[tuple[str, ...]] = Elbo._fields
+    _replaceable: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
+    _fixed: ClassVar[tuple[str, ...]] = ("topography", "likelihood", "data_shape")
 
     def __init__(
         self,
+        data_shape: Sequence[int],
         *,
-        image_shape: Sequence[int],
-        topography: Topography | AxesTopography | Mapping[str, Any],
-        hidden: Sequence[int] | None = None,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        topography: Topographic,
+        likelihood: LikelihoodName | Likelihood = "bernoulli",
         mu: float = -30.0,
         eps: float = 1e-6,
         standardise: bool = False,
-        initialisation: Literal["fan_in", "reference"] = "fan_in",
-        output_bias: Literal["pixel", "channel"] = "pixel",
-        normalisation: Literal["none", "weight", "projected"] = "none",
-        clamp_logits: bool = False,
         ahead: int = 0,
-        learn: Literal["none", "kernel", "speed"] = "none",
     ) -> None:
         super().__init__()
-        if len(image_shape) != 3 or min(image_shape) < 1:
-            raise ValueError(
-                f"image_shape={tuple(image_shape)}: give three positive numbers, "
-                "channels, height and width"
-            )
-        channels, height, width = image_shape
-        self.image_shape = (channels, height, width)
-        if isinstance(topography, Mapping):
-            if "shape" in topography:
-                shape = tuple(topography["shape"])  # a list in JSON
-                topography = AxesTopography(**{**topography, "shape": shape})
-            else:
-                topography = Topography(**topography)
+        self.data_shape = check_data_shape(data_shape)
         self.topography = topography
+        self.likelihood = make_likelihood(likelihood)
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
         if ahead:
             self.require_causal()
         self.ahead = ahead
-        self.clamp_logits = clamp_logits
         self.eps = eps
         self.mu = None if topography.is_none else nn.Parameter(torch.tensor(float(mu)))
         self.location, self.scale = (
-            prior_moments(topography, mu, eps)
+            prior_moments(getattr(topography, "start", topography), mu, eps)
             if standardise and not topography.is_none
             else (0.0, 1.0)
         )
+        learned = self.likelihood.learned(self.data_shape)
+        self.shared = nn.ParameterDict({n: nn.Parameter(v) for n, v in learned.items()})
+        self.encoder = encoder
+        self.decoder = decoder
+        for name in self._replaceable:
+            self._check_part(name, getattr(self, name))
+        self._built = True
 
-        self.learned = None if learn == "none" else LearnedNeighbourhood(topography, learn)
-
-        pixels = math.prod(self.image_shape)
-        latents = topography.capsules * topography.units
-        widths = tuple(hidden or (3 * latents, 2 * latents))
-        layer = partial(Linear, normalisation=normalisation)
-        self.encoder = TwinPerceptron(
-            (pixels, *widths, 2 * latents), count=1 if topography.is_none else 2, make=layer
-        )
-
-        def decoder_layer(inputs: int, outputs: int) -> Linear:
-            last = outputs == pixels and inputs == widths[0]
-            return layer(
-                inputs,
-                outputs,
-                fan=outputs if initialisation == "reference" else None,
-                projected_dimension=0,
-                shared_bias=channels if last and output_bias == "channel" else None,
-            )
-
-        self.decoder = Perceptron((latents, *reversed(widths), pixels), decoder_layer)
+    # --- sizes -----------------------------------------------------------------------------
 
     @property
     def frames(self) -> int:
@@ -148,51 +121,43 @@ class TopographicVAE(Pretrained):
         """Units in a capsule, D."""
         return self.topography.units
 
-    def encode(self, x: Float[Tensor, "B S channels height width"]) -> Posterior:
+    @property
+    def speed(self) -> int | float:
+        """Units by which capsules roll per step of `act`, on average where it is learned."""
+        return self.topography.speed
+
+    # --- inference -------------------------------------------------------------------------
+
+    def encode(self, x: Float[Tensor, "B S *data"]) -> Posterior:
         """Infer the posteriors of z and u of every frame.
 
         Args:
-            x: sequences of images in [0, 1].
+            x: sequences of data.
 
         Raises:
             ValueError: if `x` has another shape or type than the model takes, or, on the CPU,
-                values outside [0, 1] or that are not numbers.
+                values that the likelihood gives no probability to.
         """
-        open_ended = self.topography.open_ended
-        frames = x.shape[1] if open_ended and x.dim() == 5 else self.frames
-        expected = (frames, *self.image_shape)
-        if x.dim() != 5 or tuple(x.shape[1:]) != expected or not x.is_floating_point():
-            raise ValueError(
-                f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
-                "float images (batch, frames, channels, height, width) = (B, "
-                f"{'S' if open_ended else expected[0]}, {expected[1]}, {expected[2]}, "
-                f"{expected[3]}) with values in [0, 1]"
-            )
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            require_unit_range("x", x)  # on a GPU looking at the values would mean waiting
-        return self.posterior(self.encoder(x.flatten(2)))
+        check_sequences(self, x)
+        outputs = self.encoder(x.flatten(0, 1))
+        return self.posterior(outputs.unflatten(0, x.shape[:2]))
 
-    def posterior(self, outputs: Sequence[Float[Tensor, "*batch outputs"]]) -> Posterior:
-        """Read the posteriors of z and u off the outputs of the encoder."""
-        gaussians = []
-        for output in outputs:
-            full = output.to(torch.promote_types(output.dtype, torch.float32))
-            mean, log_variance = full.unflatten(-1, (2, *self._unit_shape)).unbind(-3)
-            gaussians.append(Gaussian(mean, log_variance))
-        return Posterior(gaussians[0], gaussians[1] if len(gaussians) == 2 else None)
-
-    def latents(self, posterior: Posterior, sampled: bool = True) -> Float[Tensor, "B S C D"]:
-        """Make t from a posterior.
+    def latents(
+        self, x: Float[Tensor, "B S *data"] | Posterior, sampled: bool = False
+    ) -> Float[Tensor, "B S C D"]:
+        """Infer the latents t of sequences.
 
         Args:
-            posterior: what `encode` returned.
+            x: sequences of data, or what `encode` returned for them.
             sampled: draw z and u from the posterior, as in training and in the paper's
-                evaluation. Otherwise take the mean of z and the expected energy W E[u²]; the
-                square of u's mean would be wrong, since u is mostly spread around zero.
+                evaluation. Otherwise take the mean of z and the expected energy W E[u²], so that
+                two calls agree; the square of u's mean would be wrong, since u is mostly spread
+                around zero.
         """
+        posterior = x if isinstance(x, Posterior) else self.encode(x)
         if sampled:
-            u = None if posterior.u is None else posterior.u.sample()
-            return self.latents_from(posterior.z.sample(), u)
+            u = None if posterior.u is None else posterior.u.rsample()
+            return self.latents_from(posterior.z.rsample(), u)
         if posterior.u is None:
             return posterior.z.mean
         return self._student_t(posterior.z.mean, posterior.u.second_moment())
@@ -203,15 +168,29 @@ class TopographicVAE(Pretrained):
         """Make t from z and u, both of shape (*batch, S, C, D); u is None in a VAE."""
         return z if u is None else self._student_t(z, u.square())
 
-    def decode(self, t: Float[Tensor, "*batch C D"]) -> PixelBernoulli:
-        """Return the likelihood p(x|t) of a frame for each t."""
-        logits = self.decoder(((t - self.location) / self.scale).flatten(-2))
-        return PixelBernoulli(logits.unflatten(-1, self.image_shape), self.clamp_logits)
+    def decode(self, t: Float[Tensor, "*batch C D"]) -> Distribution:
+        """Return the likelihood p(x|t) of a frame for each t: a torch `Distribution`."""
+        latents = ((t - self.location) / self.scale).flatten(-2)
+        outputs = self.decoder(latents.flatten(0, -2)).unflatten(0, t.shape[:-2])
+        return self.likelihood(outputs, len(self.data_shape), **dict(self.shared.items()))
 
-    def elbo(self, x: Float[Tensor, "B S channels height width"]) -> Elbo:
-        """Estimate the evidence lower bound with one sample of the posterior."""
+    # --- bounds ----------------------------------------------------------------------------
+
+    def forward(self, x: Float[Tensor, "B S *data"], roll: int = 0) -> Elbo:
+        """Estimate the evidence lower bound with one sample of the posterior.
+
+        Args:
+            x: sequences of data.
+            roll: instead of every frame from its own latents, decode `act(t_l, roll)` into frame
+                l + roll, where there is one: rolled reconstruction, which makes what the roll is
+                for a part of the objective.
+
+        Returns:
+            The terms of the bound, in nats per frame.
+        """
         posterior = self.encode(x)
-        nll = -self._log_likelihood(self.latents(posterior), x)
+        steps = roll or self.ahead
+        nll = -self._log_likelihood(self.latents(posterior, sampled=True), x, steps)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
         if posterior.u is None:
             return Elbo(nll, kl_z, torch.zeros_like(kl_z))
@@ -219,42 +198,55 @@ class TopographicVAE(Pretrained):
 
     @torch.no_grad()
     def log_weights(
-        self, x: Float[Tensor, "B S channels height width"], samples: int
+        self, x: Float[Tensor, "B S *data"], samples: int, posterior: Posterior | None = None
     ) -> Float[Tensor, "K B targets"]:
         """Draw the log importance weights of every frame.
 
         `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
-        the posterior; the encoder runs once and the samples are decoded together.
+        the posterior; the encoder runs once and the samples are decoded one after the other.
 
         Args:
-            x: sequences of images in [0, 1].
+            x: sequences of data.
             samples: number of samples, K.
+            posterior: what `encode` returned for them; None encodes.
 
         Returns:
             log w of every frame, or of those that have one `ahead`.
         """
-        posterior = self.encode(x)
-        z = posterior.z.sample(samples)
+        posterior = self.encode(x) if posterior is None else posterior
+        z = posterior.z.rsample(samples)
         weights = (standard_normal_log_prob(z) - posterior.z.log_prob(z)).sum((-2, -1))
         u = None
         if posterior.u is not None:
-            u = posterior.u.sample(samples)
+            u = posterior.u.rsample(samples)
             weights += (standard_normal_log_prob(u) - posterior.u.log_prob(u)).sum((-2, -1))
         weights = self._with_target(weights)
         t = self.latents_from(z, u)
         for weight, one in zip(weights, t, strict=True):  # sample by sample to bound memory
-            weight += self._log_likelihood(one, x)
+            weight += self._log_likelihood(one, x, self.ahead)
         return weights
 
-    def log_prob(
-        self, x: Float[Tensor, "B S channels height width"], samples: int = 10
-    ) -> Float[Tensor, " B"]:
+    def log_prob(self, x: Float[Tensor, "B S *data"], samples: int = 10) -> Float[Tensor, " B"]:
         """Bound log p(x_1 … x_S) from below by importance sampling, in nats per sequence.
 
         `log mean_k exp sum_l w_k(l)`, which grows with the number of samples towards log p(x)
         (Burda, Grosse & Salakhutdinov 2016, eq. 8).
         """
         return self.log_weights(x, samples).sum(-1).logsumexp(0) - math.log(samples)
+
+    def baseline(
+        self, mean: Float[Tensor, "*batch"], x: Float[Tensor, "*batch"]
+    ) -> Distribution | None:
+        """Return the likelihood around a prediction that was made without the model.
+
+        Args:
+            mean: predicted data (*batch, *data_shape).
+            x: the data that came, see `Likelihood.baseline`.
+        """
+        learned = {name: value.detach() for name, value in self.shared.items()}
+        return self.likelihood.baseline(mean, x, len(self.data_shape), **learned)
+
+    # --- acting and generating -------------------------------------------------------------
 
     def act(
         self,
@@ -275,42 +267,54 @@ class TopographicVAE(Pretrained):
         if isinstance(element, Tensor):
             element = element[..., None]
         if self.topography.capsule_boundary == "cyclic":
-            return self._neighbourhood.roll(t, element, axis=axis)
+            return self.topography.roll(t, element, axis=axis)
         padding = self._padding()
-        return self._neighbourhood.roll(t - padding, element, axis=axis) + padding
+        return self.topography.roll(t - padding, element, axis=axis) + padding
 
     @torch.no_grad()
     def traverse(
-        self,
-        x: Float[Tensor, "B S channels height width"],
-        steps: int | None = None,
-        axis: int = 0,
-    ) -> Float[Tensor, "B steps channels height width"]:
+        self, x: Float[Tensor, "B S *data"], steps: int | None = None, axis: int = 0
+    ) -> Float[Tensor, "B steps *data"]:
         """Decode the rolls of the first frame's capsules: `decode(Roll_l(t_0))`, l = 0, 1, ….
 
         Args:
-            x: sequences of images.
+            x: sequences of data.
             steps: number of rolls, each of a step of `act`; None stands for D.
             axis: along which the capsules roll, if they have several.
 
         Returns:
-            Pixel probabilities. t_0 is made of the mean of z and the expected energy.
+            Means of the likelihood. t_0 is made of the mean of z and the expected energy.
         """
-        first = self.latents(self.encode(x), sampled=False)[:, :1]  # (B, 1, C, D)
+        first = self.latents(x)[:, :1]  # (B, 1, C, D)
         elements = torch.arange(self.units if steps is None else steps, device=x.device)
         return self.decode(self.act(first, elements, axis)).mean  # (B, steps, ...)
 
+    @torch.no_grad()
+    def sample_latents(self, count: int) -> Float[Tensor, "count S C D"]:
+        """Draw the latents of sequences from the prior."""
+        device = next(self.parameters()).device
+        shape = (count, self.frames, self.capsules, self.units)
+        z = torch.randn(shape, device=device)
+        return self.latents_from(z, None if self.topography.is_none else torch.randn_like(z))
+
+    @torch.no_grad()
+    def sample(self, count: int) -> Float[Tensor, "count S *data"]:
+        """Draw sequences from the model; `decode(sample_latents(n)).mean` shows their means."""
+        return self.decode(self.sample_latents(count)).sample()
+
+    # --- streams ---------------------------------------------------------------------------
+
     def step(
         self,
-        frame: Float[Tensor, "B channels height width"],
+        frame: Float[Tensor, "B *data"],
         state: Float[Tensor, "B window C D"] | None = None,
     ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
         """Take the next frame of B streams in constant time and memory, however long they are.
 
-        Equals `latents(encode(x), sampled=False)` at the last frame of all frames so far.
+        Equals `latents(x)` at the last frame of all frames so far.
 
         Args:
-            frame: images in [0, 1].
+            frame: one frame of each stream.
             state: what the previous step returned, the energies of the frames in the window; None
                 at the beginning, before which lie padding variables.
 
@@ -324,7 +328,7 @@ class TopographicVAE(Pretrained):
             `Stream`, the same at several times the speed.
         """
         self.require_causal()
-        return self.advance(self.posterior(self.encoder(frame.flatten(1))), state)
+        return self.advance(self.posterior(self.encoder(frame)), state)
 
     def advance(
         self, posterior: Posterior, state: Float[Tensor, "B window C D"] | None
@@ -348,48 +352,44 @@ class TopographicVAE(Pretrained):
                 "model with causal=True and boundary='zero'"
             )
 
-    @torch.no_grad()
-    def sample(self, count: int) -> Float[Tensor, "count S channels height width"]:
-        """Generate sequences from the prior: pixel probabilities."""
-        device = next(self.parameters()).device
-        z = torch.randn(count, self.frames, *self._unit_shape, device=device)
-        u = None if self.topography.is_none else torch.randn_like(z)
-        return self.decode(self.latents_from(z, u)).mean
+    # --- inside ----------------------------------------------------------------------------
 
     def project_(self) -> None:
-        """Rescale the weights of a model with normalisation="projected"; call after each step."""
+        """Rescale the weights of nets with normalisation="projected"; call after each step."""
         for module in self.modules():
             if isinstance(module, Linear):
                 module.project_()
 
-    @property
-    def speed(self) -> int | float:
-        """Units by which capsules roll per step of `act`, on average where it is learned."""
-        if self.learned is None:
-            return self.topography.speed
-        return self.learned.speed.mean().item()
+    def _check_part(self, name: str, module: nn.Module) -> None:
+        latents = self.capsules * self.units
+        if name == "encoder":
+            outputs = latents * (2 if self.topography.is_none else 4)
+            what = "mean and log-variance of z" + ("" if self.topography.is_none else " and of u")
+            check_net(name, module, self.data_shape, (outputs,), what)
+        else:
+            shape = (self.likelihood.parameters, *self.data_shape)
+            check_net(name, module, (latents,), shape, "the likelihood's parameters of a frame")
 
-    @property
-    def _neighbourhood(self) -> Topography | AxesTopography | LearnedNeighbourhood:
-        return self.topography if self.learned is None else self.learned
-
-    @property
-    def _unit_shape(self) -> tuple[int, int]:
-        return (self.topography.capsules, self.topography.units)
+    def posterior(self, outputs: Float[Tensor, "*batch outputs"]) -> Posterior:
+        """Take the outputs of the encoder for means and log-variances."""
+        full = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        parts = full.unflatten(-1, (-1, self.capsules, self.units)).unbind(-3)
+        z = Gaussian(parts[0], parts[1])
+        return Posterior(z, Gaussian(parts[2], parts[3]) if len(parts) == 4 else None)
 
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
-        scale = self._neighbourhood.inverse_scale(energy, self.eps)
+        scale = self.topography.inverse_scale(energy, self.eps)
         return (z - cast(Tensor, self.mu)) * scale
 
     def _padding(self) -> Tensor:
         """Return t of a padding variable: z at its mean and every neighbour's energy expected."""
-        one = cast(Tensor, self.mu).new_ones(1, self.frames, *self._unit_shape)
+        one = cast(Tensor, self.mu).new_ones(1, self.frames, self.capsules, self.units)
         return self._student_t(0 * one, one)[0, 0]
 
-    def _log_likelihood(self, t: Tensor, x: Tensor) -> Tensor:
-        """Evaluate log p(x|t) of every frame, or of the frames `ahead` of one."""
-        if self.ahead:
-            t, x = self.act(t[..., : -self.ahead, :, :], self.ahead), x[:, self.ahead :]
+    def _log_likelihood(self, t: Tensor, x: Tensor, steps: int) -> Tensor:
+        """Evaluate log p(x|t) of every frame, or of the frames some steps later."""
+        if steps:
+            t, x = self.act(t[..., :-steps, :, :], steps), x[:, steps:]
         return self.decode(t).log_prob(x)
 
     def _with_target(self, values: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch targets"]:

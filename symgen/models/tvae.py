@@ -1,113 +1,337 @@
-"""TVAE, BubbleVAE and VAE: values of one model, made from plain numbers."""
+"""TVAE, BubbleVAE, TorusVAE and VAE: Topographic VAEs from names and numbers."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-from symgen.latents import Boundary, Topography
+from torch import nn
+
+from symgen._errors import require_choice
+from symgen.latents import AxesTopography, Boundary, Topographic, Topography
+from symgen.likelihoods import Likelihood, LikelihoodName, Scale, make_likelihood
+from symgen.models.checks import check_data_shape
+from symgen.models.learned_neighbourhood import LearnedNeighbourhood
 from symgen.models.topographic import TopographicVAE
+from symgen.nets import Activation, Initialisation, NetName, Normalisation, OutputBias, make_nets
 
-__all__ = ["BubbleVAE", "TVAE", "VAE"]
+__all__ = ["BubbleVAE", "TVAE", "TorusVAE", "VAE"]
 
 
-class _TemporalVAE(TopographicVAE):
-    """What TVAE and BubbleVAE share: all but the shift of their neighbourhoods."""
-
-    _shift: int
-
-    def __init__(
-        self,
-        *,
-        image_shape: Sequence[int],
-        capsules: int,
-        units: int,
-        frames: int,
-        window: int,
-        neighbourhood: int = 1,
-        reference_window: bool = False,
-        boundary: Boundary = "cyclic",
-        capsule_boundary: Boundary = "cyclic",
-        causal: bool = False,
-        shift: int | float | None = None,
-        **network: Any,
-    ) -> None:
-        topography = Topography(
-            capsules,
-            units,
-            frames,
-            window,
-            neighbourhood,
-            shift=self._shift if shift is None else shift,
-            reference_window=reference_window,
-            boundary=boundary,
-            capsule_boundary=capsule_boundary,
-            causal=causal,
+def _parts(
+    data_shape: Sequence[int],
+    topography: Topographic,
+    likelihood: LikelihoodName | Likelihood,
+    likelihood_scale: Scale | None,
+    clamp_logits: bool,
+    encoder: nn.Module | None,
+    decoder: nn.Module | None,
+    net: NetName,
+    **options: Any,
+) -> dict[str, Any]:
+    """Make the parts that are given by name."""
+    data_shape = check_data_shape(data_shape)
+    made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
+    if encoder is None or decoder is None:
+        ours = make_nets(
+            net,
+            data_shape,
+            topography.capsules * topography.units,
+            posteriors=1 if topography.is_none else 2,
+            parameters=made.parameters,
+            **options,
         )
-        super().__init__(image_shape=image_shape, topography=topography, **network)
+        encoder, decoder = encoder or ours[0], decoder or ours[1]
+    return {
+        "data_shape": data_shape,
+        "topography": topography,
+        "likelihood": made,
+        "encoder": encoder,
+        "decoder": decoder,
+    }
 
 
-class TVAE(_TemporalVAE):
+class TVAE(TopographicVAE):
     """A topographic VAE with shifting temporal coherence: learned capsules roll with time.
 
     Args:
-        image_shape: channels, height and width of a frame.
+        data_shape: shape of a frame: (features,), (channels, height, width) or (channels, depth,
+            height, width).
         capsules: number of capsules, C.
-        units: units in a capsule, D.
+        units: units in a capsule, D; None for one for every frame of a sequence.
         frames: frames in a sequence, S.
-        window: frames that share energy, 2L in the paper; 1 is its L = 0.
+        window: frames that share energy, 2L in the paper, where 1 is its L = 0; None for two
+            thirds of a sequence.
         neighbourhood: units of a capsule that share energy, K.
-        reference_window: the window of the authors' code, see `Topography`.
-        boundary: of time, "cyclic" or "zero".
-        capsule_boundary: of the units of a capsule, "cyclic" or "zero".
+        shift: units by which the neighbourhood advances per frame, such as D/S; None for 1.
+        boundary: of time: "cyclic", or "zero" for sequences that do not wrap around.
+        capsule_boundary: of the units of a capsule: "cyclic" or "zero".
         causal: share energy with past frames only.
-        shift: units by which the neighbourhood advances per frame, None for 1.
-        network: further arguments of `TopographicVAE`.
+        reference_window: the window of the authors' code, whose even windows lean forward and
+            whose corners are cut, see `Topography`.
+        axes: units along each axis of a capsule, whose product is D; None for one axis.
+        learn: train the neighbourhoods too: their "kernel" of weights, or the roll "speed" of
+            each capsule, see `LearnedNeighbourhood`.
+        likelihood: what the decoder's numbers mean: "bernoulli" (the paper's), for values in [0,
+            1]; "continuous-bernoulli"; "gaussian"; "poisson" for counts; "discretised-logistic"
+            for 8-bit photographs; or a `Likelihood`.
+        likelihood_scale: of "gaussian" and "discretised-logistic": a number, or learned as "one",
+            one for each "channel", or one for each "value"; None leaves the likelihood's default.
+        clamp_logits: hold the logits of "bernoulli" within ±15.94 as the authors' code does.
+        net: kind of the nets: "dense" (the paper's), "residual" or "conv".
+        width: units of the hidden layers, or channels of the first convolution; None for the
+            paper's 3N and 2N of dense nets with N = C·D latents, 384 or 32 of others.
+        depth: hidden layers (None: 2), residual layers (3), or residual layers at every size (1).
+        activation: between layers: "silu", "relu" (the paper's), "gelu" or "tanh".
+        initialisation: of dense nets: "fan_in", torch's weights, or "reference", the authors'.
+        output_bias: of dense nets: one for every "value", or for every "channel" as the authors'.
+        normalisation: of dense nets' weights: "none", "weight" or "projected" (Table 3).
+        encoder: an encoder of one's own in place of the named one, see `TopographicVAE`.
+        decoder: a decoder of one's own in place of the named one.
+        mu: initial value of the offset μ, one trainable number.
+        eps: keeps the energy's root away from zero.
+        standardise: feed the decoder latents of mean 0 and variance 1 under the prior; the paper
+            does not.
+        ahead: predict: decode the latents of a frame into the frame so many frames later.
+
+    Raises:
+        ValueError: if a name is unknown or numbers do not fit together.
 
     Example:
-        >>> model = TVAE(image_shape=(1, 64, 64), capsules=15, units=15, frames=15, window=10)
+        >>> model = TVAE((1, 64, 64), capsules=15, units=15, frames=15, window=10)
         >>> model.topography.shift, model.mu.item()
         (1, -30.0)
+        >>> TVAE((12,), likelihood="gaussian", net="residual", width=32).topography.window
+        11
     """
 
-    _shift = 1
+    _shift: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        *,
+        capsules: int = 16,
+        units: int | None = None,
+        frames: int = 16,
+        window: int | None = None,
+        neighbourhood: int = 1,
+        shift: float | None = None,
+        boundary: Boundary = "cyclic",
+        capsule_boundary: Boundary = "cyclic",
+        causal: bool = False,
+        reference_window: bool = False,
+        axes: tuple[int, ...] | None = None,
+        learn: Literal["none", "kernel", "speed"] = "none",
+        likelihood: LikelihoodName | Likelihood = "bernoulli",
+        likelihood_scale: Scale | None = None,
+        clamp_logits: bool = False,
+        net: NetName = "dense",
+        width: int | None = None,
+        depth: int | None = None,
+        activation: Activation = "silu",
+        initialisation: Initialisation = "fan_in",
+        output_bias: OutputBias = "value",
+        normalisation: Normalisation = "none",
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        mu: float = -30.0,
+        eps: float = 1e-6,
+        standardise: bool = True,
+        ahead: int = 0,
+    ) -> None:
+        require_choice("learn", learn, ("none", "kernel", "speed"))
+        extents: dict[str, Any] = {
+            "frames": frames,
+            "window": round(2 / 3 * frames) if window is None else window,
+            "neighbourhood": neighbourhood,
+            "shift": self._shift if shift is None else shift,
+            "boundary": boundary,
+            "capsule_boundary": capsule_boundary,
+            "causal": causal,
+        }
+        topography: Topographic
+        if axes is None:
+            topography = Topography(
+                capsules, frames if units is None else units, **extents, reference_window=reference_window
+            )
+        else:
+            if units not in (None, math.prod(axes)) or reference_window:
+                raise ValueError(
+                    f"axes={axes} with units={units}, reference_window={reference_window}: units "
+                    "is the product of the axes, whose window is not the reference's"
+                )
+            topography = AxesTopography(capsules, tuple(axes), **extents)
+        if learn != "none":
+            topography = LearnedNeighbourhood(topography, learn)
+        parts = _parts(
+            data_shape,
+            topography,
+            likelihood,
+            likelihood_scale,
+            clamp_logits,
+            encoder,
+            decoder,
+            net,
+            width=width,
+            depth=depth,
+            activation=activation,
+            initialisation=initialisation,
+            output_bias=output_bias,
+            normalisation=normalisation,
+        )
+        super().__init__(**parts, mu=mu, eps=eps, standardise=standardise, ahead=ahead)
 
 
-class BubbleVAE(_TemporalVAE):
+class BubbleVAE(TVAE):
     """A topographic VAE with stationary temporal coherence: energy is shared without a roll.
 
-    Takes the arguments of `TVAE`.
+    Takes the arguments of `TVAE`, whose shift is 0 by default.
 
     Example:
-        >>> model = BubbleVAE(image_shape=(1, 8, 8), capsules=2, units=6, frames=6, window=3)
-        >>> model.topography.shift
+        >>> BubbleVAE((1, 8, 8), capsules=2, units=6, frames=6, window=3).topography.shift
         0
     """
 
-    _shift = 0
+    _shift: ClassVar[int] = 0
 
 
 class VAE(TopographicVAE):
     """A plain variational auto-encoder of every frame, the baseline: t = z.
 
     Args:
-        image_shape: channels, height and width of a frame.
+        data_shape: shape of a frame, as of `TVAE`; likewise all that is not said here.
         capsules: number of groups into which the latents are arranged for the metrics, C.
-        units: latents in a group, D.
+        units: latents in a group, D; None for one for every frame of a sequence.
         frames: frames in a sequence, S.
-        network: further arguments of `TopographicVAE`.
+        likelihood: what the decoder's numbers mean.
+        likelihood_scale: scale of "gaussian" and "discretised-logistic".
+        clamp_logits: hold the logits of "bernoulli" within ±15.94.
+        net: kind of the nets: "dense", "residual" or "conv".
+        width: units of the hidden layers, or channels of the first convolution.
+        depth: hidden layers, residual layers, or residual layers at every size.
+        activation: between layers.
+        initialisation: of dense nets.
+        output_bias: of dense nets.
+        normalisation: of dense nets' weights.
+        encoder: an encoder of one's own, (n, *data_shape) -> (n, 2N).
+        decoder: a decoder of one's own.
 
     Example:
-        >>> VAE(image_shape=(1, 8, 8), capsules=2, units=6, frames=6).mu is None
+        >>> VAE((1, 8, 8), capsules=2, units=6, frames=6).mu is None
         True
     """
 
     def __init__(
         self,
+        data_shape: Sequence[int],
         *,
-        image_shape: Sequence[int],
-        capsules: int,
-        units: int,
-        frames: int,
-        **network: Any,
+        capsules: int = 16,
+        units: int | None = None,
+        frames: int = 16,
+        likelihood: LikelihoodName | Likelihood = "bernoulli",
+        likelihood_scale: Scale | None = None,
+        clamp_logits: bool = False,
+        net: NetName = "dense",
+        width: int | None = None,
+        depth: int | None = None,
+        activation: Activation = "silu",
+        initialisation: Initialisation = "fan_in",
+        output_bias: OutputBias = "value",
+        normalisation: Normalisation = "none",
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
     ) -> None:
-        topography = Topography.none(capsules=capsules, units=units, frames=frames)
-        super().__init__(image_shape=image_shape, topography=topography, **network)
+        topography = Topography.none(capsules=capsules, units=frames if units is None else units, frames=frames)
+        parts = _parts(
+            data_shape,
+            topography,
+            likelihood,
+            likelihood_scale,
+            clamp_logits,
+            encoder,
+            decoder,
+            net,
+            width=width,
+            depth=depth,
+            activation=activation,
+            initialisation=initialisation,
+            output_bias=output_bias,
+            normalisation=normalisation,
+        )
+        super().__init__(**parts)
+
+
+class TorusVAE(TopographicVAE):
+    """A topographic VAE of single items whose units lie on a 2-D torus: a map without time.
+
+    Units share energy with the patch around them (Keller & Welling 2021, section 6.1; for
+    features of a net, Keller, Gao & Welling 2021, arXiv 2110.13911).
+
+    Args:
+        data_shape: shape of an item, as of `TVAE`; likewise all that is not said here.
+        capsules: rows of the torus.
+        units: columns of the torus.
+        neighbourhood: side of the patches that share energy.
+        likelihood: what the decoder's numbers mean.
+        likelihood_scale: scale of "gaussian" and "discretised-logistic".
+        clamp_logits: hold the logits of "bernoulli" within ±15.94.
+        net: kind of the nets: "dense", "residual" or "conv".
+        width: units of the hidden layers, or channels of the first convolution.
+        depth: hidden layers, residual layers, or residual layers at every size.
+        activation: between layers.
+        initialisation: of dense nets.
+        output_bias: of dense nets.
+        normalisation: of dense nets' weights.
+        encoder: an encoder of one's own, (n, *data_shape) -> (n, 4N).
+        decoder: a decoder of one's own.
+        mu: initial value of the offset μ.
+        eps: keeps the energy's root away from zero.
+        standardise: feed the decoder latents of mean 0 and variance 1 under the prior.
+
+    Example:
+        >>> import torch
+        >>> model = TorusVAE((64,), capsules=6, units=8, neighbourhood=3, likelihood="gaussian")
+        >>> model.latents(torch.randn(5, 1, 64)).shape  # one frame
+        torch.Size([5, 1, 6, 8])
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        *,
+        capsules: int = 18,
+        units: int = 18,
+        neighbourhood: int = 5,
+        likelihood: LikelihoodName | Likelihood = "bernoulli",
+        likelihood_scale: Scale | None = None,
+        clamp_logits: bool = False,
+        net: NetName = "dense",
+        width: int | None = None,
+        depth: int | None = None,
+        activation: Activation = "silu",
+        initialisation: Initialisation = "fan_in",
+        output_bias: OutputBias = "value",
+        normalisation: Normalisation = "none",
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        mu: float = -10.0,
+        eps: float = 1e-6,
+        standardise: bool = True,
+    ) -> None:
+        parts = _parts(
+            data_shape,
+            Topography.torus((capsules, units), patch=neighbourhood),
+            likelihood,
+            likelihood_scale,
+            clamp_logits,
+            encoder,
+            decoder,
+            net,
+            width=width,
+            depth=depth,
+            activation=activation,
+            initialisation=initialisation,
+            output_bias=output_bias,
+            normalisation=normalisation,
+        )
+        super().__init__(**parts, mu=mu, eps=eps, standardise=standardise)

@@ -1,26 +1,20 @@
 """Linear layers at the speed of the machine, with the normalisations of the paper's Table 3."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Linear", "linear"]
+from symgen._errors import require_choice
+from symgen.nets.products import fastest_product, onednn_product
 
-# Torch sends float32 products on the CPU to MKL, which computes them at half of oneDNN's speed on
-# the one AMD processor measured; on the one of Intel, oneDNN is the slower (bench/products.py).
-_PREFERS_ONEDNN = (
-    torch.backends.mkldnn.is_available()
-    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    and "AMD" in torch.cpu.get_capabilities().get("cpu_name", "")
-)
+__all__ = ["Linear", "Normalisation", "linear"]
 
-
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+Normalisation = Literal["none", "weight", "projected"]
+_SMALL = 2**20  # multiplications below which nothing is to be gained
 
 
 class _OneDNNLinear(torch.autograd.Function):
@@ -28,7 +22,7 @@ class _OneDNNLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return _onednn(x, weight, bias)
+        return onednn_product(x, weight, bias)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -40,8 +34,8 @@ class _OneDNNLinear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
         gradient = gradient.contiguous()
-        to_input = _onednn(gradient, weight.t(), None) if ctx.needs_input_grad[0] else None
-        return to_input, _onednn(gradient.t(), x.t(), None), gradient.sum(0)
+        to_input = onednn_product(gradient, weight.t(), None) if ctx.needs_input_grad[0] else None
+        return to_input, onednn_product(gradient.t(), x.t(), None), gradient.sum(0)
 
 
 def linear(
@@ -61,7 +55,10 @@ def linear(
         tensor([3., 3., 3., 3.])
     """
     plain = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
-    if plain or not _PREFERS_ONEDNN or torch.compiler.is_exporting():  # exports are portable
+    # What is compiled or exported is left to the compiler, and to other machines.
+    if plain or torch.compiler.is_compiling() or x.numel() * len(weight) < _SMALL:
+        return functional.linear(x, weight, bias)
+    if fastest_product() == "torch":
         return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path
     return _OneDNNLinear.apply(flat, weight, bias).view(*x.shape[:-1], -1)  # pyright: ignore
@@ -94,11 +91,12 @@ class Linear(nn.Module):
         outputs: int,
         *,
         fan: int | None = None,
-        normalisation: Literal["none", "weight", "projected"] = "none",
+        normalisation: Normalisation = "none",
         projected_dimension: int = 1,
         shared_bias: int | None = None,
     ) -> None:
         super().__init__()
+        require_choice("normalisation", normalisation, get_args(Normalisation))
         bound = 1 / math.sqrt(fan or inputs)
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(shared_bias or outputs).uniform_(-bound, bound))

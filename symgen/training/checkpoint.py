@@ -1,9 +1,7 @@
 """Checkpoints: one file that holds all of a training run, replaced in one act."""
 
 import json
-import os
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
+from symgen._files import write_atomically
+from symgen.training.meter import Meter
+
 __all__ = [
     "Checkpoint",
     "load_checkpoint",
     "save_checkpoint",
     "saved_step",
-    "write_atomically",
 ]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Checkpoint:
     Attributes:
         step: updates done.
         seconds: time spent on them.
-        settings: numbers that shape the trajectory; a run resumes only under equal ones.
+        settings: what shapes the weights; a run resumes only under equal ones.
         weights: parameters and buffers of the model by name.
         optimizer: state of the optimiser by position of the parameter and name, as in its
             `state_dict()["state"]`.
@@ -52,33 +52,31 @@ class Checkpoint:
     def capture(
         cls,
         step: int,
-        seconds: float,
         settings: dict[str, Any],
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        recent: Float[Tensor, "steps terms"],
+        meter: Meter,
     ) -> "Checkpoint":
         """Gather the state of a run, the random generators of its devices included."""
         generators = {"cpu": torch.get_rng_state()}
-        if recent.is_cuda:
-            generators["cuda"] = torch.cuda.get_rng_state(recent.device)
+        device = next(model.parameters()).device
+        if device.type == "cuda":
+            generators["cuda"] = torch.cuda.get_rng_state(device)
         state = optimizer.state_dict()["state"]
-        return cls(step, seconds, settings, model.state_dict(), state, generators, recent)
+        weights = model.state_dict()
+        return cls(step, meter.seconds, settings, weights, state, generators, meter.recent)
 
-    def require_same(
-        self, settings: dict[str, Any], model: nn.Module, defaults: dict[str, Any]
-    ) -> None:
+    def require_same(self, settings: dict[str, Any], model: nn.Module) -> None:
         """Make sure that the run can go on under these settings with this model.
 
         Args:
-            settings: numbers that shape the trajectory from here on.
+            settings: what shapes the weights from here on.
             model: what is to be trained.
-            defaults: values of settings that may be newer than the run, which had no others.
 
         Raises:
             ValueError: if they differ from those of the run; the message names each difference.
         """
-        differences = _differences(defaults | self.settings, settings)
+        differences = _differences(self.settings, settings)
         differences += _differences(_kinds(self.weights), _kinds(model.state_dict()))
         if differences:
             raise ValueError(
@@ -90,7 +88,7 @@ class Checkpoint:
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        recent: Float[Tensor, "steps terms"],
+        meter: Meter,
     ) -> None:
         """Put the state back where `capture` took it from."""
         model.load_state_dict(self.weights)
@@ -104,35 +102,11 @@ class Checkpoint:
             for name, value in state.items():
                 if isinstance(value, Tensor):  # torch has rounded some to the parameter's type
                     loaded[name] = value.to(loaded[name].device)
-        recent.copy_(self.recent)
+        device = parameters[0].device
+        meter.recent = self.recent.to(device)
         torch.set_rng_state(self.generators["cpu"])
-        if recent.is_cuda:
-            torch.cuda.set_rng_state(self.generators["cuda"], recent.device)
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Replace a file in one act: whoever opens it finds the old or the new one, always whole.
-
-    Args:
-        path: file to replace or create.
-        write: writes the new content to the path that it is given, a sibling of `path`.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
-        >>> write_atomically(path, lambda partial: partial.write_text("whole"))
-        >>> path.read_text()
-        'whole'
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    write(partial)
-    with open(partial, "rb+") as file:
-        os.fsync(file.fileno())  # the content must be on disk before the name points to it
-    os.replace(partial, path)
-    if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(self.generators["cuda"], device)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -1,43 +1,29 @@
-"""The training loop."""
+"""Training: the set-up and the loop."""
 
-import json
-import math
-import signal
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.data.batches import Batches
-from symgen.training.checkpoint import (
-    Checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-    write_atomically,
-)
-from symgen.training.lazy_adam import LazyAdam
-from symgen.training.lock import hold
+from symgen.nets.products import fastest_product, use_product
+from symgen.training.checkpoint import Checkpoint
 from symgen.training.memory import keep_freed_memory
-from symgen.training.optimisation import (
-    Training,
-    kl_weight,
-    make_optimizer,
-    set_rates,
-)
+from symgen.training.meter import Meter
+from symgen.training.optimizer import make_optimizer, set_rates
 from symgen.training.precision import resolved_precision
-from symgen.training.records import Progress, Records, Run
+from symgen.training.progress import Observe, Progress, observed, shown
+from symgen.training.provenance import commit, hardware
+from symgen.training.run_folder import Run, RunFolder
+from symgen.training.settings import Training, kl_weight
+from symgen.training.signals import stop_signals
+from symgen.training.step import step as take_step
+from symgen.training.trainable import Feed, Trainable, as_batches, frames_of, takes_roll
 
 __all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
-
-_REPORT_EVERY = 0.25  # seconds; a GPU has to be waited for at each
 
 
 class TrainingDiverged(RuntimeError):
@@ -54,45 +40,83 @@ class TrainingStopped(RuntimeError):
 
 def fit(
     model: Any,
-    data: Batches[Any],
-    training: Training | None = None,
-    folder: Path | str | None = None,
+    data: Any,
     *,
+    examples: int = Training.examples,
+    batch_size: int | None = None,
+    optimizer: str = Training.optimizer,
+    learning_rate: float = Training.learning_rate,
+    optimizer_options: Mapping[str, bool | int | float | tuple[float, float]] | None = None,
+    learning_rates: Mapping[str, float] | None = None,
+    decay: float = Training.decay,
+    sparse: bool = Training.sparse,
+    clip_norm: float | None = Training.clip_norm,
+    warmup: int = Training.warmup,
+    schedule: Literal["constant", "cosine", "half-life"] = Training.schedule,
+    half_life: int | None = Training.half_life,
+    kl_warmup: int = Training.kl_warmup,
+    kl_start: float | Mapping[str, float] = Training.kl_start,
+    beta: float = Training.beta,
+    rolled: float = Training.rolled,
+    precision: Literal["float32", "bfloat16", "auto"] = Training.precision,
+    checkpoint_every: float = Training.checkpoint_every,
+    log_every: int = Training.log_every,
+    seed: int = Training.seed,
+    folder: Path | str | None = None,
     resume: bool = False,
     config: Mapping[str, Any] | None = None,
-    observe: Callable[[Progress], object] | None = None,
+    progress: bool | None = None,
+    observe: Observe | None = None,
     evaluate: Callable[[Any], dict[str, Any]] | None = None,
     evaluate_every: int = 0,
-    **settings: Any,
 ) -> Run:
     """Train a model by stochastic gradient steps on the negative ELBO.
 
-    The loss is the sum of the terms of `model.elbo`, each averaged over all its entries, in nats.
-    Those whose names begin with `kl_` have a weight, which is 1 after `kl_warmup`.
+    The loss is the sum of the terms that `model(...)` returns, each averaged over all its entries,
+    in nats. Those whose names begin with `kl_` have a weight, which is 1 after `kl_warmup`.
     A resumed run continues bit for bit as if it had never stopped, on the same machine with the
     same number of threads; after a crash it goes back to the last checkpoint. The generators of
     torch are left as they were found.
 
     Args:
-        model: a module with `image_shape`, `elbo`, `terms` (the names of what `elbo` returns) and
-            `save_pretrained`, with `frames` if it takes sequences and `project_` if its weights
-            obey a constraint, such as `symgen.TVAE`; trained in place, on its device.
-        data: batches, whose `inputs` `elbo` takes; moved to the device of the model.
-        training: all numbers of the run; by default `Training()` with the batch size of `data`.
+        model: a torch module whose `forward` returns the terms of its loss, such as `symgen.TVAE`;
+            trained in place, on its device. See `symgen.training.Trainable`.
+        data: a path of recordings, a source, `Batches`, a tensor of items, a torch `Dataset` or
+            `DataLoader`, or an iterable of tensors, tuples or dictionaries.
+        examples: length of the training, and all that follows up to `seed`: see `Training`.
+        batch_size: examples in a batch; None leaves that of the data, or 32.
+        optimizer: see `Training`, and likewise what follows.
+        learning_rate: step size after the warm-up.
+        optimizer_options: further keywords of the optimiser.
+        learning_rates: rates of parts of the model, by name.
+        decay: part of every weight that is lost in an epoch.
+        sparse: update only the decoders of classes that a batch holds.
+        clip_norm: largest norm of the gradient.
+        warmup: examples over which the learning rate grows.
+        schedule: learning rate after that.
+        half_life: examples over which it halves.
+        kl_warmup: examples over which the weights of the KL terms go to 1.
+        kl_start: where they start.
+        beta: weight of all KL terms.
+        rolled: share of steps that decode rolled latents into later frames.
+        precision: number format of the matrix products.
+        checkpoint_every: seconds between checkpoints.
+        log_every: steps between lines of the log.
+        seed: seed of the noise of the training and of the order of the data.
         folder: run folder to write; None writes nothing.
         resume: whether to continue the run in `folder` rather than start one.
-        config: what it takes to run again, for `config.json` in the folder of a new run.
-        observe: is told the progress a few times per second, and at the end.
+        config: what `config.json` says of a new run beside model, data and settings.
+        progress: show a bar; None shows it in a terminal and in a notebook.
+        observe: is given the progress a few times per second, and at the end; then no bar is shown.
         evaluate: measures the model, without gradients, in evaluation mode and with noise of its
-            own, so that training goes on as if it had not been called; its numbers join the log.
+            own, so that training goes on as if it had not been called; its values join the log.
         evaluate_every: steps between evaluations; 0 evaluates at the end only.
-        **settings: numbers of `Training` to replace, by name.
 
     Returns:
         The run: its model, its length, its log.
 
     Raises:
-        ValueError: if a number is out of range, model and data do not fit together, or the run
+        ValueError: if a setting is out of range, model and data do not fit together, or the run
             to resume had other settings or is damaged.
         FileExistsError: if the folder holds a run already and `resume` is off.
         FileNotFoundError: if there is no run to resume.
@@ -102,288 +126,291 @@ def fit(
 
     Example:
         >>> from symgen import TVAE
-        >>> from symgen.data import Sequences, TransformingDigits, load
-        >>> data = Sequences(TransformingDigits(load("digits").pixels), batch_size=8)
-        >>> model = TVAE(image_shape=(3, 28, 28), capsules=2, units=18, frames=18, window=6)
-        >>> run = fit(model, data, sequences=16, log_every=1)
+        >>> model = TVAE((12,), capsules=2, frames=16, likelihood="gaussian", width=32)
+        >>> run = fit(model, torch.randn(64, 16, 12), examples=640, log_every=1)
         >>> run.step, run.records[-1]["loss"] < run.records[0]["loss"]
-        (2, True)
+        (20, True)
     """
-    # Set-up. Whatever can be wrong is found before anything is written.
-    training = (training or Training(batch_size=data.batch_size)).changed(settings)
-    _check_fit(model, data, training, evaluate_every)
-    optimizer = make_optimizer(model, training)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    mu = dict(model.named_parameters()).get("mu")
-    device, dtype = parameters[0].device, parameters[0].dtype
-    zero = torch.zeros((), device=device)
-    frames = _frames(model)
-    project = getattr(model, "project_", lambda: None)
-    devices = [device] if device.type == "cuda" else []
-    columns = ("loss", *model.terms, *(["gradient_norm"] if training.clip_norm else []))
-    recent = torch.zeros(training.log_every, len(columns), dtype=torch.float64, device=device)
-    precision = resolved_precision(training, device.type)
-    identity = training.trajectory() | _describe(data)
-    identity |= {"device": device.type, "precision": precision}
-    folder = None if folder is None else Path(folder)
-    state = None if folder is None else folder / "state" / "checkpoint.safetensors"
-    checkpoint = _find_checkpoint(folder, state, resume)
-    step, seconds = 0, 0.0
-    if checkpoint is not None:
-        older = Training().trajectory() | {"data_source": identity["data_source"]}
-        checkpoint.require_same(identity, model, older)
-        step, seconds = checkpoint.step, checkpoint.seconds
-    if device.type == "cpu":
-        keep_freed_memory()
-    with (
-        hold(folder),
-        torch.random.fork_rng(devices),
-        Records(folder, step) as records,
-        _signals() as stop,
-    ):
-        if folder is not None and state is not None:
-            state.parent.mkdir(parents=True, exist_ok=True)
-            if config is not None and not resume:
-                text = json.dumps(config, indent=2) + "\n"
-                write_atomically(folder / "config.json", lambda partial: partial.write_text(text))
-
-        def save() -> None:
-            _require_finite(recent, columns, step, training, state)
-            _require_finite_state(model, optimizer, step, training, state)
-            if folder is not None and state is not None:
-                records.flush()
-                now = Checkpoint.capture(step, seconds, identity, model, optimizer, recent)
-                save_checkpoint(state, now)
-                model.save_pretrained(folder)  # for those who use the model; resuming does not
-
-        if checkpoint is not None:
-            checkpoint.restore(model, optimizer, recent)
-        else:
-            torch.manual_seed(training.seed)
-            save()  # so that there is something to resume from the first second on
-        model.train()
-        saved_step, saved, reported = step, time.monotonic(), -math.inf
-        origin = time.monotonic() - seconds
-        ticks = deque([seconds], maxlen=training.log_every + 1)
-
-        # The loop. `step` counts the updates that are done.
-        while step < training.steps and not stop.is_set():
-            rate = set_rates(optimizer, training, step, len(data.source))
-            weights = {
-                name: kl_weight(training, step, name) if name.startswith("kl_") else 1.0
-                for name in model.terms
-            }
-
-            batch = data.batch(step)
-            inputs = [x.to(device, dtype if x.is_floating_point() else None) for x in batch.inputs]
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                elbo = model.elbo(*inputs)
-            terms = {name: getattr(elbo, name).mean() for name in model.terms}
-            loss = sum((weights[name] * term for name, term in terms.items()), zero)
-            optimizer.zero_grad()
-            loss.backward()
-            values = [loss, *terms.values()]
-            if training.clip_norm is not None:
-                values.append(nn.utils.clip_grad_norm_(parameters, training.clip_norm))
-            recent[step % training.log_every] = torch.stack(values).detach()
-            step += 1
-            last = step == training.steps
-            logs = last or step % training.log_every == 0
-            if logs or device.type == "cpu":  # elsewhere looking means waiting
-                _require_finite(recent, columns, step, training, state)
-            if isinstance(optimizer, LazyAdam):
-                optimizer.step(present=batch.labels.unique())
-            else:
-                optimizer.step()
-            project()
-
-            now = time.monotonic()
-            seconds = now - origin
-            ticks.append(seconds)
-            sequences = step * training.batch_size
-            speed = training.batch_size * (len(ticks) - 1) / max(seconds - ticks[0], 1e-9)
-            taken = {"step": step, "sequences": sequences, "seconds": seconds}
-            if logs:
-                means = recent[: (step - 1) % training.log_every + 1].mean(0).tolist()
-                records.write(
-                    taken
-                    | {"frames": sequences * frames}
-                    | dict(zip(columns, means, strict=True))
-                    | {f"weight_{name}": w for name, w in weights.items() if "kl_" in name}
-                    | {"mu": None if mu is None else mu.item()}
-                    | {"learning_rate": rate}
-                    | {"sequences_per_second": speed}
-                )
-            if observe is not None and (last or now - reported >= _REPORT_EVERY):
-                reported = now
-                left = (training.steps - step) * training.batch_size / speed
-                loss, *means = recent[:step].mean(0).tolist()
-                terms = dict(zip(model.terms, means, strict=False))  # but not the gradient's norm
-                progress = Progress(
-                    step, training.steps, sequences, seconds, speed, left, loss, terms
-                )
-                observe(progress)
-            if evaluate is not None and (last or (evaluate_every and step % evaluate_every == 0)):
-                measured = _measure(model, evaluate, training.seed, devices)
-                records.write(taken | {"evaluation": measured})
-                origin = time.monotonic() - seconds  # an evaluation is not training
-            if now - saved >= training.checkpoint_every:
-                save()
-                saved_step, saved = step, time.monotonic()
-
-        if step > saved_step:
-            save()
-
-    run = Run(
-        folder=folder,
-        model=model,
-        step=step,
-        sequences=step * training.batch_size,
-        seconds=seconds,
-        finished=step >= training.steps,
-        records=tuple(records.lines),
+    given = {name: value for name, value in locals().items() if value is not None}
+    feed = as_batches(data, model, batch_size, seed)
+    settings = Training(
+        **{entry.name: _plain(given[entry.name]) for entry in fields(Training) if entry.name in given}
+        | {"batch_size": feed.batch_size}
     )
-    if not run.finished:
-        how = (
-            "without a folder it cannot be resumed, but the model keeps what it has learned"
-            if folder is None
-            else f"resume with: symgen train --resume {folder}"
+    _check(model, feed, settings, evaluate_every)
+    run = RunFolder(None if folder is None else Path(folder), resume)
+    with shown(progress if observe is None else False) as bar:
+        return _Trainer(model, feed, settings, run).train(
+            _config(model, data, settings, config), observe or bar, evaluate, evaluate_every
         )
-        raise TrainingStopped(f"stopped at step {step} of {training.steps}; {how}", run)
-    return run
 
 
-def _check_fit(model: Any, data: Batches[Any], training: Training, evaluate_every: int) -> None:
+class _Trainer:
+    """A model, its data, its optimiser and its run folder: what the loop works on."""
+
+    def __init__(self, model: Any, feed: Feed, settings: Training, run: RunFolder) -> None:
+        self.model, self.feed, self.settings, self.run = model, feed, settings, run
+        self.optimizer = make_optimizer(model, settings)
+        like = next(model.parameters())
+        self.device, self.dtype = like.device, like.dtype
+        self.devices = [self.device] if self.device.type == "cuda" else []
+        self.precision = resolved_precision(settings, self.device.type)
+        if run.checkpoint is not None and "product" in run.checkpoint.settings:
+            use_product(run.checkpoint.settings["product"])  # the one that it was started with
+        self.identity = settings.resume_fingerprint() | _describe(feed)
+        self.identity |= {"device": self.device.type, "precision": self.precision}
+        if self.device.type == "cpu":
+            self.identity["product"] = fastest_product()
+            keep_freed_memory()
+        self.step = 0
+        self.meter = Meter(settings.log_every)
+        if run.checkpoint is not None:
+            run.checkpoint.require_same(self.identity, model)
+            self.step = run.checkpoint.step
+
+    def train(
+        self,
+        config: Mapping[str, Any],
+        observe: Observe | None,
+        evaluate: Callable[[Any], dict[str, Any]] | None,
+        evaluate_every: int,
+    ) -> Run:
+        settings, report = self.settings, observed(observe)
+        with (
+            self.run.open(config),
+            torch.random.fork_rng(self.devices),
+            stop_signals() as stop,
+        ):
+            self._begin()
+            saved, saved_at = self.step, self.meter.seconds
+            self.model.train()
+            while self.step < settings.steps and not stop.is_set():
+                rate = set_rates(self.optimizer, settings, self.step, _items(self.feed))
+                values = take_step(
+                    self.model,
+                    self.optimizer,
+                    self._inputs(),
+                    partial(kl_weight, settings, self.step),
+                    roll=self._roll(),
+                    clip_norm=settings.clip_norm,
+                    bfloat16=self.precision == "bfloat16",
+                )
+                self.meter.add(self.step, values)
+                self.step += 1
+                last = self.step == settings.steps
+                logs = last or self.step % settings.log_every == 0
+                if logs or self.device.type == "cpu":  # elsewhere looking means waiting
+                    self._require_finite()
+                if logs:
+                    self.run.write(self._line(rate))
+                report(self._progress, last)
+                if evaluate is not None and (
+                    last or (evaluate_every and self.step % evaluate_every == 0)
+                ):
+                    self.run.write(self._taken() | {"evaluation": self._measure(evaluate)})
+                    self.meter.pause()
+                if self.meter.seconds - saved_at >= settings.checkpoint_every:
+                    self._save()
+                    saved, saved_at = self.step, self.meter.seconds
+            if self.step > saved:
+                self._save()
+        return self._end(config)
+
+    def _begin(self) -> None:
+        """Go on from the checkpoint, or seed and save, so that there is something to resume."""
+        if self.run.checkpoint is None:
+            torch.manual_seed(self.settings.seed)
+            self._save()
+        else:
+            self.meter = Meter(self.settings.log_every, self.run.checkpoint.seconds)
+            self.run.checkpoint.restore(self.model, self.optimizer, self.meter)
+
+    def _inputs(self) -> list[Tensor]:
+        inputs = self.feed.batch(self.step).inputs
+        return [x.to(self.device, self.dtype if x.is_floating_point() else None) for x in inputs]
+
+    def _roll(self) -> int:
+        """Draw the steps to roll by: 0 in the share of steps that decode frames as they are."""
+        if not self.settings.rolled or torch.rand(()) >= self.settings.rolled:
+            return 0
+        return int(torch.randint(1, frames_of(self.model), ()))
+
+    def _taken(self) -> dict[str, Any]:
+        examples = self.step * self.settings.batch_size
+        return {"step": self.step, "examples": examples, "seconds": self.meter.seconds}
+
+    def _line(self, rate: float) -> dict[str, Any]:
+        mu = getattr(self.model, "mu", None)
+        done = self.step - 1
+        means = self.meter.means(done, aligned=True)
+        weights = {
+            f"weight_{name}": kl_weight(self.settings, done, name)
+            for name in means
+            if name.startswith("kl_")
+        }
+        taken = self._taken()
+        return (
+            taken
+            | {"frames": taken["examples"] * frames_of(self.model)}
+            | means
+            | weights
+            | {"mu": mu.item() if isinstance(mu, Tensor) else None}
+            | {"learning_rate": rate}
+            | {"examples_per_second": self._speed()}
+        )
+
+    def _speed(self) -> float:
+        return self.meter.steps_per_second() * self.settings.batch_size
+
+    def _progress(self) -> Progress:
+        loss, *terms = self.meter.means(self.step - 1).items()
+        left = (self.settings.steps - self.step) / self.meter.steps_per_second()
+        shown_terms = {name: value for name, value in terms if name != "gradient_norm"}
+        return Progress(
+            **self._taken(),
+            steps=self.settings.steps,
+            examples_per_second=self._speed(),
+            seconds_left=left,
+            loss=loss[1],
+            terms=shown_terms,
+        )
+
+    def _measure(self, evaluate: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Evaluate with the same noise each time, leaving the noise of the training alone."""
+        with torch.random.fork_rng(self.devices), torch.no_grad():
+            torch.manual_seed(self.settings.seed)
+            self.model.eval()
+            measured = evaluate(self.model)
+            self.model.train()
+        return measured
+
+    def _save(self) -> None:
+        self._require_finite()
+        for name, parameter in self.model.named_parameters():
+            moments = self.optimizer.state.get(parameter, {}).values()
+            tensors = [parameter, *(v for v in moments if isinstance(v, Tensor))]
+            if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+                raise self._diverged(f"step {self.step}: {name} is not finite")
+        now = Checkpoint.capture(
+            self.step, self.identity, self.model, self.optimizer, self.meter
+        )
+        self.run.save(now, self.model)
+
+    def _require_finite(self) -> None:
+        found = self.meter.not_finite(self.step - 1)
+        if found is not None:
+            first, values = found
+            listed = ", ".join(f"{name}={value:g}" for name, value in values.items())
+            raise self._diverged(f"step {first + 1}: {listed}")
+
+    def _diverged(self, what: str) -> TrainingDiverged:
+        state = self.run.state
+        kept = "" if state is None else f" The last good checkpoint is kept in {state}."
+        return TrainingDiverged(
+            f"training diverged at {what}.{kept} Try a learning_rate below "
+            f"{self.settings.learning_rate:g}, a clip_norm, or a warmup"
+        )
+
+    def _end(self, config: Mapping[str, Any]) -> Run:
+        finished = self.step >= self.settings.steps
+        seen = self._taken()["examples"]
+        lines = tuple(self.run.lines)
+        seconds, folder = self.meter.seconds, self.run.path
+        run = Run(folder, self.model, self.step, seen, seconds, finished, lines)
+        if not finished:
+            raise TrainingStopped(
+                f"stopped at step {self.step} of {self.settings.steps}; "
+                f"{_how_to_resume(config, self.settings, folder)}",
+                run,
+            )
+        return run
+
+
+def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> None:
     """Refuse what cannot be trained together."""
-    given = (_frames(data.source), tuple(data.source.image_shape))
-    wanted = (_frames(model), tuple(model.image_shape))
-    if given != wanted:
+    if not isinstance(model, Trainable) or not isinstance(model, nn.Module):
         raise ValueError(
-            f"the data have {given[0]} frames of shape {given[1]}, the model takes {wanted[0]} "
-            f"of shape {wanted[1]}: build the model with the frames and image_shape of the data"
+            f"a {type(model).__name__} cannot be trained: give a torch module with data_shape, "
+            "whose forward returns the terms of its loss as a NamedTuple"
         )
-    if data.batch_size != training.batch_size:
+    if settings.rolled and not (takes_roll(model) and frames_of(model) > 1):
         raise ValueError(
-            f"batch_size={training.batch_size} but the data come in batches of "
-            f"{data.batch_size}: give both the same"
-        )
-    if not data.shuffle and len(data.source) % data.batch_size:
-        raise ValueError(
-            f"unshuffled data of {len(data.source)} items end on a smaller batch than "
-            f"{data.batch_size}: shuffle them, or take a batch size that divides their number"
+            f"rolled={settings.rolled} but {type(model).__name__} has no latents that roll with "
+            "time: leave it 0"
         )
     if evaluate_every < 0:
         raise ValueError(f"evaluate_every={evaluate_every}: give a number of steps, or 0")
-
-
-def _frames(model_or_source: Any) -> int:
-    """Count the frames of an item, 1 where it is a single image."""
-    return getattr(model_or_source, "frames", 1)
-
-
-def _describe(data: Batches[Any]) -> dict[str, Any]:
-    """Name what the batches depend on, as far as it can be told apart."""
-    plain = type(data.source).__repr__ is object.__repr__  # tells an address, not the content
-    return {
-        "data": type(data.source).__name__,
-        "data_source": None if plain else repr(data.source),
-        "data_items": len(data.source),
-        "data_seed": data.seed,
-        "data_shuffled": data.shuffle,
-    }
-
-
-def _find_checkpoint(folder: Path | None, state: Path | None, resume: bool) -> Checkpoint | None:
-    """Load the checkpoint to resume; make sure that there is none to overwrite otherwise."""
-    if resume:
-        if state is None:
-            raise ValueError("resume=True without a folder: name the folder of the run")
-        return load_checkpoint(state)
-    # A run has a checkpoint before it has anything else; empty files are of one that never began.
-    marks = ("state/checkpoint.safetensors", "model.safetensors", "metrics.jsonl")
-    paths = [] if folder is None else [folder / mark for mark in marks]
-    if any(path.is_file() and path.stat().st_size for path in paths):
-        raise FileExistsError(
-            f"{folder} holds a run already: resume it, or choose another folder for a new one"
+    source = getattr(feed, "source", None)
+    if source is None:
+        return
+    given = (frames_of(source), tuple(source.data_shape))
+    wanted = (frames_of(model), tuple(model.data_shape))
+    if given != wanted:
+        raise ValueError(
+            f"the data have {given[0]} frames of shape {given[1]}, the model takes {wanted[0]} "
+            f"of shape {wanted[1]}: build the model with the frames and data_shape of the data"
         )
-    return None
+    if not feed.shuffle and len(source) % feed.batch_size:  # pyright: ignore
+        raise ValueError(
+            f"unshuffled data of {len(source)} items end on a smaller batch than "
+            f"{feed.batch_size}: shuffle them, or take a batch size that divides their number"
+        )
 
 
-def _measure(
-    model: Any, evaluate: Callable[[Any], dict[str, Any]], seed: int, devices: list[torch.device]
-) -> dict[str, Any]:
-    """Evaluate with the same noise each time, leaving the noise of the training alone."""
-    with torch.random.fork_rng(devices), torch.no_grad():
-        torch.manual_seed(seed)
-        model.eval()
-        measured = evaluate(model)
-        model.train()
-    return measured
+def _items(feed: Feed) -> int:
+    """Count the examples of an epoch, as far as they are known; else those of a batch."""
+    source = getattr(feed, "source", None)
+    return feed.batch_size if source is None else len(source)
 
 
-def _require_finite(
-    recent: Float[Tensor, "steps terms"],
-    columns: tuple[str, ...],
-    step: int,
-    training: Training,
-    state: Path | None,
-) -> None:
-    """Raise TrainingDiverged for the first of the latest steps with a term that is not finite."""
-    finite = recent.isfinite().all(-1)
-    if finite.all():
-        return
-    rows = (~finite).nonzero().flatten().tolist()
-    steps = {step - (step - 1 - row) % len(recent): row for row in rows}
-    first = min(steps)
-    values = zip(columns, recent[steps[first]].tolist(), strict=True)
-    raise _diverged(f"step {first}: {', '.join(f'{n}={v:g}' for n, v in values)}", training, state)
-
-
-def _require_finite_state(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    training: Training,
-    state: Path | None,
-) -> None:
-    """Raise TrainingDiverged if a parameter or a moment of the optimiser is not finite."""
-    for name, parameter in model.named_parameters():
-        moments = [v for v in optimizer.state.get(parameter, {}).values() if isinstance(v, Tensor)]
-        if not all(bool(tensor.isfinite().all()) for tensor in (parameter, *moments)):
-            raise _diverged(f"step {step}: {name} is not finite", training, state)
-
-
-def _diverged(what: str, training: Training, state: Path | None) -> TrainingDiverged:
-    kept = "" if state is None else f" The last good checkpoint is kept in {state}."
-    return TrainingDiverged(
-        f"training diverged at {what}.{kept} Try a learning_rate below "
-        f"{training.learning_rate:g}, a clip_norm, or a warmup"
-    )
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """Turn the first SIGINT or SIGTERM into an event; a second one acts as it did before."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {
-        number: signal.getsignal(number) or signal.SIG_DFL
-        for number in (signal.SIGINT, signal.SIGTERM)
+def _describe(feed: Feed) -> dict[str, Any]:
+    """Name what the batches depend on, as far as it can be told apart."""
+    source = getattr(feed, "source", feed)
+    plain = type(source).__repr__ is object.__repr__  # tells an address, not the content
+    return {
+        "data": type(source).__name__,
+        "data_source": None if plain else repr(source),
+        "data_items": _items(feed),
+        "data_seed": feed.seed,
+        "data_shuffled": getattr(feed, "shuffle", None),
     }
 
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        restore()
-        stop.set()
+def _config(
+    model: Any, data: Any, settings: Training, config: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Describe a run: what it takes to run again, as far as that can be named in a file."""
+    device = next(model.parameters()).device
+    source = getattr(data, "source", data)
+    described = getattr(source, "described", None)
+    return {
+        "name": "",
+        "model": model.described() if hasattr(model, "described") else type(model).__name__,
+        "data": described() if callable(described) else None,
+        "training": asdict(settings),
+        "command": None,
+        "commit": commit(),
+        "hardware": hardware(device),
+        "precision": resolved_precision(settings, device.type),
+        **(config or {}),
+    }
 
-    for number in previous:
-        signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        restore()
+
+def _how_to_resume(config: Mapping[str, Any], settings: Training, folder: Path | None) -> str:
+    if folder is None:
+        return "without a folder it cannot be resumed, but the model keeps what it has learned"
+    own = '"own"' in str(config["model"]).replace("'", '"')
+    if config["data"] is not None and not own and isinstance(config["model"], dict):
+        return f"resume with: symgen train --resume {folder}"
+    default = Training()
+    changed = [
+        f"{entry.name}={value!r}"
+        for entry in fields(Training)
+        if (value := getattr(settings, entry.name)) != getattr(default, entry.name)
+    ]
+    call = ", ".join(["model", "data", *changed, f"folder={str(folder)!r}", "resume=True"])
+    return f"resume from Python, with a model and data made as before: symgen.fit({call})"
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value

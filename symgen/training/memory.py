@@ -4,7 +4,7 @@ import ctypes
 
 __all__ = ["keep_freed_memory"]
 
-# Numbers of glibc's malloc.h.
+# Constants of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from symgen.training.optimisation import Training
+from symgen.training.settings import Training
 
 __all__ = ["multiplies_bfloat16", "resolved_precision"]
 

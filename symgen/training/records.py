@@ -1,63 +1,14 @@
-"""What a training run leaves behind: lines of measurements, TensorBoard events, its end."""
+"""What a training run leaves behind: lines of measurements and TensorBoard events."""
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from symgen.training.checkpoint import write_atomically
+from symgen._files import write_atomically
 
-__all__ = ["Progress", "Records", "Run", "read_records"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training run stands; loss and terms are means over the latest steps, in nats.
-
-    Attributes:
-        step: updates done.
-        steps: updates in all.
-        sequences: items seen: sequences, or single images.
-        seconds: time spent on them, evaluations not counted.
-        sequences_per_second: recent speed.
-        seconds_left: time to the end at that speed.
-        loss: sum of the terms, KL terms with their weight.
-        terms: terms of the loss by name, without weights.
-    """
-
-    step: int
-    steps: int
-    sequences: int
-    seconds: float
-    sequences_per_second: float
-    seconds_left: float
-    loss: float
-    terms: dict[str, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """The end of a training run.
-
-    Attributes:
-        folder: where it was written; None if nowhere.
-        model: the trained model.
-        step: updates done.
-        sequences: items seen: sequences, or single images.
-        seconds: time spent on them, evaluations not counted.
-        finished: whether that is all of them.
-        records: lines of the log, oldest first.
-    """
-
-    folder: Path | None
-    model: Any
-    step: int
-    sequences: int
-    seconds: float
-    finished: bool
-    records: tuple[dict[str, Any], ...]
+__all__ = ["Records", "last_record", "read_records"]
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -85,6 +36,21 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def last_record(path: Path) -> dict[str, Any]:
+    """Return the last line of a log that tells of training.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    lines = [line for line in read_records(path) if "loss" in line]
+    if not lines:
+        raise ValueError(
+            f"{path.parent} has no record of its training in {path.name}: let it run on with "
+            f"symgen train --resume {path.parent}"
+        )
+    return lines[-1]
+
+
 class Records:
     """Collects the records of a run and, if it has a folder, writes them there line by line.
 
@@ -97,9 +63,9 @@ class Records:
 
     Example:
         >>> with Records(folder=None, step=0) as records:
-        ...     records.write({"step": 50, "sequences": 1600, "loss": 371.5})
+        ...     records.write({"step": 50, "examples": 1600, "loss": 371.5})
         >>> records.lines
-        [{'step': 50, 'sequences': 1600, 'loss': 371.5}]
+        [{'step': 50, 'examples': 1600, 'loss': 371.5}]
     """
 
     def __init__(self, folder: Path | None, step: int) -> None:
@@ -162,7 +128,7 @@ class Records:
 
 
 def _plain(value: Any) -> Any:
-    """Turn a tensor or array into numbers for JSON."""
+    """Turn a tensor or array into plain values for JSON."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise ValueError(f"a record cannot hold {value!r}: give numbers, strings, lists or tensors")

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symgen._errors import require_choice
 from symgen.latents import (
     AxesTopography,
+    Topographic,
     Topography,
     kernel_speed,
     moving_kernel,
@@ -23,7 +25,7 @@ _SHARPNESS = 10  # of the softplus: weights move by about what their parameters 
 _SPREAD = 0.1  # part of the initial kernel that lies evenly on all offsets: all have a gradient
 
 
-class LearnedNeighbourhood(nn.Module):
+class LearnedNeighbourhood(nn.Module, Topographic):
     """A W that starts as that of a topography and is trained, never negative.
 
     * "kernel": the weights A of all offsets in time and units, the same for all capsules,
@@ -54,6 +56,7 @@ class LearnedNeighbourhood(nn.Module):
         self, topography: Topography | AxesTopography, learn: Literal["kernel", "speed"]
     ) -> None:
         super().__init__()
+        require_choice("learn", learn, ("kernel", "speed"))
         if isinstance(topography, AxesTopography):
             raise ValueError(f"learn={learn!r} with {topography}: give capsules of one axis")
         plain = topography.capsule_boundary == "cyclic" and topography.capsule_neighbourhood == 1
@@ -63,7 +66,9 @@ class LearnedNeighbourhood(nn.Module):
                 f"learn={learn!r} with {topography}: needs a window, an odd neighbourhood, cyclic "
                 "capsules and no reference_window"
             )
-        self.topography = topography
+        self.start = topography
+        self.capsules, self.units = topography.capsules, topography.units
+        self.frames = topography.frames
         weights = topography.window_weights
         self._first = min(weights)
         self.register_buffer("in_time", torch.tensor(list(weights.values())), persistent=False)
@@ -84,22 +89,46 @@ class LearnedNeighbourhood(nn.Module):
     def kernel(self) -> Float[Tensor, "kernels offsets D"]:
         """Weights A of the offsets: one kernel for all capsules, or one for each."""
         if self.turns is not None:
-            return self._moving(self.speed)
+            return self._moving(self.speeds)
         positive = functional.softplus(self.kernel_parameter, _SHARPNESS)  # pyright: ignore
-        total = self.topography.window * self.topography.neighbourhood
+        total = self.start.window * self.start.neighbourhood
         return (total * positive / positive.sum())[None]
 
     @property
-    def speed(self) -> Float[Tensor, " kernels"]:
-        """Units by which capsules roll per step: learned, or read off the kernel."""
+    def window(self) -> int:
+        """Frames that t of a frame depends on."""
+        return self.start.window
+
+    @property
+    def open_ended(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether a sequence may have any number of frames."""
+        return self.start.open_ended
+
+    @property
+    def causal(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether t of a frame depends on this frame and past ones only."""
+        return self.start.causal
+
+    def receptive_field(self) -> Bool[Tensor, " S"]:
+        """Tell which frames of a sequence t of frame 0 depends on."""
+        return self.start.receptive_field()
+
+    @property
+    def speed(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Units by which capsules roll per step, on average."""
+        return self.speeds.mean().item()
+
+    @property
+    def speeds(self) -> Float[Tensor, " kernels"]:
+        """Units by which capsules roll per step: learned, or inferred from the kernel."""
         if self.turns is not None:
-            return self.turns * self.topography.units
+            return self.turns * self.start.units
         return kernel_speed(self.kernel[0], self._first)[None]
 
     def pool(self, energy: Float[Tensor, "*batch S C D"]) -> Float[Tensor, "*batch S C D"]:
         """Return W e."""
         kernel = self.kernel.to(energy.dtype)
-        return pool_kernel(energy, kernel, self._first, self.topography.boundary)
+        return pool_kernel(energy, kernel, self._first, self.start.boundary)
 
     def inverse_scale(
         self, energy: Float[Tensor, "*batch S C D"], eps: float
@@ -113,10 +142,10 @@ class LearnedNeighbourhood(nn.Module):
         steps: int | float | Tensor,
         axis: int | Sequence[int] = 0,
     ) -> Shaped[Tensor, "*out C D"]:
-        """Roll every capsule by a number of steps, each of `speed` units."""
+        """Roll every capsule by a number of steps, each of its own `speeds`."""
         if axis != 0:
             raise ValueError(f"axis={axis}: the capsules have one axis, 0")
-        return roll(t, steps * self.speed)
+        return roll(t, steps * self.speeds)
 
     def extra_repr(self) -> str:
         """Describe what is learned in the printed model."""
@@ -124,4 +153,4 @@ class LearnedNeighbourhood(nn.Module):
 
     def _moving(self, speed: Tensor) -> Tensor:
         in_time, in_units = self.get_buffer("in_time"), self.get_buffer("in_units")
-        return moving_kernel(speed, in_time, in_units, self._first, self.topography.units)
+        return moving_kernel(speed, in_time, in_units, self._first, self.start.units)

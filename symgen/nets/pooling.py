@@ -1,4 +1,4 @@
-"""Convolutional nets that read an image."""
+"""Convolutions with pooling, the classifier and pose net of ACE (Georgiev 2016)."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from symgen.nets.linear import Linear
 
-__all__ = ["Convolutions", "ImageReader"]
+__all__ = ["Convolutions", "ConvReadout"]
 
 
 class Convolutions(nn.Module):
@@ -22,7 +22,7 @@ class Convolutions(nn.Module):
         shapes: channels, height and width of the result of each convolution.
 
     Args:
-        image_shape: channels, height and width of the input.
+        data_shape: channels, height and width of the input.
         channels: output channels of each convolution.
         kernel: side of the kernels, odd.
         pool: side of an average pooling of the input, 1 for none: a coarser look at the image
@@ -40,7 +40,7 @@ class Convolutions(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        data_shape: Sequence[int],
         *,
         channels: Sequence[int],
         kernel: int,
@@ -49,7 +49,7 @@ class Convolutions(nn.Module):
         initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
         super().__init__()
-        inputs, height, width = image_shape
+        inputs, height, width = data_shape
         height, width = height // pool, width // pool
         self.size = (height, width)
         self.pool = pool
@@ -71,7 +71,7 @@ class Convolutions(nn.Module):
             inputs = outputs
         if min(height, width) < 1:
             raise ValueError(
-                f"images of {tuple(image_shape)} are too small for {len(channels)} convolutions "
+                f"images of {tuple(data_shape)} are too small for {len(channels)} convolutions "
                 f"with pooling (pool={pool}): take fewer, or a smaller pool"
             )
         self.convolutions = nn.ModuleList(convolutions)
@@ -107,18 +107,18 @@ class Convolutions(nn.Module):
         return self.layers(x)[-1]
 
 
-class ImageReader(nn.Module):
-    """Convolutions and one hidden layer: numbers read off an image.
+class ConvReadout(nn.Module):
+    """Convolutions, one hidden layer and a linear one: numbers inferred from an image.
 
     Args:
-        convolutions: what looks at the image.
+        convolutions: what sees the image.
         hidden: units of the hidden layer between features and outputs.
-        outputs: how many numbers to read.
+        outputs: how many numbers to infer.
         dropout: probability to drop a hidden unit during training.
 
     Example:
         >>> net = Convolutions((1, 28, 28), channels=(20, 20), kernel=5)
-        >>> ImageReader(net, hidden=50, outputs=6)(torch.rand(4, 1, 28, 28)).shape
+        >>> ConvReadout(net, hidden=50, outputs=6)(torch.rand(4, 1, 28, 28)).shape
         torch.Size([4, 6])
     """
 
@@ -131,7 +131,7 @@ class ImageReader(nn.Module):
         self.head = Linear(hidden, outputs)
         self.dropout = nn.Dropout(dropout)
 
-    def read(
+    def readout(
         self, features: Float[Tensor, "rows features height width"]
     ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows outputs"]]:
         """Return the hidden layer and the outputs for the convolutions' features."""
@@ -142,4 +142,4 @@ class ImageReader(nn.Module):
         self, x: Float[Tensor, "rows channels height width"]
     ) -> Float[Tensor, "rows outputs"]:
         """Return the outputs."""
-        return self.read(self.convolutions(x))[1]
+        return self.readout(self.convolutions(x))[1]

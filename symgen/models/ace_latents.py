@@ -1,19 +1,26 @@
-"""What ACE reads off images, and the terms of its bounds."""
+"""What ACE infers from images, and the terms of its bounds."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from symgen.data.images import require_unit_range
 from symgen.latents import Density
+from symgen.models.checks import axes_of
 from symgen.models.symmetry_statistics import Pose
 
-__all__ = ["ClassTerms", "Code", "Reading", "SupervisedElbo", "check_batch", "log_ratio"]
+__all__ = [
+    "ACELatents",
+    "ACEPosterior",
+    "ClassTerms",
+    "SupervisedElbo",
+    "check_images",
+    "log_ratio",
+]
 
 
-class Code(NamedTuple):
+class ACELatents(NamedTuple):
     """What an image becomes: its style, its class and its pose.
 
     Attributes:
@@ -27,16 +34,16 @@ class Code(NamedTuple):
     pose: Pose
 
 
-class Reading(NamedTuple):
-    """What the model reads off images.
+class ACEPosterior(NamedTuple):
+    """What the model infers from images.
 
     Attributes:
         statistics: q(h|x), the density of the pose's coordinates; None without a pose.
-        h: coordinates that the rest was read with, (B, dimensions).
+        h: coordinates that the rest was inferred with, (B, dimensions).
         pose: the pose with these coordinates.
         z: q(z|x, y) of the class y alone.
         y: class: the label if it was given, otherwise the most probable one.
-        log_omega: log-probabilities of the classes, the paper's log ω.
+        class_log_probs: log-probabilities of the classes, the paper's log ω.
     """
 
     statistics: Density | None
@@ -44,16 +51,16 @@ class Reading(NamedTuple):
     pose: Pose
     z: Density
     y: Int64[Tensor, " B"]
-    log_omega: Float[Tensor, "B classes"]
+    class_log_probs: Float[Tensor, "B classes"]
 
 
 class SupervisedElbo(NamedTuple):
-    """The terms of the training objective, nats per image.
+    """The terms of the training objective, nats per item.
 
     Attributes:
         nll: one-sample estimate of -E[log p(x|z, y, pose)], the paper's R.
         kl_z: KL(q(z|x, y) ‖ p(z)), the paper's G.
-        kl_pose: KL(q(h|x) ‖ p(h)), zero where the pose is free of charge.
+        kl_pose: KL(q(h|x) ‖ p(h)), zero where the pose is no latent variable.
         cross_entropy: -log ω_y of the classifier.
     """
 
@@ -74,45 +81,43 @@ class SupervisedElbo(NamedTuple):
 
 
 class ClassTerms(NamedTuple):
-    """The bounds of every class for one sample of the posterior, nats per image.
+    """The bounds of every class for one sample of the posterior, nats per item.
 
     Attributes:
         nll: -log p(x|z_c, c, pose), each class with its own z_c, the paper's R_c.
         kl_z: KL of each class's posterior, the paper's G_c.
         kl_pose: KL of the pose, the same for all classes.
-        log_omega: log-probabilities of the classes.
+        class_log_probs: log-probabilities of the classes.
     """
 
     nll: Float[Tensor, "B classes"]
     kl_z: Float[Tensor, "B classes"]
     kl_pose: Float[Tensor, " B"]
-    log_omega: Float[Tensor, "B classes"]
+    class_log_probs: Float[Tensor, "B classes"]
 
 
-def check_batch(
-    x: Tensor, y: Tensor | None, image_shape: tuple[int, int, int], classes: int
-) -> None:
-    """Refuse images and labels that a model cannot take.
+def check_images(model: Any, x: Tensor, y: Tensor | None) -> None:
+    """Refuse images, or other items, and labels that a model cannot take.
 
     Raises:
         ValueError: for another shape or type of `x`, another length or type of `y` and, on the
             CPU, values out of range.
     """
-    if x.dim() != 4 or tuple(x.shape[1:]) != image_shape or not x.is_floating_point():
-        channels, height, width = image_shape
+    shape, classes = model.data_shape, model.classes
+    if tuple(x.shape[1:]) != shape or not x.is_floating_point():
+        sizes = ", ".join(map(str, ("B", *shape)))
         raise ValueError(
-            f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
-            f"float images (batch, channels, height, width) = (B, {channels}, {height}, "
-            f"{width}) with values in [0, 1]"
+            f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected floats "
+            f"(batch, {axes_of(shape)}) = ({sizes})"
         )
     if y is not None and (y.shape != x.shape[:1] or y.dtype != torch.int64):
         raise ValueError(
-            f"y of shape {tuple(y.shape)} and {y.dtype} for {len(x)} images: give one int64 "
+            f"y of shape {tuple(y.shape)} and {y.dtype} for {len(x)} items: give one int64 "
             "label for each"
         )
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return  # on a GPU looking at the values would mean waiting
-    require_unit_range("x", x)
+    model.likelihood.require_support("x", x)
     if y is not None and len(y) and not (y.min() >= 0 and y.max() < classes):
         raise ValueError(
             f"labels reach from {int(y.min())} to {int(y.max())} but the model has "

@@ -1,4 +1,4 @@
-"""Decoders from a few latents to an image, one net for every class."""
+"""Decoders of styles, one for every class."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from symgen.nets.grouped import GroupedConvTranspose, GroupedLinear
 
-__all__ = ["ConvDecoder", "DenseDecoder"]
+__all__ = ["ClassConvDecoder", "ClassDenseDecoder", "ClassInputDecoder"]
 
 
-class DenseDecoder(nn.Module):
-    """Fully connected decoders, one for each class: hyperbolic tangents, then logits.
+class ClassDenseDecoder(nn.Module):
+    """Fully connected decoders, one for each class, with hyperbolic tangents between the layers.
 
     Shallow latents, the last of a style, join at the last hidden layer.
 
@@ -24,14 +24,14 @@ class DenseDecoder(nn.Module):
         deep: latents that enter the first layer.
         shallow: latents that enter at the last hidden layer.
         hidden: units of the hidden layers.
-        shape: channels, height and width of the result.
+        shape: shape of the result.
         initialisation: of the weights, see `GroupedLinear`.
-        bias: initial logit of every pixel. Where most pixels are dark it should say so, or the
+        bias: initial output everywhere. Where most pixels are dark it should say so, or the
             latents will: what darkens the image first is then learned as a style.
 
     Example:
         >>> import torch
-        >>> decoder = DenseDecoder(10, deep=1, shallow=0, hidden=(20,), shape=(1, 8, 8))
+        >>> decoder = ClassDenseDecoder(10, deep=1, shallow=0, hidden=(20,), shape=(1, 8, 8))
         >>> decoder(torch.zeros(3, 1), torch.tensor([7, 0, 7])).shape
         torch.Size([3, 1, 8, 8])
     """
@@ -42,7 +42,7 @@ class DenseDecoder(nn.Module):
         deep: int,
         shallow: int,
         hidden: Sequence[int],
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         initialisation: Literal["fan_in", "paper"] = "fan_in",
         bias: float = 0.0,
     ) -> None:
@@ -57,13 +57,13 @@ class DenseDecoder(nn.Module):
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, "B painted height width"]:
+    ) -> Float[Tensor, "B *shape"]:
         """Decode every style by the decoder of its class."""
         return self._decode(z, lambda layer, h: layer(h, y))
 
     def every(
         self, z: Float[Tensor, "classes B latents"]
-    ) -> Float[Tensor, "classes B painted height width"]:
+    ) -> Float[Tensor, "classes B *shape"]:
         """Decode styles by all decoders, each its own styles."""
         return self._decode(z, GroupedLinear.every)
 
@@ -78,25 +78,25 @@ class DenseDecoder(nn.Module):
         return apply(last, h).unflatten(-1, self.shape)
 
 
-class ConvDecoder(nn.Module):
+class ClassConvDecoder(nn.Module):
     """Decoders that end in two transposed convolutions of 5 × 5, one net for each class.
 
     Args:
         classes: number of decoders.
         latents: latents of a style.
         hidden: units of the fully connected layers that come first.
-        shape: channels, height and width of the result.
+        shape: shape of the result, whose last two sizes are height and width.
         initialisation: of the weights, see `GroupedLinear`.
-        bias: initial logit of every pixel.
+        bias: initial output everywhere.
 
     Raises:
         ValueError: if the sides cannot be reached by doubling twice.
 
     Example:
         >>> import torch
-        >>> decoder = ConvDecoder(10, latents=2, hidden=(20,), shape=(3, 32, 32))
+        >>> decoder = ClassConvDecoder(10, latents=2, hidden=(20,), shape=(1, 3, 32, 32))
         >>> decoder.every(torch.zeros(10, 5, 2)).shape
-        torch.Size([10, 5, 3, 32, 32])
+        torch.Size([10, 5, 1, 3, 32, 32])
     """
 
     def __init__(
@@ -104,31 +104,71 @@ class ConvDecoder(nn.Module):
         classes: int,
         latents: int,
         hidden: Sequence[int],
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         initialisation: Literal["fan_in", "paper"] = "fan_in",
         bias: float = 0.0,
     ) -> None:
         super().__init__()
-        channels, height, width = shape
+        *channels, height, width = shape
         if height % 4 or width % 4:
             raise ValueError(
-                f"decoder='conv' doubles the size twice, which cannot end at {height} × {width}: "
+                f"decoder='conv-transposed' doubles the size twice, which cannot end at {height} × {width}: "
                 "give images whose sides are multiples of 4, or take decoder='dense'"
             )
         self.small = (64, height // 4, width // 4)
-        self.dense = DenseDecoder(classes, latents, 0, hidden, self.small, initialisation)
+        self.dense = ClassDenseDecoder(classes, latents, 0, hidden, self.small, initialisation)
         self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
-        self.second = GroupedConvTranspose(classes, 32, channels, 5, initialisation)
+        self.channels = tuple(channels)
+        self.second = GroupedConvTranspose(classes, 32, math.prod(channels), 5, initialisation)
         nn.init.constant_(self.second.bias, bias)
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, "B painted height width"]:
+    ) -> Float[Tensor, "B *shape"]:
         """Decode every style by the decoder of its class."""
-        return self.second(self.first(self.dense(z, y).tanh(), y).tanh(), y)
+        painted = self.second(self.first(self.dense(z, y).tanh(), y).tanh(), y)
+        return painted.unflatten(-3, self.channels)
 
     def every(
         self, z: Float[Tensor, "classes B latents"]
-    ) -> Float[Tensor, "classes B painted height width"]:
+    ) -> Float[Tensor, "classes B *shape"]:
         """Decode styles by all decoders, each its own styles."""
-        return self.second.every(self.first.every(self.dense.every(z).tanh()).tanh())
+        painted = self.second.every(self.first.every(self.dense.every(z).tanh()).tanh())
+        return painted.unflatten(-3, self.channels)
+
+
+class ClassInputDecoder(nn.Module):
+    """One decoder for all classes behind an input layer for each.
+
+    The cost hardly grows with the number of classes, and rare classes borrow from common ones.
+
+    Args:
+        classes: number of classes.
+        latents: latents of a style.
+        width: units of the input layers.
+        net: decoder of (n, width), shared by all classes.
+
+    Example:
+        >>> import torch
+        >>> decoder = ClassInputDecoder(10, latents=2, width=16, net=nn.Linear(16, 12))
+        >>> decoder(torch.zeros(3, 2), torch.tensor([7, 0, 7])).shape
+        torch.Size([3, 12])
+        >>> decoder.every(torch.zeros(10, 5, 2)).shape
+        torch.Size([10, 5, 12])
+    """
+
+    def __init__(self, classes: int, latents: int, width: int, net: nn.Module) -> None:
+        super().__init__()
+        self.inputs = GroupedLinear(classes, latents, width)
+        self.net = net
+
+    def forward(
+        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
+    ) -> Float[Tensor, "B *shape"]:
+        """Decode every style by the input layer of its class and what is shared."""
+        return self.net(self.inputs(z, y).tanh())
+
+    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
+        """Decode styles of every class."""
+        h = self.inputs.every(z).tanh()
+        return self.net(h.flatten(0, 1)).unflatten(0, h.shape[:2])

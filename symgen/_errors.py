@@ -1,0 +1,43 @@
+"""Errors that say the mend: what a misspelt name may have meant, which choices there are."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["nearest", "require_choice"]
+
+_LISTED = 12  # names that an error lists in full
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Phrase the end of an error about an unknown name: the names it may have meant.
+
+    Example:
+        >>> nearest("adam", ["Adam", "SGD"])
+        'did you mean Adam?'
+    """
+    names = sorted(names)
+    spelled = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {', '.join(spelled[found] for found in near)}?"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"choose one of {', '.join(names[:_LISTED])}{more}"
+
+
+def require_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
+    """Refuse a value that is not among the choices.
+
+    Raises:
+        ValueError: with the name, the value and the choices.
+
+    Example:
+        >>> require_choice("net", "dens", ("dense", "conv"))
+        Traceback (most recent call last):
+        ValueError: net='dens': choose dense or conv
+    """
+    known = list(choices)
+    if given not in known:
+        *most, last = map(str, known)
+        listed = f"{', '.join(most)} or {last}" if most else last
+        raise ValueError(f"{name}={given!r}: choose {listed}")

@@ -1,0 +1,43 @@
+"""Files that are replaced in one act."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_atomically", "write_json"]
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Replace a file in one act: whoever opens it finds the old or the new one, always whole.
+
+    Args:
+        path: file to replace or create.
+        write: writes the new content to the path that it is given, a sibling of `path`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> write_atomically(path, lambda partial: partial.write_text("whole"))
+        >>> path.read_text()
+        'whole'
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(partial)
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())  # the content must be on disk before the name points to it
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    if os.name == "posix":
+        directory = os.open(path.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Replace a file in one act with values as indented JSON."""
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -1,0 +1,68 @@
+"""Likelihoods by name, for command lines and files."""
+
+from typing import Any, Literal, get_args
+
+from symgen._errors import nearest
+from symgen.likelihoods.base import Likelihood
+from symgen.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
+from symgen.likelihoods.gaussian import Gaussian
+from symgen.likelihoods.logistic import DiscretisedLogistic
+from symgen.likelihoods.poisson import Poisson
+from symgen.likelihoods.scales import Scale
+
+__all__ = ["LikelihoodName", "make_likelihood"]
+
+LikelihoodName = Literal[
+    "bernoulli", "continuous-bernoulli", "gaussian", "poisson", "discretised-logistic"
+]
+_KINDS: dict[str, type[Likelihood]] = dict(
+    zip(
+        get_args(LikelihoodName),
+        (Bernoulli, ContinuousBernoulli, Gaussian, Poisson, DiscretisedLogistic),
+        strict=True,
+    )
+)
+
+
+def make_likelihood(
+    likelihood: LikelihoodName | Likelihood, scale: Scale | None = None, clamp: bool = False
+) -> Likelihood:
+    """Return a likelihood by its name, or as it is.
+
+    Args:
+        likelihood: name or value.
+        scale: of the Gaussian and of the discretised logistic; None leaves their own default.
+        clamp: hold the logits of a Bernoulli likelihood as the authors' code does.
+
+    Raises:
+        ValueError: for an unknown name, or an option that the likelihood does not have.
+
+    Example:
+        >>> make_likelihood("gaussian", scale=0.1)
+        Gaussian(scale=0.1)
+        >>> make_likelihood("gausian")
+        Traceback (most recent call last):
+        ValueError: unknown likelihood 'gausian': did you mean gaussian?
+    """
+    if isinstance(likelihood, Likelihood):
+        if scale is not None or clamp:
+            raise ValueError(
+                f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
+                "give these to the likelihood itself"
+            )
+        return likelihood
+    if likelihood not in _KINDS:
+        raise ValueError(f"unknown likelihood {likelihood!r}: {nearest(likelihood, _KINDS)}")
+    options: dict[str, Any] = {}
+    if scale is not None:
+        options["scale"] = scale
+    if clamp:
+        options["clamped"] = True
+    kind = _KINDS[likelihood]
+    odd = set(options) - set(kind.__dataclass_fields__)  # pyright: ignore[reportAttributeAccessIssue]
+    if odd:
+        raise ValueError(
+            f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
+            "a scale is for 'gaussian' and 'discretised-logistic', clamped logits for 'bernoulli'"
+        )
+    return kind(**options)

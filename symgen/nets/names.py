@@ -1,0 +1,134 @@
+"""Encoders and decoders by name, for command lines and files."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, get_args
+
+from torch import nn
+
+from symgen._errors import require_choice
+from symgen.nets.activations import Activation
+from symgen.nets.dense import DenseDecoder, DenseEncoder
+from symgen.nets.linear import Linear, Normalisation
+from symgen.nets.residual import ResidualDecoder, ResidualEncoder
+from symgen.nets.strided import ConvDecoder, ConvEncoder
+
+__all__ = ["Initialisation", "NetName", "OutputBias", "make_decoder", "make_encoder", "make_nets"]
+
+NetName = Literal["dense", "residual", "conv"]
+Initialisation = Literal["fan_in", "reference"]
+OutputBias = Literal["value", "channel"]
+_WIDTHS = {"residual": 384, "conv": 32}
+_DEPTHS = {"dense": 2, "residual": 3, "conv": 1}
+
+
+def make_nets(
+    net: NetName,
+    data_shape: Sequence[int],
+    latents: int,
+    *,
+    posteriors: int,
+    parameters: int,
+    width: int | None = None,
+    depth: int | None = None,
+    activation: Activation = "relu",
+    initialisation: Initialisation = "fan_in",
+    output_bias: OutputBias = "value",
+    normalisation: Normalisation = "none",
+) -> tuple[nn.Module, nn.Module]:
+    """Make the encoder and the decoder of a model of this many latents.
+
+    * "dense": fully connected, the Topographic VAE's own; encoders of z and u side by side.
+    * "residual": pre-norm residual layers, one trunk for z and u.
+    * "conv": strided residual convolutions, one trunk for z and u; for images and volumes.
+
+    Args:
+        net: which kind.
+        data_shape: shape of one item of the data.
+        latents: number of latents, N.
+        posteriors: Gaussian posteriors to infer: 2 for z and u, 1 for z alone.
+        parameters: numbers that the decoder gives for every value of the data.
+        width: units of every hidden layer, of the residual stream (384), or channels of the first
+            convolution (32). None of a dense net stands for the paper's 3N and 2N.
+        depth: hidden layers (2), residual layers (3), or residual layers at every size (1).
+        activation: between layers.
+        initialisation: of dense nets: "fan_in" draws every layer from U(±1/√inputs); "reference"
+            draws the decoder's from U(±1/√outputs) as the authors' transposed convolutions do.
+        output_bias: of dense nets: one for every "value", or for every "channel" as the authors'.
+        normalisation: of dense nets' weights: "none", "weight" or "projected" (Table 3).
+
+    Returns:
+        A module (n, *data_shape) -> (n, posteriors · 2 · latents), means and log-variances one
+        after the other, and a module (n, latents) -> (n, parameters, *data_shape).
+
+    Raises:
+        ValueError: if a name is unknown, a number too small, or an option of dense nets is given
+            to another.
+
+    Example:
+        >>> import torch
+        >>> encoder, decoder = make_nets("conv", (1, 9, 9), 6, posteriors=2, parameters=1)
+        >>> decoder(encoder(torch.zeros(2, 1, 9, 9))[:, :6]).shape
+        torch.Size([2, 1, 1, 9, 9])
+    """
+    require_choice("net", net, get_args(NetName))
+    require_choice("initialisation", initialisation, get_args(Initialisation))
+    require_choice("output_bias", output_bias, get_args(OutputBias))
+    for name, size in (("width", width), ("depth", depth)):
+        if size is not None and size < 1:
+            raise ValueError(f"{name}={size}: give 1 or more")
+    depth = _DEPTHS[net] if depth is None else depth
+    outputs, shape = posteriors * 2 * latents, (parameters, *data_shape)
+    if net == "dense":
+        if width is None and depth != 2:
+            raise ValueError(f"depth={depth} of a dense net: give a width as well")
+        widths = (3 * latents, 2 * latents) if width is None else (width,) * depth
+        layer = partial(Linear, normalisation=normalisation)
+        encoder = DenseEncoder(data_shape, outputs, widths, posteriors, activation, layer)
+
+        def make(inputs: int, outputs: int, shared_bias: int | None = None) -> Linear:
+            fan = outputs if initialisation == "reference" else None
+            return layer(
+                inputs, outputs, fan=fan, projected_dimension=0, shared_bias=shared_bias
+            )
+
+        biases = math.prod(shape[:2]) if output_bias == "channel" else None
+        last = partial(make, shared_bias=biases)
+        return encoder, DenseDecoder(latents, shape, widths[::-1], activation, make, last)
+    given = (initialisation, output_bias, normalisation)
+    if given != ("fan_in", "value", "none"):
+        raise ValueError(
+            f"net={net!r} with initialisation={initialisation!r}, output_bias={output_bias!r}, "
+            f"normalisation={normalisation!r}: these options are for net='dense'"
+        )
+    return (
+        make_encoder(net, data_shape, outputs, width, depth, activation),
+        make_decoder(net, latents, shape, width, depth, activation),
+    )
+
+
+def make_encoder(
+    net: Literal["residual", "conv"],
+    data_shape: Sequence[int],
+    outputs: int,
+    width: int | None = None,
+    depth: int | None = None,
+    activation: Activation = "silu",
+) -> nn.Module:
+    """Make a residual or convolutional encoder: (n, *data_shape) -> (n, outputs)."""
+    kind = ResidualEncoder if net == "residual" else ConvEncoder
+    return kind(data_shape, outputs, width or _WIDTHS[net], depth or _DEPTHS[net], activation)
+
+
+def make_decoder(
+    net: Literal["residual", "conv"],
+    latents: int,
+    shape: Sequence[int],
+    width: int | None = None,
+    depth: int | None = None,
+    activation: Activation = "silu",
+) -> nn.Module:
+    """Make a residual or convolutional decoder: (n, latents) -> (n, *shape)."""
+    kind = ResidualDecoder if net == "residual" else ConvDecoder
+    return kind(latents, shape, width or _WIDTHS[net], depth or _DEPTHS[net], activation)

@@ -1,0 +1,123 @@
+"""Fully connected encoders and decoders of pre-norm residual layers."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from symgen.nets.activations import Activation, activation_function
+from symgen.nets.linear import Linear
+
+__all__ = ["ResidualDecoder", "ResidualEncoder", "ResidualStack"]
+
+
+class _ResidualLayer(nn.Module):
+    """`h + W₂ φ(W₁ norm(h))`, the second weight small enough for a stack of this depth."""
+
+    def __init__(self, width: int, depth: int, activation: Activation) -> None:
+        super().__init__()
+        self.activation = activation_function(activation)
+        self.norm = nn.LayerNorm(width)
+        self.first = Linear(width, width)
+        self.second = Linear(width, width)
+        with torch.no_grad():
+            self.second.weight /= math.sqrt(2 * depth)
+
+    def forward(self, h: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+        return h + self.second(self.activation(self.first(self.norm(h))))
+
+
+class ResidualStack(nn.Module):
+    """A linear layer, residual layers, and a linear layer behind a last normalisation.
+
+    Args:
+        inputs: size of the input.
+        outputs: size of the output.
+        width: size of the residual stream.
+        depth: number of residual layers.
+        activation: within each.
+
+    Example:
+        >>> ResidualStack(6, 2, width=8, depth=3)(torch.zeros(5, 6)).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, width: int, depth: int, activation: Activation = "silu"
+    ) -> None:
+        super().__init__()
+        self.first = Linear(inputs, width)
+        self.layers = nn.Sequential(
+            *(_ResidualLayer(width, depth, activation) for _ in range(depth))
+        )
+        self.norm = nn.LayerNorm(width)
+        self.last = Linear(width, outputs)
+
+    def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
+        """Apply the layers."""
+        return self.last(self.norm(self.layers(self.first(x))))
+
+
+class ResidualEncoder(nn.Module):
+    """Residual layers from data to latents.
+
+    Args:
+        data_shape: shape of one item of the data.
+        outputs: numbers to infer.
+        width: size of the residual stream.
+        depth: number of residual layers.
+        activation: within each.
+
+    Example:
+        >>> ResidualEncoder((12,), outputs=6, width=16, depth=2)(torch.zeros(5, 12)).shape
+        torch.Size([5, 6])
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        outputs: int,
+        width: int,
+        depth: int,
+        activation: Activation = "silu",
+    ) -> None:
+        super().__init__()
+        self.stack = ResidualStack(math.prod(data_shape), outputs, width, depth, activation)
+
+    def forward(self, x: Float[Tensor, "n *data"]) -> Float[Tensor, "n outputs"]:
+        """Encode data."""
+        return self.stack(x.flatten(1))
+
+
+class ResidualDecoder(nn.Module):
+    """Residual layers from latents to data.
+
+    Args:
+        latents: number of latents.
+        shape: shape of the result, the likelihood's parameters first.
+        width: size of the residual stream.
+        depth: number of residual layers.
+        activation: within each.
+
+    Example:
+        >>> ResidualDecoder(6, (1, 12), width=16, depth=2)(torch.zeros(5, 6)).shape
+        torch.Size([5, 1, 12])
+    """
+
+    def __init__(
+        self,
+        latents: int,
+        shape: Sequence[int],
+        width: int,
+        depth: int,
+        activation: Activation = "silu",
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.stack = ResidualStack(latents, math.prod(shape), width, depth, activation)
+
+    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, "n *shape"]:
+        """Decode latents."""
+        return self.stack(z).unflatten(-1, self.shape)

@@ -1,0 +1,200 @@
+"""Strided, residual convolutions for images and volumes of any size."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from symgen.nets.activations import Activation, activation_function
+from symgen.nets.linear import Linear
+
+__all__ = ["ConvDecoder", "ConvEncoder"]
+
+_SMALLEST = 4  # sides are halved until none is longer
+_MOST = 4  # channels double from stage to stage, up to this many times the first stage's
+
+
+class _Pyramid:
+    """The sizes of the stages that an encoder goes down and a decoder goes up.
+
+    Attributes:
+        dims: dimensions in space, 2 or 3.
+        sizes: sides at every stage, the data's own first.
+        channels: channels at every stage below the first.
+        strides: steps between a stage and the next.
+    """
+
+    def __init__(self, data_shape: Sequence[int], width: int) -> None:
+        _, *sides = data_shape
+        if len(sides) not in (2, 3):
+            raise ValueError(
+                f"net='conv' with data_shape={tuple(data_shape)}: convolutions are for images "
+                "(channels, height, width) and volumes (channels, depth, height, width); take "
+                "net='dense' or 'residual' for vectors"
+            )
+        self.dims = len(sides)
+        self.sizes = [tuple(sides)]
+        self.channels: list[int] = []
+        self.strides: list[tuple[int, ...]] = []
+        while not self.strides or max(self.sizes[-1]) > _SMALLEST:
+            stride = tuple(2 if side > _SMALLEST else 1 for side in self.sizes[-1])
+            pairs = zip(self.sizes[-1], stride, strict=True)
+            self.sizes.append(tuple(-(-side // step) for side, step in pairs))
+            self.channels.append(width * min(2 ** len(self.channels), _MOST))
+            self.strides.append(stride)
+
+    @property
+    def features(self) -> int:
+        """Numbers at the last stage."""
+        return self.channels[-1] * math.prod(self.sizes[-1])
+
+    def convolution(self, inputs: int, outputs: int, stride: tuple[int, ...] | int = 1) -> Any:
+        """Make a convolution of side 3 that divides the size by a stride, rounded up."""
+        kind = nn.Conv2d if self.dims == 2 else nn.Conv3d
+        return kind(inputs, outputs, 3, stride=stride, padding=1)  # pyright: ignore
+
+    def transposed(self, inputs: int, outputs: int, stride: tuple[int, ...], wide: bool) -> Any:
+        """Make a transposed convolution that multiplies the size by a stride."""
+        kind = nn.ConvTranspose2d if self.dims == 2 else nn.ConvTranspose3d
+        # A kernel that is a multiple of the stride paints every place equally often.
+        kernel = tuple((6 if wide else 4) if step == 2 else 3 for step in stride)
+        padding = tuple((side - step) // 2 for side, step in zip(kernel, stride, strict=True))
+        return kind(inputs, outputs, kernel, stride=stride, padding=padding)  # pyright: ignore
+
+
+class _ResidualConvolution(nn.Module):
+    """`h + conv₂ φ(conv₁ φ(norm(h)))`, normalised within each item."""
+
+    def __init__(self, pyramid: _Pyramid, channels: int, depth: int, activation: Activation):
+        super().__init__()
+        self.activation = activation_function(activation)
+        self.norm = nn.GroupNorm(1, channels)
+        self.first = pyramid.convolution(channels, channels)
+        self.second = pyramid.convolution(channels, channels)
+        with torch.no_grad():
+            self.second.weight /= math.sqrt(2 * depth)
+
+    def forward(self, h: Float[Tensor, "n channels *space"]) -> Float[Tensor, "n channels *space"]:
+        inner = self.first(self.activation(self.norm(h)))
+        return h + self.second(self.activation(inner))
+
+
+def _layout(x: Tensor) -> Tensor:
+    """Put channels last, the layout in which the CPU convolves fastest."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
+class ConvEncoder(nn.Module):
+    """Convolutions of side 3 that halve the size, with residual layers at every size.
+
+    Sides are halved, rounded up, until none is longer than 4, so that any size will do, odd ones
+    included. Normalisation is within each item: no statistics of a batch.
+
+    Args:
+        data_shape: (channels, height, width) or (channels, depth, height, width).
+        outputs: numbers to infer.
+        width: channels at the first size; they double as the size halves, up to fourfold.
+        depth: residual layers at every size.
+        activation: within each.
+
+    Raises:
+        ValueError: for data that are neither images nor volumes.
+
+    Example:
+        >>> net = ConvEncoder((3, 61, 83), outputs=10, width=8, depth=1)
+        >>> net(torch.zeros(2, 3, 61, 83)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        outputs: int,
+        width: int,
+        depth: int,
+        activation: Activation = "silu",
+    ) -> None:
+        super().__init__()
+        pyramid = _Pyramid(data_shape, width)
+        self.activation = activation_function(activation)
+        layers: list[nn.Module] = []
+        inputs = data_shape[0]
+        for channels, stride in zip(pyramid.channels, pyramid.strides, strict=True):
+            layers.append(pyramid.convolution(inputs, channels, stride))
+            layers += [
+                _ResidualConvolution(pyramid, channels, depth, activation) for _ in range(depth)
+            ]
+            inputs = channels
+        self.layers = nn.Sequential(*layers)
+        self.norm = nn.GroupNorm(1, inputs)
+        self.last = Linear(pyramid.features, outputs)
+
+    def forward(self, x: Float[Tensor, "n channels *space"]) -> Float[Tensor, "n outputs"]:
+        """Encode images or volumes."""
+        h = self.layers(_layout(x))
+        return self.last(self.activation(self.norm(h)).flatten(1))
+
+
+class ConvDecoder(nn.Module):
+    """Transposed convolutions that double the size up to that of the data, with residual layers.
+
+    The mirror of `ConvEncoder`: what a doubled odd size has too much is cut off.
+
+    Args:
+        latents: number of latents.
+        shape: shape of the result, the likelihood's parameters first and then the data's.
+        width: channels at the last but one size; they double as the size halves, up to fourfold.
+        depth: residual layers at every size.
+        activation: within each.
+
+    Raises:
+        ValueError: for data that are neither images nor volumes.
+
+    Example:
+        >>> net = ConvDecoder(10, (1, 3, 61, 83), width=8, depth=1)
+        >>> net(torch.zeros(2, 10)).shape
+        torch.Size([2, 1, 3, 61, 83])
+    """
+
+    def __init__(
+        self,
+        latents: int,
+        shape: Sequence[int],
+        width: int,
+        depth: int,
+        activation: Activation = "silu",
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        pyramid = _Pyramid(self.shape[1:], width)
+        self.sizes = pyramid.sizes[:-1][::-1]
+        self.small = (pyramid.channels[-1], *pyramid.sizes[-1])
+        self.activation = activation_function(activation)
+        self.first = Linear(latents, pyramid.features)
+        outputs = [*pyramid.channels[:-1][::-1], self.shape[0] * self.shape[1]]
+        stages, norms, ups = [], [], []
+        channels = pyramid.channels[-1]
+        for number, stride in enumerate(pyramid.strides[::-1]):
+            last = number == len(pyramid.strides) - 1
+            layers = (
+                _ResidualConvolution(pyramid, channels, depth, activation) for _ in range(depth)
+            )
+            stages.append(nn.Sequential(*layers))
+            norms.append(nn.GroupNorm(1, channels))
+            ups.append(pyramid.transposed(channels, outputs[number], stride, wide=last))
+            channels = outputs[number]
+        self.stages, self.norms, self.ups = map(nn.ModuleList, (stages, norms, ups))
+
+    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, "n *shape"]:
+        """Decode latents."""
+        h = _layout(self.first(z).unflatten(-1, self.small))
+        for stage, norm, up, size in zip(
+            self.stages, self.norms, self.ups, self.sizes, strict=True
+        ):
+            h = up(self.activation(norm(stage(h))))
+            for axis, side in enumerate(size, start=2):
+                h = h.narrow(axis, 0, side)
+        return h.contiguous().unflatten(1, self.shape[:2])

@@ -1,0 +1,97 @@
+"""Progress that a person watches, in a terminal or a notebook."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+__all__ = ["Observe", "Progress", "duration", "observed", "shown"]
+
+_REPORT_EVERY = 0.25  # seconds; a GPU has to be waited for at each
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run stands; loss and terms are means over the latest steps, in nats.
+
+    Attributes:
+        step: updates done.
+        steps: updates in all.
+        examples: examples seen: sequences, or single images.
+        seconds: time spent on them, evaluations not counted.
+        examples_per_second: recent speed.
+        seconds_left: time to the end at that speed.
+        loss: sum of the terms, KL terms with their weight.
+        terms: terms of the loss by name, without weights.
+    """
+
+    step: int
+    steps: int
+    examples: int
+    seconds: float
+    examples_per_second: float
+    seconds_left: float
+    loss: float
+    terms: dict[str, float]
+
+    def __str__(self) -> str:
+        terms = ", ".join(f"{name} {value:.2f}" for name, value in self.terms.items())
+        return (
+            f"{self.examples:,} seen, {self.examples_per_second:,.0f}/s, "
+            f"loss {self.loss:.2f} ({terms}), {duration(self.seconds_left)} left"
+        )
+
+
+Observe = Callable[[Progress], object]
+
+
+def duration(seconds: float) -> str:
+    """Write a time for a person.
+
+    Example:
+        >>> duration(90), duration(600)
+        ('90 s', '10 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def observed(observe: Observe | None) -> Callable[[Callable[[], Progress], bool], None]:
+    """Return a function that reports a few times per second, and whenever it is the last time.
+
+    Args:
+        observe: is given the progress; None reports nothing.
+    """
+    reported = -1.0
+
+    def report(progress: Callable[[], Progress], last: bool) -> None:
+        nonlocal reported
+        now = time.monotonic()
+        if observe is not None and (last or now - reported >= _REPORT_EVERY):
+            reported = now
+            observe(progress())
+
+    return report
+
+
+@contextmanager
+def shown(wanted: bool | None) -> Iterator[Observe | None]:
+    """Show a bar while a person watches.
+
+    Args:
+        wanted: whether to show it; None shows it in a terminal and in a notebook.
+    """
+    console = Console(stderr=True, highlight=False, emoji=False)
+    watched = console.is_terminal or console.is_jupyter
+    if not (watched if wanted is None else wanted):
+        yield None
+        return
+    columns = (TextColumn("training"), BarColumn(None), TextColumn("{task.fields[text]}"))
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("training", total=None, text="")
+        yield lambda now: bar.update(
+            task, completed=now.step, total=now.steps, text=str(now)
+        )

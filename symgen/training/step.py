@@ -1,0 +1,70 @@
+"""One training step."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from symgen.training.lazy_adam import LazyAdam
+
+__all__ = ["step"]
+
+
+def step(
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    inputs: Sequence[Tensor],
+    weight: Callable[[str], float],
+    *,
+    roll: int = 0,
+    clip_norm: float | None = None,
+    bfloat16: bool = False,
+) -> dict[str, Float[Tensor, ""]]:
+    """Take one step down the gradient of the loss, `sum of weight(name) · mean of the term`.
+
+    Reads and changes nothing but the model, the optimiser and torch's random numbers. On the CPU a
+    loss that is not finite leaves the weights as they are; elsewhere looking would mean waiting.
+
+    Args:
+        model: what is trained, see `Trainable`.
+        optimizer: with the learning rates of this step.
+        inputs: what its `forward` takes.
+        weight: weight of a term of the loss by its name.
+        roll: steps to roll the latents by before they are decoded; 0 for none.
+        clip_norm: largest norm of the gradient; None: no clipping.
+        bfloat16: whether to multiply matrices in bfloat16.
+
+    Returns:
+        Loss, terms without their weights and, if it is clipped, the norm of the gradient.
+
+    Example:
+        >>> from symgen import VAE
+        >>> model = VAE((12,), capsules=2, units=4, frames=4, likelihood="gaussian")
+        >>> optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        >>> values = step(model, optimizer, [torch.randn(8, 4, 12)], weight=lambda name: 1.0)
+        >>> list(values)
+        ['loss', 'nll', 'kl_z', 'kl_u']
+    """
+    x = inputs[0]
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
+        terms = model(*inputs, roll=roll) if roll else model(*inputs)
+    means = {name: term.mean() for name, term in terms._asdict().items()}
+    zero = torch.zeros((), device=x.device)
+    loss = sum((weight(name) * mean for name, mean in means.items()), zero)
+    optimizer.zero_grad()
+    loss.backward()
+    values = {"loss": loss, **means}
+    if clip_norm is not None:
+        values["gradient_norm"] = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    values = {name: value.detach() for name, value in values.items()}
+    if x.device.type == "cpu" and not all(value.isfinite() for value in values.values()):
+        return values
+    if isinstance(optimizer, LazyAdam):
+        optimizer.step(present=inputs[1].unique())
+    else:
+        optimizer.step()
+    if hasattr(model, "project_"):
+        model.project_()
+    return values

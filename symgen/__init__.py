@@ -1,8 +1,17 @@
-"""Generative models whose latent space carries the symmetries of the data."""
+"""Generative models whose latent space carries the symmetries of the data.
 
-from symgen import data, groups, latents, likelihoods, metrics, nets
-from symgen.models import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
-from symgen.training import Training, fit
+Everything is imported when it is first asked for, so that `import symgen` takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symgen import data, figures, groups, latents, likelihoods, metrics, nets
+    from symgen.data import open
+    from symgen.experiments.runs import evaluate
+    from symgen.models import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
+    from symgen.training import Training, fit
 
 __all__ = [
     "ACE",
@@ -13,11 +22,36 @@ __all__ = [
     "Training",
     "VAE",
     "data",
+    "evaluate",
+    "figures",
     "fit",
     "groups",
     "latents",
     "likelihoods",
     "metrics",
     "nets",
+    "open",
 ]
 __version__ = "0.1.0"
+
+_ROOMS = ("data", "figures", "groups", "latents", "likelihoods", "metrics", "nets")
+_PLACES = {
+    "open": "symgen.data",
+    "evaluate": "symgen.experiments.runs",
+    "Training": "symgen.training",
+    "fit": "symgen.training",
+} | dict.fromkeys(
+    ("ACE", "BubbleVAE", "TVAE", "TopographicVAE", "TorusVAE", "VAE"), "symgen.models"
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"symgen.{name}")
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'symgen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

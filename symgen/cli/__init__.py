@@ -1,31 +1,24 @@
-"""The command line `symgen`: the only place that prints, draws progress and reads arguments."""
+"""The command line `symgen`: the only place that prints, draws progress and takes options."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
-from symgen import training
-from symgen.cli._terminal import console, errors
-from symgen.cli.controlling import control
-from symgen.cli.drawing import manifold, traverse
-from symgen.cli.evaluating import evaluate
-from symgen.cli.exporting import export
-from symgen.cli.looking import data, presets
-from symgen.cli.reproducing import reproduce
-from symgen.cli.starting import train
-from symgen.training.optimisation import nearest
+from symgen._errors import nearest
 
-__all__ = ["main"]
+__all__ = ["VERBS", "main"]
 
 _HELP = """\
 symgen: generative models whose latent space carries the symmetries of the data
 
-  symgen presets                  list the experiments that have a name
+  symgen presets [WORD]           list the experiments that have a name
   symgen data PRESET              look at what a preset trains on
   symgen data inspect PATH        look at what is understood of your own recordings
   symgen train PRESET             train one; leaves a run folder runs/PRESET
   symgen train tvae --data PATH   train on your own recordings; bubble and vae take them, too
   symgen train --resume RUN       continue a run that was stopped
   symgen evaluate RUN             measure it on held-out data
+  symgen encode RUN --out FILE    write the latents of its data
   symgen export RUN --out FOLDER  weights, model card and programs for others to use
 
 Topographic VAE, symmetries learned from sequences:
@@ -33,26 +26,28 @@ Topographic VAE, symmetries learned from sequences:
 
 ACE with symmetry statistics, poses factored out:
   symgen manifold RUN             draw the manifold of every class, and images without their pose
-  symgen control RUN IMAGE        read an image, turn, scale and shift what it shows
+  symgen control RUN IMAGE        encode an image, turn, scale and shift what it shows
 
 What the papers print or claim, beside ours:
   symgen reproduce table1         train and measure every line of a table, with three seeds
-  symgen reproduce ace            train, measure and judge ACE; --smoke for two minutes of it
+  symgen reproduce ace            train, measure and judge ACE; --budget smoke takes two minutes
 
 Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 """
 
-_VERBS: dict[str, Callable[[Sequence[str]], None]] = {
-    "presets": presets,
-    "data": data,
-    "train": train,
-    "evaluate": evaluate,
-    "export": export,
-    "traverse": traverse,
-    "manifold": manifold,
-    "control": control,
-    "reproduce": reproduce,
-}
+VERBS = (
+    "presets",
+    "data",
+    "train",
+    "evaluate",
+    "encode",
+    "export",
+    "traverse",
+    "manifold",
+    "control",
+    "reproduce",
+)
+"""The verbs; each is a module of this package with a function of its name, imported when called."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,20 +65,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = words[0] if words else "--help"
-    try:
-        if verb in ("-h", "--help", "help"):
-            console.print(_HELP, markup=False)
-            return 0
-        if verb not in _VERBS:
-            raise ValueError(f"unknown command {verb!r}: {nearest(verb, _VERBS)}")
-        _VERBS[verb](words[1:])
+    if verb in ("-h", "--help", "help"):
+        print(_HELP)
         return 0
-    except training.TrainingStopped as stopped:
-        errors.print(str(stopped), markup=False, soft_wrap=True)
-        return 1
-    except training.TrainingDiverged as diverged:
-        errors.print(f"symgen: {diverged}", markup=False, soft_wrap=True)
-        return 1
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        errors.print(f"symgen: {error}", markup=False, soft_wrap=True)
+    if verb not in VERBS:
+        print(f"symgen: unknown command {verb!r}: {nearest(verb, VERBS)}", file=sys.stderr)
         return 2
+    from symgen import training  # here, since it imports torch, which takes a second
+
+    try:
+        getattr(import_module(f"symgen.cli.{verb}"), verb)(words[1:])
+    except training.TrainingStopped as stopped:
+        return _fail(str(stopped), 1)
+    except training.TrainingDiverged as diverged:
+        return _fail(f"symgen: {diverged}", 1)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        return _fail(f"symgen: {error}", 2)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status

@@ -1,4 +1,4 @@
-"""What the verbs share: the terminal, reading of arguments, progress, folders to write to."""
+"""What the verbs share: the terminal, options, progress, folders to write to."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -6,26 +6,58 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 import tyro
-from jaxtyping import Int64
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from torch import Tensor
 
-from symgen.data import SequenceSource
+from symgen.training import Progress as TrainingProgress
 
 console = Console(highlight=False, emoji=False)
 errors = Console(stderr=True, highlight=False, emoji=False)
+Show = Callable[[int, int, str], None]
 
 
 def parse(kind: Any, verb: str, words: Sequence[str], default: Any = None) -> Any:
-    """Read the words after a verb into a dataclass."""
+    """Take the words after a verb for the fields of a dataclass."""
     given = {} if default is None else {"default": default}
     return tyro.cli(kind, prog=f"symgen {verb}", args=list(words), **given)
 
 
+def say(text: str) -> None:
+    """Print lines that nothing breaks and in which nothing is taken for markup."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def usable_device(name: str) -> str:
+    """Return the name of a device that computes.
+
+    Raises:
+        ValueError: if there is no such device here.
+
+    Example:
+        >>> usable_device("cpu")
+        'cpu'
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device={name!r} does not compute here ({reason}): take cpu") from error
+    if device.type == "meta":
+        raise ValueError(f"device={name!r} holds no numbers: take cpu")
+    return name
+
+
+def best_device() -> str:
+    """Name the device to compute on unless another is asked for."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @contextmanager
-def progress(verb: str) -> Iterator[Callable[[int, int, str], None]]:
+def progress(verb: str) -> Iterator[Show]:
     """Give a function that shows how much is done: a bar, or a line twice a minute in a log."""
     if errors.is_terminal:
         columns = (TextColumn(verb), BarColumn(None), TextColumn("{task.fields[text]}"))
@@ -46,17 +78,27 @@ def progress(verb: str) -> Iterator[Callable[[int, int, str], None]]:
     yield line
 
 
-def sequence_titles(source: SequenceSource, moved: Int64[Tensor, " n"]) -> list[str]:
+def training_shown(show: Show, about: str = "") -> Callable[[TrainingProgress], None]:
+    """Return what shows the progress of a training."""
+    return lambda now: show(now.step, now.steps, f"{about}{now}")
+
+
+def batches_shown(show: Show, about: str = "") -> Callable[[int, int], None]:
+    """Return what shows the progress of an evaluation."""
+    return lambda done, total: show(done, total, f"{about}batch {done} of {total}")
+
+
+def sequence_titles(source: Any, batch: Any) -> list[str]:
     """Name what moves in sequences, or number them where nothing is known to move."""
-    if not source.factor_names:
-        return [str(number) for number in range(len(moved))]
+    if not getattr(source, "factor_names", ()):
+        return [str(number) for number in range(len(batch.inputs[0]))]
     names = (*source.factor_names, "combined")  # moved is -1 where several move together
-    return [names[int(index)] for index in moved]
+    return [names[int(index)] for index in batch.moved]
 
 
-def duration(seconds: float) -> str:
-    """Write a time for a person."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def chosen(batch: Any, indices: list[int]) -> Any:
+    """Return some of the items of a batch."""
+    return batch._make(part[indices] if isinstance(part, Tensor) else part for part in batch)
 
 
 def folder_to_write(path: Path) -> Path:
@@ -68,5 +110,5 @@ def folder_to_write(path: Path) -> Path:
 
 
 def print_paths(paths: Sequence[Path]) -> None:
-    """Say what was written, one path a line that nothing breaks."""
-    console.print("\n".join(map(str, paths)), markup=False, soft_wrap=True)
+    """Say what was written, one path a line."""
+    say("\n".join(map(str, paths)))

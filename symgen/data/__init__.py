@@ -5,8 +5,8 @@ from symgen.data.batches import Batch, Batches, Source
 from symgen.data.distorted import DistortedImages, Distortion, ImageBatch
 from symgen.data.dsprites_sequences import MovingSprites
 from symgen.data.images import Images, paper_split, read_idx
-from symgen.data.ranges import require_unit_range
 from symgen.data.loading import load
+from symgen.data.ranges import require_unit_range
 from symgen.data.recordings import Recordings, open
 from symgen.data.sequences import SequenceBatch, Sequences, SequenceSource
 from symgen.data.transforming_digits import TransformingDigits

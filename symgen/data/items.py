@@ -105,9 +105,7 @@ class ItemSource:
         torch.Size([2, 16, 12])
     """
 
-    def __init__(
-        self, items: Any, frames: int, data_shape: Sequence[int], wanted: Wanted
-    ) -> None:
+    def __init__(self, items: Any, frames: int, data_shape: Sequence[int], wanted: Wanted) -> None:
         self.items = torch.as_tensor(items) if isinstance(items, np.ndarray) else items
         self.frames = frames
         self.data_shape = tuple(data_shape)
@@ -138,6 +136,18 @@ class ItemSource:
             return Inputs(x)
         return Inputs(x, torch.stack([part.y for part in chosen if part.y is not None]))
 
+    def described(self) -> dict[str, Any] | None:
+        """Return what it takes to open a tensor again, once a file with it is named."""
+        if not isinstance(self.items, Tensor):
+            return None
+        return {
+            "kind": "array",
+            "shape": list(self.wanted.shape),
+            "sequence": len(self.wanted.shape) > len(self.data_shape),
+            "labelled": self.wanted.labelled,
+            "data": None,
+        }
+
     def __repr__(self) -> str:
         if not isinstance(self.items, Tensor):
             return f"{len(self)} items of {type(self.items).__name__}, {self.wanted}"
@@ -162,9 +172,7 @@ def _is_numeric(part: Any) -> bool:
 
 def _is_column(part: Tensor, batched: bool) -> bool:
     """Tell whether a tensor holds one whole number for each item in a dimension of its own."""
-    return (
-        part.dim() == 1 + batched and part.shape[-1:] == (1,) and not part.is_floating_point()
-    )
+    return part.dim() == 1 + batched and part.shape[-1:] == (1,) and not part.is_floating_point()
 
 
 def _ends(part: Tensor, shape: tuple[int, ...]) -> bool:

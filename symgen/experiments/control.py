@@ -1,4 +1,4 @@
-"""Control of a trained ACE: an image of one's own, a motion in numbers, and what becomes of it."""
+"""Control of a trained ACE: an image of one's own, a motion, and what becomes of it."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from symgen.experiments.ace import ACEExperiment
+from symgen.experiments.datasets import DataConfig
 from symgen.groups import affine, colour
-from symgen.models import ACE, Code, Pose, Reading
+from symgen.models import ACE, ACELatents, ACEPosterior, Pose
 
 __all__ = ["Motion", "draw_poses", "held_out_image", "hue_degrees", "move", "read_image"]
 
@@ -102,25 +102,25 @@ class Motion:
 @torch.no_grad()
 def move(
     model: ACE,
-    code: Code,
+    latents: ACELatents,
     motion: Motion,
     fraction: Float[Tensor, " n"],
     style: Float[Tensor, " latents"] | None = None,
 ) -> Float[Tensor, "n channels height width"]:
-    """Decode a code at fractions of a motion: pixel probabilities.
+    """Decode latents at fractions of a motion: means of the likelihood.
 
     Args:
         model: a trained model.
-        code: one code, or one for each fraction.
+        latents: those of one image, or of one for each fraction.
         motion: how the object moves.
         fraction: 0 for the start, 1 for the end.
-        style: style to reach at the end, in a straight line; None leaves that of the code.
+        style: style to reach at the end, in a straight line; None leaves that of the latents.
 
     Raises:
         ValueError: if the model has no pose to move or no hue to turn, or the style has another
             length than that of the model or values that are not finite.
     """
-    z = code.z.expand(len(fraction), -1)
+    z = latents.z.expand(len(fraction), -1)
     if style is not None:
         if len(style) != model.latent_count or not style.isfinite().all():
             raise ValueError(
@@ -128,38 +128,38 @@ def move(
                 f"of this model has {model.latent_count}"
             )
         z = torch.lerp(z, style.expand_as(z), fraction[:, None])
-    path = code._replace(z=z, y=code.y.expand(len(fraction)))
+    path = latents._replace(z=z, y=latents.y.expand(len(fraction)))
     if motion != Motion():
-        path = cast(Code, model.act(path, motion.element(fraction)))
+        path = cast(ACELatents, model.act(path, motion.element(fraction)))
     return model.decode(path).mean
 
 
 @torch.no_grad()
-def draw_poses(model: ACE, reading: Reading, count: int, seed: int = 0) -> Pose:
-    """Draw poses from q(h|x), the posterior that a charged pose has been fitted with.
+def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -> Pose:
+    """Draw poses from q(h|x), the posterior that a variational pose has been fitted with.
 
     Args:
         model: a trained model.
-        reading: what it read off one image.
+        posterior: what it inferred from one image.
         count: number of poses.
         seed: seed of the draws.
 
     Raises:
-        ValueError: if there is no pose or it is free of charge, so that nothing fitted the width
-            of its posterior; or if `count` is not positive.
+        ValueError: if there is no pose or it is no latent variable, so that nothing fitted the
+            width of its posterior; or if `count` is not positive.
     """
     if count < 1:
         raise ValueError(f"draws={count}: give a positive number")
-    if model.pose is None or reading.statistics is None:
+    if model.pose is None or posterior.statistics is None:
         raise ValueError("this model has no symmetry statistics: there is no pose to draw")
-    if not model.charged:
+    if not model.variational_pose:
         raise ValueError(
-            "the pose of this model is free of charge, so that no posterior was fitted to draw "
-            "from: train with charged=True (--charged)"
+            "the pose of this model is no latent variable, so that no posterior was fitted to draw "
+            "from: train with variational_pose=True (--variational-pose)"
         )
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        return model.pose.element(reading.statistics.sample(count)[:, 0])
+        return model.pose.element(posterior.statistics.rsample(count)[:, 0])
 
 
 def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
@@ -178,29 +178,27 @@ def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     return torch.rad2deg(torch.atan2(across, along))
 
 
-def held_out_image(
-    experiment: ACEExperiment, index: int
-) -> tuple[Float[Tensor, "1 channels height width"], int]:
-    """Return a test image of an experiment and its label.
+def held_out_image(data: DataConfig, index: int) -> tuple[Float[Tensor, "1 channels height width"], int]:
+    """Return a test image of some data and its label.
 
     Raises:
         ValueError: if there is no such image.
     """
-    source = experiment.data.source(train=False)
+    source = data.source(train=False)
     if not 0 <= index < len(source):
         raise ValueError(f"test image {index}: there are {len(source):,}, from 0 on")
-    batch = source.make(torch.tensor([index]), torch.Generator())
-    return batch.images, int(batch.labels)
+    x, y = source.batch(torch.tensor([index]), torch.Generator()).inputs
+    return x, int(y)
 
 
 def read_image(
-    path: Path, image_shape: tuple[int, int, int], *, invert: bool = False, canvas: bool = True
+    path: Path, data_shape: tuple[int, ...], *, invert: bool = False, canvas: bool = True
 ) -> tuple[Float[Tensor, "1 channels height width"], tuple[int, int]]:
     """Read an image file of any mode for a model.
 
     Args:
         path: the file.
-        image_shape: channels, height and width that the model takes.
+        data_shape: channels, height and width that the model takes.
         invert: turn dark on light into light on dark.
         canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
 
@@ -214,7 +212,7 @@ def read_image(
     """
     if not path.is_file():
         raise FileNotFoundError(f"no image file {path}: give a path, or test:INDEX")
-    channels, height, width = image_shape
+    channels, height, width = data_shape
     try:
         with Image.open(path) as opened:
             levels = _levels(opened, channels, background=255 if invert else 0)

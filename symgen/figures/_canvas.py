@@ -17,8 +17,8 @@ from numpy import ndarray
 from PIL import Image, ImageFont
 from torch import Tensor
 
+from symgen._files import write_atomically
 from symgen.data import require_unit_range
-from symgen.training.checkpoint import write_atomically
 
 PAPER = (255, 255, 255)
 INK = (25, 25, 25)

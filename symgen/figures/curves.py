@@ -14,15 +14,15 @@ from symgen.figures._canvas import COLOURS, new_figure, style_axes, write_figure
 
 __all__ = ["learning_curves"]
 
-_LOSS = "loss, nats per image"
-_KL = "KL divergence, nats per image"
+_LOSS = "loss, nats per frame or image"
+_KL = "KL divergence, nats per frame or image"
 _TRAINING = {  # panel and label of what every record may hold
     "loss": (_LOSS, "loss"),
     "nll": (_LOSS, "negative log-likelihood"),
     "kl_z": (_KL, "z"),
     "kl_u": (_KL, "u"),
     "kl_pose": (_KL, "pose"),
-    "cross_entropy": ("cross-entropy, nats per image", "cross-entropy"),
+    "cross_entropy": ("cross-entropy, nats per frame or image", "cross-entropy"),
     "mu": ("μ", "μ"),
     "learning_rate": ("learning rate", "learning rate"),
 }
@@ -31,13 +31,13 @@ _LOGARITHMIC = 4.0  # ratio of greatest to least loss from which its axis is log
 
 
 class _Curve(NamedTuple):
-    """One quantity of one run against the sequences seen."""
+    """One quantity of one run against the examples seen."""
 
     run: str
     panel: str
     label: str
     evaluated: bool
-    sequences: list[float]
+    examples: list[float]
     values: list[float]
 
 
@@ -45,10 +45,10 @@ def learning_curves(
     records: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Mapping[str, Any]]],
     path: Path | str | None = None,
 ) -> Figure:
-    """Draw what a run recorded against the number of sequences that it had seen.
+    """Draw what a run recorded against the number of examples that it had seen.
 
     The panels are loss and likelihood, KL terms, cross-entropy, μ, learning rate, and one for each
-    further quantity of the evaluations; evaluations have markers. Records without `"sequences"`,
+    further quantity of the evaluations; evaluations have markers. Records without `"examples"`,
     quantities that were not recorded and values that are no finite numbers are not drawn.
 
     Args:
@@ -64,12 +64,12 @@ def learning_curves(
 
     Example:
         >>> records = [
-        ...     {"step": 50, "sequences": 400, "loss": 371.5, "nll": 370.2},
-        ...     {"step": 100, "sequences": 800, "loss": 345.0, "nll": 330.1},
-        ...     {"step": 100, "sequences": 800, "evaluation": {"nll": 335.7}},
+        ...     {"step": 50, "examples": 400, "loss": 371.5, "nll": 370.2},
+        ...     {"step": 100, "examples": 800, "loss": 345.0, "nll": 330.1},
+        ...     {"step": 100, "examples": 800, "evaluation": {"nll": 335.7}},
         ... ]
         >>> [panel.get_title(loc="left") for panel in learning_curves(records).axes]
-        ['loss, nats per image']
+        ['loss, nats per frame or image']
     """
     runs = records if isinstance(records, Mapping) else {"": records}
     panels: dict[str, list[_Curve]] = {panel: [] for panel, _ in _TRAINING.values()}
@@ -80,8 +80,8 @@ def learning_curves(
     if not panels:
         lengths = {run or "records": len(lines) for run, lines in runs.items()}
         raise ValueError(
-            f"no curve in records of lengths {lengths}: a record needs 'sequences' and a number, "
-            'such as {"sequences": 400, "loss": 371.5}'
+            f"no curve in records of lengths {lengths}: a record needs 'examples' and a number, "
+            'such as {"examples": 400, "loss": 371.5}'
         )
     figure = _draw(panels, list(runs))
     write_figure(figure, path)
@@ -92,7 +92,7 @@ def _curves(run: str, records: Sequence[Mapping[str, Any]]) -> list[_Curve]:
     """Collect what one run recorded, in training and in evaluations."""
     curves: dict[tuple[str, bool], _Curve] = {}
     for record in records:
-        if not _is_finite(record.get("sequences")):
+        if not _is_finite(record.get("examples")):
             continue
         for evaluated in (False, True):
             measured = record.get("evaluation", {}) if evaluated else record
@@ -104,7 +104,7 @@ def _curves(run: str, records: Sequence[Mapping[str, Any]]) -> list[_Curve]:
                 label += ", evaluation" if evaluated else ""
                 curve = _Curve(run, panel, label, evaluated, [], [])
                 curve = curves.setdefault((name, evaluated), curve)
-                curve.sequences.append(record["sequences"])
+                curve.examples.append(record["examples"])
                 curve.values.append(value)
     return list(curves.values())
 
@@ -138,7 +138,7 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -
         # One run: a colour for each quantity. Several: a colour for each run, a dash for each.
         which, run = labels.index(curve.label), runs.index(curve.run)
         (line,) = axes.plot(
-            curve.sequences,
+            curve.examples,
             curve.values,
             color=COLOURS[(which if len(runs) == 1 else run) % len(COLOURS)],
             linestyle=_STYLES[which % len(_STYLES)],
@@ -147,7 +147,7 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -
             markersize=4,
         )
         handles.setdefault(curve.label, line)
-    style_axes(axes, title, "sequences or images seen")
+    style_axes(axes, title, "examples seen")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     _scale_values(axes, title, [value for curve in curves for value in curve.values])

@@ -54,7 +54,9 @@ def warp(
     if padding_mode == "border":
         return _read(images, pose, centre, padding="border")
     if padding_mode != "background":
-        raise ValueError(f"warp got padding_mode={padding_mode!r}: choose 'background' or 'border'")
+        raise ValueError(
+            f"warp got padding_mode={padding_mode!r}: choose 'background' or 'border'"
+        )
     if isinstance(background, Tensor):
         background = _per_channel(background, images)
     elif background == 0:

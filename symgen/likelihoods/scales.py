@@ -32,8 +32,7 @@ def check_scale(scale: Scale) -> Scale:
     elif 0 < scale < math.inf:
         return float(scale)
     raise ValueError(
-        f"scale={scale!r}: give a positive number, or learn it as "
-        f"{', '.join(map(repr, names))}"
+        f"scale={scale!r}: give a positive number, or learn it as {', '.join(map(repr, names))}"
     )
 
 
@@ -66,9 +65,7 @@ def shared_scale(log_scale: Float[Tensor, "..."], dims: int) -> Float[Tensor, ".
     return _positive(log_scale.reshape(-1, *[1] * (dims - 1)))
 
 
-def root_mean_square(
-    error: Float[Tensor, "..."], dims: int
-) -> Float[Tensor, "..."]:
+def root_mean_square(error: Float[Tensor, "..."], dims: int) -> Float[Tensor, "..."]:
     """Return the root of the mean square error of every item, at least a thousandth."""
     within = tuple(range(-dims, 0))
     return error.square().mean(within, keepdim=True).sqrt().clamp_min(math.exp(_LEAST_LOG))

@@ -2,12 +2,12 @@
 
 from symgen.metrics.axes import axis_correlation
 from symgen.metrics.capcorr import (
-    RollReadings,
+    ObservedRolls,
     capcorr,
     capcorr_chance,
     correlation,
     observed_and_true,
-    reading_resolution,
+    roll_resolution,
 )
 from symgen.metrics.class_bounds import MixtureBounds, mixture_bounds
 from symgen.metrics.disentanglement import DCI, dci, mutual_information_gap
@@ -34,6 +34,7 @@ from symgen.metrics.probes import (
     pooled_capsules,
 )
 from symgen.metrics.roll_prediction import RollPrediction, roll_prediction
+from symgen.metrics.selectivity import class_selectivity, max_activating
 
 __all__ = [
     "Accuracy",
@@ -41,10 +42,11 @@ __all__ = [
     "ForecastErrors",
     "MixtureBounds",
     "RollPrediction",
-    "RollReadings",
+    "ObservedRolls",
     "axis_correlation",
     "capcorr",
     "capcorr_chance",
+    "class_selectivity",
     "correlation",
     "dci",
     "entropy_floor",
@@ -55,6 +57,7 @@ __all__ = [
     "linear_forecast",
     "linear_probe",
     "log_likelihood",
+    "max_activating",
     "mixture_bounds",
     "mutual_information_gap",
     "observed_and_true",
@@ -64,7 +67,7 @@ __all__ = [
     "pooled_capsules",
     "pose_coordinates",
     "pose_recovery",
-    "reading_resolution",
+    "roll_resolution",
     "roll_forecast",
     "roll_prediction",
     "sequence_bound",

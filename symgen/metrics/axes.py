@@ -7,12 +7,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from symgen.latents import observed_rolls
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.capcorr import correlation
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["axis_correlation"]
 
 
+@takes_arrays
 @torch.no_grad()
 def axis_correlation(
     t: Float[Tensor, "B S C D"],

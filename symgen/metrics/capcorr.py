@@ -1,7 +1,7 @@
-"""CapCorr: does the roll that is read off the capsules tell the true pose of the sequence?"""
+"""CapCorr: does the roll of the capsules tell the true pose of the sequence?"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -12,28 +12,29 @@ from scipy.stats import poisson
 from torch import Tensor
 
 from symgen.latents import Boundary, observed_roll
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
 __all__ = [
-    "RollReadings",
+    "ObservedRolls",
     "capcorr",
     "capcorr_chance",
     "correlation",
     "observed_and_true",
-    "reading_resolution",
+    "roll_resolution",
 ]
 
 _FINEST = 8  # parts of a unit that a correlation of few units can tell apart
 
 
-class RollReadings(NamedTuple):
-    """Observed and true rolls of sequences, all (B,); readings of batches can be concatenated.
+class ObservedRolls(NamedTuple):
+    """Observed and true rolls of sequences, all (B,); those of batches can be concatenated.
 
     Attributes:
         observed: units by which frame 0 is rolled against the canonical frame, by the capsules;
-            the parts of a unit that `reading_resolution` says where their speed is a fraction.
+            in the parts of a unit that `roll_resolution` says where their speed is a fraction.
         true: the same by the factors of variation, modulo D (not so between two ends).
-        factor: index of the factor that moves. -1 marks a sequence without a reading: several
+        factor: index of the factor that moves. -1 marks a sequence without a roll to observe: several
             factors move, or no frame shows the canonical value. Its other entries are -1 too.
     """
 
@@ -42,6 +43,7 @@ class RollReadings(NamedTuple):
     factor: Int64[Tensor, " B"]
 
 
+@takes_arrays
 @torch.no_grad()
 def observed_and_true(
     t: Float[Tensor, "B S C D"],
@@ -50,8 +52,8 @@ def observed_and_true(
     canonical: int = 0,
     speed: int | float = 1,
     boundary: Boundary = "cyclic",
-) -> RollReadings:
-    """Read off, sequence by sequence, the roll of the capsules and the pose it should tell.
+) -> ObservedRolls:
+    """Infer, sequence by sequence, the roll of the capsules and the pose it should tell.
 
     A frame Ω in which the moving factor y has the `canonical` value serves as the reference.
     Every capsule votes for the roll of t_0 against t_Ω with the greatest periodic
@@ -59,7 +61,7 @@ def observed_and_true(
     true one is `(y_0 - canonical) mod D`. A factor with a period shorter than the sequence offers
     several Ω, of which the one with the least |true - observed| counts, the first on ties
     (Topographic VAE, Keller & Welling 2021, section 5, and the authors' code). Capsules of another
-    speed than a unit per step of the factor should roll by `speed (y_0 - canonical)`, and are read
+    speed than a unit per step of the factor should roll by `speed (y_0 - canonical)`, and are measured
     in parts of a unit that make this a whole number.
 
     Args:
@@ -68,7 +70,7 @@ def observed_and_true(
         moved: index of the factor that moves, -1 where several do.
         canonical: the factor's value in the reference frame.
         speed: units by which the capsules should roll when the factor advances by one.
-        boundary: "zero" for capsules with two ends, which are read from -D to D.
+        boundary: "zero" for capsules with two ends, which are measured from -D to D.
 
     Raises:
         ValueError: if `moved` names a factor that is not there, or shapes do not fit.
@@ -79,11 +81,11 @@ def observed_and_true(
         >>> rolling = torch.cat([t_0.roll(l, -1) for l in range(6)], dim=1)
         >>> pose = ((2 + frame) % 6)[None, :, None]
         >>> observed_and_true(rolling, pose, torch.tensor([0]))
-        RollReadings(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
+        ObservedRolls(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
     """
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"), ("moved", moved, "B"))
     sequences, frames, _, _ = t.shape
-    resolution = reading_resolution(speed)
+    resolution = roll_resolution(speed)
     bins = t.shape[-1] * resolution * (1 if boundary == "cyclic" else 2)
     if sequences and not -1 <= int(moved.min()) <= int(moved.max()) < factors.shape[2]:
         raise ValueError(
@@ -100,7 +102,7 @@ def observed_and_true(
     sequence, frame = candidate.nonzero(as_tuple=True)  # M pairs of t_0 and t_Ω
     if not len(sequence):  # the Fourier transform refuses to transform nothing
         nothing = torch.full_like(moved, -1)
-        return RollReadings(nothing, nothing, nothing)
+        return ObservedRolls(nothing, nothing, nothing)
     # The mean of a capsule does not change where the correlation is greatest, but costs digits.
     first, reference = _centre(t[sequence, 0]), _centre(t[sequence, frame])
     vote = observed_roll(reference, first, resolution, boundary) % bins  # (M, C)
@@ -115,23 +117,24 @@ def observed_and_true(
     unread = int(key.max()) + bins
     least = torch.full_like(true, unread).scatter_reduce(0, sequence, key, "amin")
     excluded = least == unread
-    return RollReadings(
+    return ObservedRolls(
         _signed(least % bins, bins, boundary).masked_fill(excluded, -1),
         true.masked_fill(excluded, -1),
         moved.masked_fill(excluded, -1),
     )
 
 
-def reading_resolution(speed: int | float) -> int:
-    """Return in how many parts of a unit rolls are read, for capsules of a given speed.
+def roll_resolution(speed: int | float) -> int:
+    """Return in how many parts of a unit rolls are measured, for capsules of a given speed.
 
     Example:
-        >>> reading_resolution(1), reading_resolution(0.5)
+        >>> roll_resolution(1), roll_resolution(0.5)
         (1, 2)
     """
     return Fraction(speed).limit_denominator(_FINEST).denominator
 
 
+@takes_arrays
 def correlation(
     observed: Shaped[Tensor, " M"], true: Shaped[Tensor, " M"], period: int | None = None
 ) -> float:
@@ -143,8 +146,8 @@ def correlation(
     of its kind, needs no mean direction: uniform poses have none.
 
     Args:
-        observed: rolls that were read off.
-        true: rolls that should have been read off.
+        observed: rolls that were observed.
+        true: rolls that should have been observed.
         period: number of units in a full turn, None for Pearson's coefficient.
 
     Returns:
@@ -163,10 +166,11 @@ def correlation(
     return _weighted_correlation(observed.cpu(), true.cpu(), weight, period)
 
 
+@takes_arrays
 def capcorr(
     t: Float[Tensor, "B S C D"],
-    factors: Int64[Tensor, "B S F"],
-    moved: Int64[Tensor, " B"],
+    factors: Mapping[str, Tensor] | Int64[Tensor, "B S F"],
+    moved: Int64[Tensor, " B"] | None = None,
     names: Sequence[str] | None = None,
     canonical: int = 0,
     circular: bool = False,
@@ -176,22 +180,24 @@ def capcorr(
     """Compute CapCorr for every factor that moves: the correlation of observed and true roll.
 
     1 if the capsules roll with the data (Keller & Welling 2021, Table 2). Chance is not 0, see
-    `capcorr_chance`. Sequences without a reading are left out, see `observed_and_true`, with
-    which values for many batches are made: concatenate the readings, then `correlation`.
+    `capcorr_chance`. Sequences from which no roll can be inferred are left out, see
+    `observed_and_true`, with which rolls of many batches are made: concatenate them, then
+    `correlation`.
 
     Args:
         t: latent variables.
-        factors: indices of the factors of variation in every frame.
-        moved: index of the factor that moves, -1 where several do.
-        names: one name per factor; None names them "0", "1", ….
+        factors: indices of the factors of variation in every frame, (B, S) by name or in one
+            tensor.
+        moved: index of the factor that moves, -1 where several do; None for the one that changes.
+        names: names of the factors of one tensor; None names them "0", "1", ….
         canonical: the factor's value in the reference frame.
         circular: correlate angles, with a turn of D units, instead of numbers.
         speed: units by which the capsules should roll when the factor advances by one.
         boundary: "zero" for capsules with two ends.
 
     Returns:
-        CapCorr by the name of the factor, for the factors with a reading; nan where all rolls of
-        a factor are the same, as for an invariant code.
+        CapCorr by the name of the factor, for the factors that move; nan where all rolls of a
+        factor are the same, as for an invariant code.
 
     Raises:
         ValueError: if the number of names is not the number of factors.
@@ -200,16 +206,22 @@ def capcorr(
         >>> t_0 = torch.randn(6, 1, 3, 6, generator=torch.Generator().manual_seed(0))
         >>> frame = torch.arange(6)
         >>> rolling = torch.cat([t_0.roll(l, -1) for l in range(6)], dim=1)
-        >>> pose = ((frame[:, None] + frame) % 6)[..., None]
-        >>> capcorr(rolling, pose, torch.zeros(6, dtype=torch.int64), names=["angle"])
+        >>> pose = (frame[:, None] + frame) % 6
+        >>> capcorr(rolling, {"angle": pose, "scale": torch.zeros_like(pose)})
         {'angle': 1.0}
     """
+    if isinstance(factors, Mapping):
+        names = list(factors)
+        factors = torch.stack([values.long() for values in factors.values()], -1)
     count = factors.shape[2]
     names = [str(index) for index in range(count)] if names is None else names
     if len(names) != count:
         raise ValueError(f"names={list(names)} for {count} factors: give one name per factor")
+    if moved is None:
+        changes = (factors != factors[:, :1]).any(1)  # (B, F)
+        moved = torch.where(changes.sum(1) == 1, changes.int().argmax(1), -1)
     observed, true, factor = observed_and_true(t, factors, moved, canonical, speed, boundary)
-    period = t.shape[-1] * reading_resolution(speed) if circular else None
+    period = t.shape[-1] * roll_resolution(speed) if circular else None
     return {
         names[index]: correlation(observed[factor == index], true[factor == index], period)
         for index in range(count)
@@ -223,12 +235,12 @@ def capcorr_chance(
     """Compute the CapCorr of capsules that roll at random, independently of each other.
 
     It is not 0, for two reasons: a sequence that starts at the canonical value compares frame 0
-    with itself and reads 0, which is right; and a factor whose period is shorter than the
+    with itself and observes 0, which is right; and a factor whose period is shorter than the
     sequence has several reference frames, of which the best counts. Exact, from the distribution
     of the most frequent of C uniform votes, for start poses that are equally frequent.
 
     Args:
-        units: units in a capsule, D, times the parts of a unit that are read.
+        units: units in a capsule, D, times the parts of a unit that are told apart.
         capsules: number of capsules, C.
         period: number of values of the factor, which advances by one a frame.
         frames: frames in a sequence, S; None stands for D.

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["MixtureBounds", "mixture_bounds"]
@@ -27,6 +28,7 @@ class MixtureBounds(NamedTuple):
     tight: Float[Tensor, " B"]
 
 
+@takes_arrays
 def mixture_bounds(
     bounds: Float[Tensor, "B classes"], log_omega: Float[Tensor, "B classes"]
 ) -> MixtureBounds:

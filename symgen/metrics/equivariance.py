@@ -8,11 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.latents import Boundary, roll
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["equivariance_chance", "equivariance_error"]
 
 
+@takes_arrays
 def equivariance_error(
     t: Float[Tensor, "B S C D"],
     centred: bool = False,

@@ -1,47 +1,49 @@
 """Forecasts of the frames after a context: by rolling capsules, and what to compare that with."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn import functional
 
+from symgen.likelihoods import Bernoulli, Likelihood
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.roll_prediction import RollsFrames
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["ForecastErrors", "forecast_errors", "linear_forecast", "roll_forecast"]
 
-# Predicted images are sure of no pixel: probabilities stay in this range.
-_LEAST, _MOST = 1e-3, 1 - 1e-3
+_BERNOULLI = Bernoulli()
 
 
-@dataclass(frozen=True, eq=False)
-class ForecastErrors:
+class ForecastErrors(NamedTuple):
     """Errors of a forecast at each horizon 1 … H, one row per sequence.
 
     Attributes:
-        nll: negative log-likelihood of the true frame, nats per image, with probabilities held
-            within [0.001, 0.999].
-        squared_error: squared error of the predicted image, summed over its pixels.
+        nll: negative log-likelihood of the true frame around the predicted one, nats per frame.
+        squared_error: squared error of the predicted frame, summed over its values.
     """
 
     nll: Float[Tensor, "B H"]
     squared_error: Float[Tensor, "B H"]
 
 
+@takes_arrays
 def forecast_errors(
-    predicted: Float[Tensor, "B H channels height width"],
-    true: Float[Tensor, "B H channels height width"],
+    predicted: Float[Tensor, "B H *data"],
+    true: Float[Tensor, "B H *data"],
+    likelihood: Likelihood = _BERNOULLI,
 ) -> ForecastErrors:
-    """Measure predicted images against the frames that came.
+    """Measure predicted frames against those that came.
 
-    Every forecast is measured alike, whether it comes with a likelihood of its own or not: as
-    independent Bernoulli pixels whose probabilities stay away from 0 and 1.
+    Every forecast is measured alike, whether it comes with a likelihood of its own or not: around
+    what it predicts, see `Likelihood.baseline`.
 
     Args:
-        predicted: pixel probabilities of the frames at horizons 1 … H.
-        true: the frames, in [0, 1].
+        predicted: frames at horizons 1 … H.
+        true: the frames that came.
+        likelihood: under which the nats are counted; Bernoulli probabilities are held within
+            [0.001, 0.999].
 
     Raises:
         ValueError: if the shapes differ.
@@ -52,25 +54,20 @@ def forecast_errors(
         >>> errors.squared_error.shape, float(errors.squared_error[:, 0].sum())
         (torch.Size([3, 4]), 0.0)
     """
-    require_shapes(
-        ("predicted", predicted, "B H channels height width"),
-        ("true", true, "B H channels height width"),
-    )
-    probability = predicted.clamp(_LEAST, _MOST)
-    nll = functional.binary_cross_entropy(probability, true, reduction="none")
-    return ForecastErrors(
-        nll=nll.flatten(2).sum(-1),
-        squared_error=(predicted - true).square().flatten(2).sum(-1),
-    )
+    require_shapes(("predicted", predicted, "B H *data"), ("true", true, "B H *data"))
+    around = likelihood.baseline(predicted, true, true.dim() - 2)
+    squared_error = (predicted - true).square().flatten(2).sum(-1)
+    nll = torch.full_like(squared_error, torch.nan) if around is None else -around.log_prob(true)
+    return ForecastErrors(nll=nll, squared_error=squared_error)
 
 
 @torch.no_grad()
 def roll_forecast(
     model: RollsFrames,
-    context: Float[Tensor, "B L channels height width"],
+    context: Float[Tensor, "B L *data"],
     horizon: int,
     elements: Shaped[Tensor, " B"] | None = None,
-) -> Float[Tensor, "B H channels height width"]:
+) -> Float[Tensor, "B H *data"]:
     """Forecast by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
 
     Only a model that does not see the future has a t of the last frame that depends on nothing
@@ -78,13 +75,13 @@ def roll_forecast(
 
     Args:
         model: a model with a causal topography and time without end.
-        context: the frames so far, in [0, 1]; at least a window of them fills the window.
+        context: the frames so far; at least a window of them fills the window.
         horizon: number of frames to forecast, H.
         elements: steps that each sequence makes from a frame to the next, where they are not 1:
-            for operators that were read off other sequences.
+            for operators that were inferred from other sequences.
 
     Returns:
-        Pixel probabilities.
+        Means of the likelihood.
 
     Raises:
         ValueError: if the model sees the future, or the horizon is not positive.
@@ -92,8 +89,7 @@ def roll_forecast(
     Example:
         >>> from symgen.models.tvae import TVAE
         >>> model = TVAE(
-        ...     image_shape=(1, 8, 8), capsules=2, units=6, frames=6, window=3,
-        ...     causal=True, boundary="zero",
+        ...     (1, 8, 8), capsules=2, units=6, frames=6, window=3, causal=True, boundary="zero"
         ... )
         >>> roll_forecast(model, torch.rand(5, 4, 1, 8, 8), horizon=9).shape
         torch.Size([5, 9, 1, 8, 8])
@@ -106,13 +102,14 @@ def roll_forecast(
             f"{topography} sees the future, so the t of the last frame of a context is not "
             "known: forecast with a model of causal=True and boundary='zero'"
         )
-    last = model.latents(model.encode(context), sampled=False)[:, -1:]  # (B, 1, C, D)
+    last = model.latents(context)[:, -1:]  # (B, 1, C, D)
     steps = torch.arange(1, horizon + 1, device=last.device)
     if elements is None:
         return model.decode(model.act(last, steps, 0)).mean
     return model.decode(model.act(last, elements[:, None] * steps, 0)).mean
 
 
+@takes_arrays
 def linear_forecast(
     codes: Float[Tensor, "B L N"],
     horizon: int,

@@ -4,11 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["frechet_distance"]
 
 
+@takes_arrays
 def frechet_distance(
     first: Float[Tensor, "n features"], second: Float[Tensor, "m features"]
 ) -> Float[Tensor, ""]:

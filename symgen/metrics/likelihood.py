@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen.likelihoods import Bernoulli, Likelihood
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
 __all__ = [
@@ -27,6 +29,7 @@ class WeighsFrames(Protocol):
         ...
 
 
+@takes_arrays
 def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     """Bound the log-likelihood of sequences from below by their importance weights.
 
@@ -49,6 +52,7 @@ def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     return (weights.sum(-1).logsumexp(0) - math.log(samples)) / frames
 
 
+@takes_arrays
 def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     """Estimate the log-likelihood of frames as the authors of the Topographic VAE do.
 
@@ -66,6 +70,7 @@ def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     return weights.logsumexp(0).mean(-1)
 
 
+_BERNOULLI = Bernoulli()
 _CONVENTIONS = {"bound": sequence_bound, "paper": paper_estimate}
 
 # Images decoded at once: enough for full speed, few enough to stay in the cache.
@@ -75,7 +80,7 @@ _IMAGES = 512
 @torch.no_grad()
 def log_likelihood(
     model: WeighsFrames,
-    x: Float[Tensor, "B S channels height width"],
+    x: Float[Tensor, "B S *data"],
     samples: int = 10,
     convention: str = "bound",
 ) -> Float[Tensor, " B"]:
@@ -86,7 +91,7 @@ def log_likelihood(
 
     Args:
         model: a model with `log_weights`.
-        x: sequences of images in [0, 1].
+        x: sequences of data.
         samples: number of importance samples, K.
         convention: "bound" for `sequence_bound`, "paper" for `paper_estimate`.
 
@@ -98,7 +103,7 @@ def log_likelihood(
 
     Example:
         >>> from symgen.models.tvae import TVAE
-        >>> model = TVAE(image_shape=(1, 8, 8), capsules=2, units=6, frames=6, window=3)
+        >>> model = TVAE((1, 8, 8), capsules=2, units=6, frames=6, window=3)
         >>> log_likelihood(model, torch.rand(5, 6, 1, 8, 8)).shape
         torch.Size([5])
     """
@@ -106,32 +111,37 @@ def log_likelihood(
         raise ValueError(f"convention={convention!r}: choose one of {sorted(_CONVENTIONS)}")
     if samples < 1:
         raise ValueError(f"samples={samples}: importance sampling needs at least one sample")
-    require_shapes(("x", x, "B S channels height width"))
+    require_shapes(("x", x, "B S *data"))
     estimate = _CONVENTIONS[convention]
     parts = x.split(max(1, _IMAGES // x.shape[1]))
     return torch.cat([estimate(model.log_weights(part, samples)) for part in parts])
 
 
-def entropy_floor(x: Float[Tensor, "B S channels height width"]) -> Float[Tensor, " B"]:
-    """Compute the least negative log-likelihood that gray images can have under Bernoulli pixels.
+@takes_arrays
+def entropy_floor(
+    x: Float[Tensor, "B S *data"], likelihood: Likelihood = _BERNOULLI
+) -> Float[Tensor, " B"]:
+    """Compute the least negative log-likelihood that data can have under a likelihood.
 
-    `sum_pixels -x log x - (1 - x) log(1 - x)`: the best probability of a pixel is its own value.
-    No model has a log-likelihood above minus this floor, so only the distance from it tells
-    models apart. Zero for binary images.
+    Of gray levels under Bernoulli values it is `sum -x log x - (1 - x) log(1 - x)`: the best
+    probability of a pixel is its own value. No model has a log-likelihood above minus this floor,
+    so only the distance from it tells models apart. Zero for binary images. Densities, such as a
+    Gaussian of learned scale, have no floor.
 
     Args:
-        x: sequences of images in [0, 1].
+        x: sequences of data.
+        likelihood: a likelihood that has a floor: "bernoulli" or "poisson".
 
     Returns:
-        Nats per frame for every sequence, the mean over its frames.
+        Nats per frame for every sequence, the mean over its frames; nan where there is no floor.
 
     Raises:
-        ValueError: if `x` does not have five dimensions.
+        ValueError: if `x` has fewer than three dimensions.
 
     Example:
         >>> entropy_floor(torch.full((1, 2, 1, 4, 4), 0.5)) / math.log(2)
         tensor([16.])
     """
-    require_shapes(("x", x, "B S channels height width"))
-    entropy = torch.special.entr(x) + torch.special.entr(1 - x)
-    return entropy.sum((-3, -2, -1)).mean(-1)
+    require_shapes(("x", x, "B S *data"))
+    floor = likelihood.entropy_floor(x, x.dim() - 2)
+    return x.new_full(x.shape[:1], math.nan) if floor is None else floor.mean(-1)

@@ -5,11 +5,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from symgen.groups import affine
+from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["pose_coordinates", "pose_recovery"]
 
 
+@takes_arrays
 def pose_coordinates(
     maps: Float[Tensor, "*batch groups 3 3"],
 ) -> Float[Tensor, "*batch dimensions"]:
@@ -37,6 +39,7 @@ def pose_coordinates(
     return torch.cat([linear, maps[..., :2, 2]], -1).flatten(-2)
 
 
+@takes_arrays
 def pose_recovery(
     statistics: Float[Tensor, "n dimensions"],
     true: Float[Tensor, "n parameters"],

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
+from symgen.metrics.arrays import takes_arrays
+
 __all__ = ["Accuracy", "linear_probe", "phase_r2", "phases", "pooled_capsules"]
 
 
@@ -25,6 +27,7 @@ class Accuracy(NamedTuple):
     std: float
 
 
+@takes_arrays
 def linear_probe(
     codes: Float[Tensor, "n features"],
     labels: Int64[Tensor, " n"],
@@ -95,6 +98,7 @@ def _balanced(y: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
     return order[np.argsort(rank[order], kind="stable")][:size]
 
 
+@takes_arrays
 def pooled_capsules(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch C"]:
     """Return the length of every capsule, which no roll changes.
 
@@ -106,6 +110,7 @@ def pooled_capsules(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch C"]
     return t.norm(dim=-1)
 
 
+@takes_arrays
 def phases(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch two_C"]:
     """Return cosine and sine of the phase of every capsule's first Fourier component.
 
@@ -121,6 +126,7 @@ def phases(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch two_C"]:
     return torch.cat([unit.real, -unit.imag], -1)
 
 
+@takes_arrays
 def phase_r2(
     t: Float[Tensor, "n C D"],
     factor: Shaped[Tensor, " n"],

@@ -7,37 +7,38 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
+from torch.distributions import Distribution
 
-from symgen.latents import AxesTopography, Topography
+from symgen.latents import Topographic
 from symgen.metrics.shapes import require_shapes
 
 __all__ = ["RollPrediction", "RollsFrames", "roll_prediction"]
-
-# Baselines are sure of no pixel: probabilities stay in this range, at most 6.9 nats a pixel.
-_LEAST, _MOST = 1e-3, 1 - 1e-3
 
 
 @runtime_checkable
 class RollsFrames(Protocol):
     """A model whose latents can be inferred, rolled and decoded."""
 
-    topography: Topography | AxesTopography
+    topography: Topographic
 
     def encode(self, x: Tensor) -> Any:
-        """Infer a posterior from sequences of images."""
+        """Infer a posterior from sequences of data."""
         ...
 
-    def latents(self, posterior: Any, sampled: bool) -> Tensor:
-        """Make t, (B, S, C, D), from the posterior; without sampling by its expectations."""
+    def latents(self, x: Any, sampled: bool = False) -> Tensor:
+        """Infer t, (B, S, C, D), from sequences or their posterior; by default deterministic."""
         ...
 
     def decode(self, t: Tensor) -> Any:
-        """Return the distribution of the images for each t, with `mean` and `log_prob`."""
+        """Return the distribution of the data for each t, with `mean` and `log_prob`."""
         ...
 
     def act(self, t: Tensor, element: Tensor, axis: int | Sequence[int]) -> Tensor:
         """Roll the capsules of each t by a number of steps."""
+        ...
+
+    def baseline(self, mean: Tensor, x: Tensor) -> Distribution | None:
+        """Return the model's likelihood around a prediction made without it, if there is one."""
         ...
 
 
@@ -46,12 +47,13 @@ class RollPrediction:
     """Errors of predicted frames, of the model and of two baselines, frame by frame.
 
     Attributes:
-        nll: negative log-likelihood of frame l under `decode(roll(t_0, l))`, nats per image.
-        squared_error: squared error of its mean, summed over the pixels of an image.
+        nll: negative log-likelihood of frame l under `decode(roll(t_0, l))`, nats per frame.
+        squared_error: squared error of its mean, summed over the values of a frame.
         repeat_nll: the same two for a baseline that repeats a frame: the last one before l of
-            those that t_0 depends on. nan at l = 0, which has none before it.
+            those that t_0 depends on. nan at l = 0, which has none before it, and nll where the
+            likelihood has no baseline.
         repeat_squared_error: see `repeat_nll`.
-        mean_nll: the same two for a baseline that always predicts the mean image.
+        mean_nll: the same two for a baseline that always predicts the mean frame.
         mean_squared_error: see `mean_nll`.
         seen: which frames t_0 depends on; the others are predicted without having been seen.
     """
@@ -87,10 +89,11 @@ class RollPrediction:
 @torch.no_grad()
 def roll_prediction(
     model: RollsFrames,
-    x: Float[Tensor, "B S channels height width"],
-    mean_image: Float[Tensor, "channels height width"],
+    x: Float[Tensor, "B S *data"],
+    mean_frame: Float[Tensor, "*data"],
     sampled: bool = False,
     axis: int | Sequence[int] = 0,
+    posterior: Any = None,
 ) -> RollPrediction:
     """Predict every frame of a sequence by rolling the capsules of frame 0, and measure how well.
 
@@ -103,38 +106,39 @@ def roll_prediction(
 
     Args:
         model: a model with `encode`, `latents`, `act`, `decode` and a `topography`.
-        x: sequences of images in [0, 1].
-        mean_image: mean image of the training data, for the baseline.
+        x: sequences of data.
+        mean_frame: mean frame of the training data, for the baseline.
         sampled: draw t_0 from the posterior. Otherwise it is made of the mean of z and the
             expected energy, which is deterministic.
         axis: along which the capsules roll, if they have several; one for all or for each.
+        posterior: what `encode` returned for x; None encodes.
 
     Returns:
-        Errors of model and baselines. For their likelihood, the baselines' probabilities are held
-        within [0.001, 0.999]; their squared errors are those of the images as they are.
+        Errors of model and baselines, all under the likelihood of the model; a Bernoulli baseline's
+        probabilities are held within [0.001, 0.999], and squared errors are those of the frames
+        as they are.
 
     Raises:
-        ValueError: if the mean image has another shape than the frames.
+        ValueError: if the mean frame has another shape than the frames.
 
     Example:
         >>> from symgen.models.tvae import TVAE
-        >>> model = TVAE(image_shape=(1, 8, 8), capsules=2, units=6, frames=6, window=3)
+        >>> model = TVAE((1, 8, 8), capsules=2, units=6, frames=6, window=3)
         >>> x = torch.rand(5, 6, 1, 8, 8)
-        >>> prediction = roll_prediction(model, x, mean_image=x.mean((0, 1)))
+        >>> prediction = roll_prediction(model, x, mean_frame=x.mean((0, 1)))
         >>> prediction.nll.shape, prediction.outside()["nll"].shape
         (torch.Size([5, 6]), torch.Size([5]))
     """
-    require_shapes(
-        ("x", x, "B S channels height width"), ("mean_image", mean_image, "channels height width")
-    )
+    require_shapes(("x", x, "B S *data"), ("mean_frame", mean_frame, "*data"))
     steps = torch.arange(x.shape[1], device=x.device)
-    first = model.latents(model.encode(x), sampled=sampled)[:, :1]  # (B, 1, C, D)
+    posterior = model.encode(x) if posterior is None else posterior
+    first = model.latents(posterior, sampled=sampled)[:, :1]  # (B, 1, C, D)
     predicted = model.decode(model.act(first, steps, axis))
     seen = model.topography.receptive_field().to(x.device)
 
     last_seen = torch.where(seen, steps, 0).cummax(0).values[:-1]  # of frames 0 .. l-1
-    repeat_nll, repeat_squared_error = _baseline_errors(x[:, last_seen], x[:, 1:])
-    mean_nll, mean_squared_error = _baseline_errors(mean_image.expand_as(x), x)
+    repeat_nll, repeat_squared_error = _baseline_errors(model, x[:, last_seen], x[:, 1:])
+    mean_nll, mean_squared_error = _baseline_errors(model, mean_frame.expand_as(x), x)
     return RollPrediction(
         nll=-predicted.log_prob(x),
         squared_error=_squared_error(predicted.mean, x),
@@ -147,14 +151,14 @@ def roll_prediction(
 
 
 def _squared_error(predicted: Tensor, x: Tensor) -> Tensor:
-    return (predicted - x).square().sum((-3, -2, -1))
+    return (predicted - x).square().flatten(2).sum(-1)
 
 
-def _baseline_errors(predicted: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    probability = predicted.clamp(_LEAST, _MOST)
-    nll = functional.binary_cross_entropy(probability, x, reduction="none").sum((-3, -2, -1))
-    return nll, _squared_error(predicted, x)
+def _baseline_errors(model: RollsFrames, predicted: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    around = model.baseline(predicted, x)
+    error = _squared_error(predicted, x)
+    return torch.full_like(error, torch.nan) if around is None else -around.log_prob(x), error
 
 
 def _without_first(errors: Tensor) -> Tensor:
-    return functional.pad(errors, (1, 0), value=torch.nan)
+    return torch.nn.functional.pad(errors, (1, 0), value=torch.nan)

@@ -258,7 +258,7 @@ class ACE(Pretrained):
 
     def encode(
         self,
-        x: Float[Tensor, "B *data"],
+        x: Float[Tensor, " B *data"],
         y: Int64[Tensor, " B"] | None = None,
         sampled: bool = False,
     ) -> ACEPosterior:
@@ -282,7 +282,7 @@ class ACE(Pretrained):
 
     def latents(
         self,
-        x: Float[Tensor, "B *data"] | ACEPosterior,
+        x: Float[Tensor, " B *data"] | ACEPosterior,
         y: Int64[Tensor, " B"] | None = None,
         sampled: bool = False,
     ) -> ACELatents:
@@ -303,9 +303,7 @@ class ACE(Pretrained):
         outputs = self.decoder(latents.z, latents.y)[:, None]
         return self._likelihood(self._show(outputs, latents.pose)[:, 0])
 
-    def canonical(
-        self, x: Float[Tensor, "B *data"], pose: Pose
-    ) -> Float[Tensor, "B *seen"]:
+    def canonical(self, x: Float[Tensor, " B *data"], pose: Pose) -> Float[Tensor, " B *seen"]:
         """Factor the pose out of images; with pose groups, out of their feature maps."""
         if self.pose is None:
             return x
@@ -314,7 +312,7 @@ class ACE(Pretrained):
 
     # --- bounds ----------------------------------------------------------------------------
 
-    def forward(self, x: Float[Tensor, "B *data"], y: Int64[Tensor, " B"]) -> SupervisedElbo:
+    def forward(self, x: Float[Tensor, " B *data"], y: Int64[Tensor, " B"]) -> SupervisedElbo:
         """Estimate the training objective with one sample of the posterior.
 
         A variational pose is sampled, another taken at its mean. Only the labelled class's
@@ -326,7 +324,7 @@ class ACE(Pretrained):
         kl_pose = self._kl_pose(posterior.statistics, nll)
         return SupervisedElbo(nll, posterior.z.kl().sum(-1), kl_pose, cross_entropy)
 
-    def class_terms(self, x: Float[Tensor, "B *data"], sampled: bool = True) -> ClassTerms:
+    def class_terms(self, x: Float[Tensor, " B *data"], sampled: bool = True) -> ClassTerms:
         """Bound every class's likelihood with one sample: all auto-encoders, no labels.
 
         Args:
@@ -343,7 +341,7 @@ class ACE(Pretrained):
         return ClassTerms(nll, z.kl().sum(-1).t(), self._kl_pose(statistics, nll[:, 0]), log_probs)
 
     @torch.no_grad()
-    def log_prob(self, x: Float[Tensor, "B *data"], samples: int = 10) -> Float[Tensor, " B"]:
+    def log_prob(self, x: Float[Tensor, " B *data"], samples: int = 10) -> Float[Tensor, " B"]:
         """Bound log p(x) from below by importance sampling, in nats per item.
 
         p(x) is the mixture of all classes with equal weights, which is summed exactly; styles are
@@ -432,7 +430,7 @@ class ACE(Pretrained):
         count: int,
         y: Int64[Tensor, " count"] | None = None,
         pose: Literal["identity", "prior"] = "identity",
-    ) -> Float[Tensor, "count *data"]:
+    ) -> Float[Tensor, " count *data"]:
         """Draw images from the model; `decode(sample_latents(…)).mean` shows their means."""
         return self.decode(self.sample_latents(count, y, pose)).sample()
 

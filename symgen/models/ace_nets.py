@@ -62,7 +62,7 @@ class _DenseClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = Linear(hidden, classes)
 
-    def forward(self, x: Float[Tensor, "n *data"]) -> Float[Tensor, "n classes"]:
+    def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n classes"]:
         return self.head(self.dropout(self.trunk(x.flatten(1)).relu()))
 
 

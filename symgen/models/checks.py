@@ -25,7 +25,9 @@ def check_data_shape(data_shape: Sequence[int]) -> tuple[int, ...]:
     """
     shape = tuple(int(size) for size in data_shape)
     if len(shape) not in _AXES or min(shape) < 1:
-        kinds = " or ".join(f"({', '.join(axes)}{',' * (len(axes) == 1)})" for axes in _AXES.values())
+        kinds = " or ".join(
+            f"({', '.join(axes)}{',' * (len(axes) == 1)})" for axes in _AXES.values()
+        )
         raise ValueError(f"data_shape={tuple(data_shape)}: give positive numbers, {kinds}")
     return shape
 

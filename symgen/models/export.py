@@ -69,7 +69,9 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     if isinstance(model, ACE):
         x = torch.zeros(_EXAMPLES, *model.data_shape, device=device)
         encoder: nn.Module = _InferImage(_without(model, "decoder"))
-        decoder: nn.Module = _ShowACELatents(_without(model, "classifier", "encoder", "heads", "stem"))
+        decoder: nn.Module = _ShowACELatents(
+            _without(model, "classifier", "encoder", "heads", "stem")
+        )
         code = encoder(x)
         code.pop("probabilities")
     else:
@@ -105,7 +107,7 @@ class _Decoder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, t: Float[Tensor, "B C D"]) -> Float[Tensor, "B *data"]:
+    def forward(self, t: Float[Tensor, "B C D"]) -> Float[Tensor, " B *data"]:
         return self.model.decode(t).mean
 
 
@@ -116,7 +118,7 @@ class _InferImage(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Float[Tensor, "B *data"]) -> dict[str, Tensor]:
+    def forward(self, x: Float[Tensor, " B *data"]) -> dict[str, Tensor]:
         posterior = self.model.encode(x)
         latents = {"z": posterior.z.mean, "y": posterior.y, "affine": posterior.pose.affine}
         if posterior.pose.colour is not None:
@@ -137,7 +139,7 @@ class _ShowACELatents(nn.Module):
         y: Int64[Tensor, " B"],
         affine: Float[Tensor, "B groups 3 3"],
         colour: Float[Tensor, "B 3 3"] | None = None,
-    ) -> Float[Tensor, "B *data"]:
+    ) -> Float[Tensor, " B *data"]:
         return self.model.decode(ACELatents(z, y, Pose(affine, colour))).mean
 
 

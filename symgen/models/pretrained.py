@@ -141,7 +141,7 @@ class Pretrained(nn.Module):
             raise ValueError(
                 f"{folder} holds a {given}, not a {cls.__name__}: load it with {given}"
             )
-        model = known[given](**_rebuilt(arguments, parts, f"{given}.from_pretrained"))
+        model = known[given](**cls.rebuilt(described, parts))
         try:
             model.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, SafetensorError, RuntimeError) as error:
@@ -150,6 +150,20 @@ class Pretrained(nn.Module):
                 "the file is damaged or belongs to other settings, save it again"
             ) from error
         return model.eval()
+
+    @staticmethod
+    def rebuilt(described: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a constructor from what `described` returned.
+
+        Args:
+            described: name of the class and its arguments.
+            parts: modules and values of one's own, by name.
+
+        Raises:
+            ValueError: if one of these is missing.
+        """
+        call = f"{described['model']}.from_pretrained"
+        return _rebuilt(described["arguments"], parts, call)
 
     def __repr__(self) -> str:
         """Say in a line what this is; its layers are shown by printing a part of it."""
@@ -185,7 +199,9 @@ def _rebuilt(arguments: Mapping[str, Any], parts: Mapping[str, Any], call: str) 
             value = _VALUES[value["symgen"]](**named)
         elif isinstance(value, dict) and "own" in value and name not in parts:
             owned = {key: v["own"] for key, v in arguments.items() if _is_own(v)}
-            wanted = ", ".join(f"{key}={path.rsplit('.', 1)[-1]}(…)" for key, path in owned.items())
+            wanted = ", ".join(
+                f"{key}={path.rsplit('.', 1)[-1]}(…)" for key, path in owned.items()
+            )
             raise ValueError(
                 f"the model was made with parts of one's own, {', '.join(owned.values())}: hand "
                 f"them in again, as in {call}(folder, {wanted})"

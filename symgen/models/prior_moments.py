@@ -12,9 +12,7 @@ __all__ = ["prior_moments"]
 _DRAWS = 1_000_000  # variables u, about: errors below a percent of the standard deviation
 
 
-def prior_moments(
-    topography: Topographic, mu: float, eps: float
-) -> tuple[float, float]:
+def prior_moments(topography: Topographic, mu: float, eps: float) -> tuple[float, float]:
     """Compute mean and standard deviation of t = (z - μ)/√v under the prior.
 
     Where all boundaries are cyclic all units are alike, and v is matched to a multiple of a χ²

@@ -51,7 +51,7 @@ class Stream:
     @torch.no_grad()
     def step(
         self,
-        frame: Float[Tensor, "B *data"],
+        frame: Float[Tensor, " B *data"],
         state: Float[Tensor, "B window C D"] | None = None,
     ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
         """Take the next frame of B streams, see `TopographicVAE.step`."""
@@ -72,7 +72,7 @@ class _PreparedEncoder:
             for branch in encoder.branches
         ]
 
-    def __call__(self, frame: Float[Tensor, "B *data"]) -> Float[Tensor, "B outputs"]:
+    def __call__(self, frame: Float[Tensor, " B *data"]) -> Float[Tensor, "B outputs"]:
         shared = self.activation(self._first(frame.flatten(1)))
         outputs = []
         for h, (layer, *rest) in zip(

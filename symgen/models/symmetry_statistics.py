@@ -270,7 +270,9 @@ class SymmetryStatistics(nn.Module):
         scale = self.log_scale.exp()
         for _ in range(self.iterations - 1):
             with torch.autocast(x.device.type, enabled=False):
-                canonical = warp(x, _rows(affine.exp(mean * scale)), padding_mode=self.padding_mode)
+                canonical = warp(
+                    x, _rows(affine.exp(mean * scale)), padding_mode=self.padding_mode
+                )
             left, log_variance = self._infer(canonical)
             with torch.autocast(x.device.type, enabled=False):
                 mean = affine.compose_generators(mean * scale, left * scale) / scale

@@ -188,7 +188,10 @@ class TopographicVAE(Pretrained):
         Returns:
             The terms of the bound, in nats per frame.
         """
-        posterior = self.encode(x)
+        return self.elbo(x, self.encode(x), roll)
+
+    def elbo(self, x: Float[Tensor, "B S *data"], posterior: Posterior, roll: int = 0) -> Elbo:
+        """Estimate the bound as `forward` does, from what `encode` returned."""
         steps = roll or self.ahead
         nll = -self._log_likelihood(self.latents(posterior, sampled=True), x, steps)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
@@ -306,7 +309,7 @@ class TopographicVAE(Pretrained):
 
     def step(
         self,
-        frame: Float[Tensor, "B *data"],
+        frame: Float[Tensor, " B *data"],
         state: Float[Tensor, "B window C D"] | None = None,
     ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
         """Take the next frame of B streams in constant time and memory, however long they are.

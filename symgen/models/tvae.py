@@ -152,7 +152,10 @@ class TVAE(TopographicVAE):
         topography: Topographic
         if axes is None:
             topography = Topography(
-                capsules, frames if units is None else units, **extents, reference_window=reference_window
+                capsules,
+                frames if units is None else units,
+                **extents,
+                reference_window=reference_window,
             )
         else:
             if units not in (None, math.prod(axes)) or reference_window:
@@ -241,7 +244,9 @@ class VAE(TopographicVAE):
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
     ) -> None:
-        topography = Topography.none(capsules=capsules, units=frames if units is None else units, frames=frames)
+        topography = Topography.none(
+            capsules=capsules, units=frames if units is None else units, frames=frames
+        )
         parts = _parts(
             data_shape,
             topography,

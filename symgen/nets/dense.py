@@ -84,15 +84,17 @@ class DenseEncoder(nn.Module):
         sizes = (hidden, *rest, outputs // branches)
         self.branches = nn.ModuleList(Perceptron(sizes, activation, make) for _ in range(branches))
 
-    def forward(self, x: Float[Tensor, "n *data"]) -> Float[Tensor, "n outputs"]:
+    def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n outputs"]:
         """Return the outputs of all perceptrons, one after the other."""
         return self.from_first(self.first(x.flatten(1)))
 
     def from_first(self, first: Float[Tensor, "n hidden"]) -> Float[Tensor, "n outputs"]:
         """Go on from the first layer's result."""
-        shared = self.activation(first).chunk(len(self.branches), dim=-1)
+        # With a dimension more, torch multiplies the strided halves as they lie and adds the bias
+        # afterwards: the rounding of the committed records.
+        shared = self.activation(first)[None].chunk(len(self.branches), dim=-1)
         outputs = [branch(h) for branch, h in zip(self.branches, shared, strict=True)]
-        return torch.cat(outputs, -1)
+        return torch.cat(outputs, -1)[0]
 
 
 class DenseDecoder(nn.Module):
@@ -127,7 +129,7 @@ class DenseDecoder(nn.Module):
         layers = [make(*pair) for pair in hidden]
         self.layers = nn.ModuleList([*layers, (make_last or make)(*last)])
 
-    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, "n *shape"]:
+    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, " n *shape"]:
         """Decode latents."""
         *hidden, last = self.layers
         for layer in hidden:

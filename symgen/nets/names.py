@@ -89,9 +89,7 @@ def make_nets(
 
         def make(inputs: int, outputs: int, shared_bias: int | None = None) -> Linear:
             fan = outputs if initialisation == "reference" else None
-            return layer(
-                inputs, outputs, fan=fan, projected_dimension=0, shared_bias=shared_bias
-            )
+            return layer(inputs, outputs, fan=fan, projected_dimension=0, shared_bias=shared_bias)
 
         biases = math.prod(shape[:2]) if output_bias == "channel" else None
         last = partial(make, shared_bias=biases)

@@ -57,13 +57,11 @@ class ClassDenseDecoder(nn.Module):
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, "B *shape"]:
+    ) -> Float[Tensor, " B *shape"]:
         """Decode every style by the decoder of its class."""
         return self._decode(z, lambda layer, h: layer(h, y))
 
-    def every(
-        self, z: Float[Tensor, "classes B latents"]
-    ) -> Float[Tensor, "classes B *shape"]:
+    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
         """Decode styles by all decoders, each its own styles."""
         return self._decode(z, GroupedLinear.every)
 
@@ -124,14 +122,12 @@ class ClassConvDecoder(nn.Module):
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, "B *shape"]:
+    ) -> Float[Tensor, " B *shape"]:
         """Decode every style by the decoder of its class."""
         painted = self.second(self.first(self.dense(z, y).tanh(), y).tanh(), y)
         return painted.unflatten(-3, self.channels)
 
-    def every(
-        self, z: Float[Tensor, "classes B latents"]
-    ) -> Float[Tensor, "classes B *shape"]:
+    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
         """Decode styles by all decoders, each its own styles."""
         painted = self.second.every(self.first.every(self.dense.every(z).tanh()).tanh())
         return painted.unflatten(-3, self.channels)
@@ -164,7 +160,7 @@ class ClassInputDecoder(nn.Module):
 
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, "B *shape"]:
+    ) -> Float[Tensor, " B *shape"]:
         """Decode every style by the input layer of its class and what is shared."""
         return self.net(self.inputs(z, y).tanh())
 

@@ -94,7 +94,9 @@ def _processor() -> str:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "symgen/products.json"
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "symgen/products.json"
+    )
 
 
 def _read(path: Path) -> dict[str, Product]:

@@ -86,7 +86,7 @@ class ResidualEncoder(nn.Module):
         super().__init__()
         self.stack = ResidualStack(math.prod(data_shape), outputs, width, depth, activation)
 
-    def forward(self, x: Float[Tensor, "n *data"]) -> Float[Tensor, "n outputs"]:
+    def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n outputs"]:
         """Encode data."""
         return self.stack(x.flatten(1))
 
@@ -118,6 +118,6 @@ class ResidualDecoder(nn.Module):
         self.shape = tuple(shape)
         self.stack = ResidualStack(latents, math.prod(shape), width, depth, activation)
 
-    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, "n *shape"]:
+    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, " n *shape"]:
         """Decode latents."""
         return self.stack(z).unflatten(-1, self.shape)

@@ -188,7 +188,7 @@ class ConvDecoder(nn.Module):
             channels = outputs[number]
         self.stages, self.norms, self.ups = map(nn.ModuleList, (stages, norms, ups))
 
-    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, "n *shape"]:
+    def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, " n *shape"]:
         """Decode latents."""
         h = _layout(self.first(z).unflatten(-1, self.small))
         for stage, norm, up, size in zip(

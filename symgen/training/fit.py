@@ -1,5 +1,6 @@
 """Training: the set-up and the loop."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from functools import partial
@@ -134,14 +135,18 @@ def fit(
     given = {name: value for name, value in locals().items() if value is not None}
     feed = as_batches(data, model, batch_size, seed)
     settings = Training(
-        **{entry.name: _plain(given[entry.name]) for entry in fields(Training) if entry.name in given}
+        **{
+            entry.name: _plain(given[entry.name])
+            for entry in fields(Training)
+            if entry.name in given
+        }
         | {"batch_size": feed.batch_size}
     )
     _check(model, feed, settings, evaluate_every)
     run = RunFolder(None if folder is None else Path(folder), resume)
     with shown(progress if observe is None else False) as bar:
         return _Trainer(model, feed, settings, run).train(
-            _config(model, data, settings, config), observe or bar, evaluate, evaluate_every
+            _config(model, feed, settings, config), observe or bar, evaluate, evaluate_every
         )
 
 
@@ -291,9 +296,7 @@ class _Trainer:
             tensors = [parameter, *(v for v in moments if isinstance(v, Tensor))]
             if not all(bool(tensor.isfinite().all()) for tensor in tensors):
                 raise self._diverged(f"step {self.step}: {name} is not finite")
-        now = Checkpoint.capture(
-            self.step, self.identity, self.model, self.optimizer, self.meter
-        )
+        now = Checkpoint.capture(self.step, self.identity, self.model, self.optimizer, self.meter)
         self.run.save(now, self.model)
 
     def _require_finite(self) -> None:
@@ -377,12 +380,11 @@ def _describe(feed: Feed) -> dict[str, Any]:
 
 
 def _config(
-    model: Any, data: Any, settings: Training, config: Mapping[str, Any] | None
+    model: Any, feed: Feed, settings: Training, config: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Describe a run: what it takes to run again, as far as that can be named in a file."""
     device = next(model.parameters()).device
-    source = getattr(data, "source", data)
-    described = getattr(source, "described", None)
+    described = getattr(getattr(feed, "source", feed), "described", None)
     return {
         "name": "",
         "model": model.described() if hasattr(model, "described") else type(model).__name__,
@@ -399,8 +401,9 @@ def _config(
 def _how_to_resume(config: Mapping[str, Any], settings: Training, folder: Path | None) -> str:
     if folder is None:
         return "without a folder it cannot be resumed, but the model keeps what it has learned"
-    own = '"own"' in str(config["model"]).replace("'", '"')
-    if config["data"] is not None and not own and isinstance(config["model"], dict):
+    model, data = config["model"], config["data"]
+    own = not isinstance(model, dict) or '"own"' in json.dumps(model)
+    if not own and data is not None and data.get("data", data) is not None:
         return f"resume with: symgen train --resume {folder}"
     default = Training()
     changed = [

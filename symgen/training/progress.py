@@ -92,6 +92,4 @@ def shown(wanted: bool | None) -> Iterator[Observe | None]:
     columns = (TextColumn("training"), BarColumn(None), TextColumn("{task.fields[text]}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("training", total=None, text="")
-        yield lambda now: bar.update(
-            task, completed=now.step, total=now.steps, text=str(now)
-        )
+        yield lambda now: bar.update(task, completed=now.step, total=now.steps, text=str(now))

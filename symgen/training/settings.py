@@ -27,6 +27,7 @@ _CHOICES = {
     "precision": ("float32", "bfloat16", "auto"),
 }
 
+
 @dataclass(frozen=True)
 class Training:
     """All settings of a training run.
@@ -213,5 +214,3 @@ def kl_weight(training: Training, step: int, term: str) -> float:
         start = start.get(term, 0.0)
     done = min(1.0, step * training.batch_size / training.kl_warmup)
     return training.beta * (start + (1 - start) * done)
-
-

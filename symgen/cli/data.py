@@ -1,0 +1,170 @@
+"""The verb data: what is trained on, and what is understood of one's own recordings."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from rich.markup import escape
+from rich.table import Table
+from torch import Tensor
+from tyro.conf import OmitArgPrefixes
+
+from symgen.cli._terminal import console, parse, say, sequence_titles
+from symgen.data import Recordings
+from symgen.data.batches import Batches
+from symgen.experiments.datasets import DigitsData, ImageData, RecordingData, SpritesData
+from symgen.experiments.presets import preset
+from symgen.figures import as_pictures, contact_sheet, vector_maps
+
+__all__ = ["data", "inspect"]
+
+DataT = TypeVar("DataT", bound=DigitsData | SpritesData | ImageData | RecordingData)
+_LISTED = 10  # lengths, and skipped recordings
+
+
+@dataclass(frozen=True)
+class _Data(Generic[DataT]):
+    """Draw a contact sheet of what is trained on, and describe it."""
+
+    data: OmitArgPrefixes[DataT]
+    out: Path
+    """Image to write."""
+    examples: int = 6
+    """Number of sequences, or of images of each class."""
+    seed: int = 0
+    """Seed of their choice and of what is done to them."""
+
+
+@dataclass(frozen=True)
+class _Inspect:
+    """Say what is understood of recordings, and draw a contact sheet of training clips."""
+
+    recordings: OmitArgPrefixes[RecordingData]
+    out: Path = Path("recordings.png")
+    """Image to write."""
+    examples: int = 6
+    """Number of clips in it."""
+
+
+def data(words: Sequence[str]) -> None:
+    """Draw training sequences, or training images by class."""
+    if words and words[0] == "inspect":
+        inspect(words[1:])
+        return
+    chosen: Any = DigitsData()
+    if words and not words[0].startswith("-"):
+        chosen, words = preset(words[0]).experiment.data, words[1:]
+    still = isinstance(chosen, ImageData)
+    default = _Data(chosen, Path("images.png" if still else "sequences.png"))
+    options = parse(_Data[type(chosen)], "data [PRESET]", words, default)
+    if options.examples < 1:
+        raise ValueError(f"examples={options.examples}: draw at least one")
+    source = options.data.source(train=True)
+    if still:
+        frames, titles = _by_class(source, options.examples, options.seed)
+        about = f"{len(source):,} images in {source.classes} classes"
+    else:
+        batch = Batches(source, options.examples, seed=options.seed).batch(0)
+        frames, titles = batch.inputs[0], sequence_titles(source, batch)
+        factors = zip(source.factor_names, source.factor_sizes, strict=True)
+        about = f"{len(source):,} items; sequences of {source.frames} frames; factors: "
+        about += ", ".join(f"{name} ({size} values)" for name, size in factors) or "none"
+    _draw(frames, titles, options.out)
+    shape = " × ".join(map(str, source.data_shape))
+    say(f"{source!r}\n{about}\n{shape}\n{options.out}")
+
+
+def inspect(words: Sequence[str]) -> None:
+    """Describe recordings as training on them would understand them."""
+    default = _Inspect(RecordingData())
+    if words and not words[0].startswith("-"):
+        default, words = _Inspect(RecordingData(data=Path(words[0]))), words[1:]
+    options = parse(_Inspect, "data inspect PATH", words, default)
+    if options.examples < 1:
+        raise ValueError(f"examples={options.examples}: draw at least one")
+    config = options.recordings
+    held_out = {"validation": config.validation, "test": config.test}
+    splits = {
+        split: config.open(split)
+        for split in ("train", "validation", "test")
+        if held_out.get(split) != 0
+    }
+    train = splits["train"]
+    clips = torch.linspace(0, len(train) - 1, min(options.examples, len(train))).long()
+    frames = train.batch(clips, torch.Generator()).frames
+    _draw(frames, [f"clip {clip}" for clip in clips.tolist()], options.out)
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in _understood(train).items():
+        table.add_row(name, escape(value))
+    for split, source in splits.items():
+        table.add_row(split, _count(source))
+    console.print(table)
+    say(_kept(train, config))
+    for entry in train.skipped[:_LISTED]:
+        say(f"skipped {entry.name}: {entry.reason}")
+    if len(train.skipped) > _LISTED:
+        say(f"... and {len(train.skipped) - _LISTED} more skipped")
+    say(f"{options.out}\nnext: symgen train tvae --data {config.data} and the same options")
+
+
+def _draw(frames: Tensor, titles: list[str], out: Path) -> None:
+    """Draw sequences as pictures, or as heat maps if they are of vectors."""
+    dims = frames.dim() - 2
+    if dims == 1:
+        vector_maps({"given": frames}, torch.ones(frames.shape[1], dtype=torch.bool), out, titles)
+    else:
+        contact_sheet(*as_pictures(frames, dims=dims), titles, out)
+
+
+def _by_class(source: Any, count: int, seed: int) -> tuple[Tensor, list[str]]:
+    """Choose images at random, equally many of each class."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(source), generator=generator)
+    labels = source.images.labels[order]
+    classes = labels.unique().tolist()
+    items = [order[labels == label][:count] for label in classes]
+    count = min(map(len, items))
+    chosen = torch.cat([numbers[:count] for numbers in items])
+    images = source.batch(chosen, generator).images
+    return images.unflatten(0, (len(classes), count)), [str(label) for label in classes]
+
+
+def _understood(source: Recordings) -> dict[str, str]:
+    """Say in words what the footage is and how it is cut."""
+    footage, spec, sample = source.footage, source.spec, source.footage.sample
+    counted = sorted(Counter(footage.lengths.tolist()).items())
+    lengths = ", ".join(f"{length} frames: {count:,}" for length, count in counted[:_LISTED])
+    channels, *size = footage.data_shape
+    frame = f"{channels} features"
+    if size:
+        frame = f"{size[0]} × {size[1]}, {channels} channel{'s' if channels > 1 else ''}"
+    return {
+        "kind": footage.kind,
+        "sequences": f"{len(footage.lengths):,}, {footage.lengths.sum():,} frames",
+        "lengths": lengths + (f" and {len(counted) - _LISTED} more" if counted[_LISTED:] else ""),
+        "frame": frame,
+        "values": f"{sample.dtype} from {sample.min():g} to {sample.max():g} in {len(sample):,} "
+        "frames looked at",
+        "clips": f"{spec.length} frames, {spec.every} apart",
+        "skipped": f"{len(source.skipped):,}",
+    }
+
+
+def _kept(source: Recordings, config: RecordingData) -> str:
+    if source.footage.path == config.data:
+        return "read in place, batch by batch"
+    until = " until this command ends; --cache FOLDER keeps it" if config.cache is None else ""
+    return f"decoded into {source.footage.path}{until}"
+
+
+def _count(source: Recordings) -> str:
+    pieces = len(source.part.length)
+    of = "a part in time of " if source.in_time else ""
+    return (
+        f"{len(source):,} clips, starting {source.spec.stride} apart, of {of}{pieces:,} "
+        f"sequence{'s' if pieces > 1 else ''}"
+    )

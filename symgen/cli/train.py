@@ -1,0 +1,113 @@
+"""The verb train: train a preset into a run folder, or continue there."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, make_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import OmitArgPrefixes
+
+from symgen.cli._terminal import (
+    best_device,
+    parse,
+    progress,
+    say,
+    training_shown,
+    usable_device,
+)
+from symgen.experiments.builders import settings_class
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.families import family_of
+from symgen.experiments.presets import preset
+from symgen.experiments.runs import open_run, resume_run, start_run
+from symgen.training import Run
+from symgen.training.progress import duration
+
+__all__ = ["read_train", "train"]
+
+
+@dataclass(frozen=True)
+class _Resume:
+    """Continue a run that was stopped, bit for bit as if it had never been."""
+
+    resume: Path
+    """Run folder."""
+    root: Path | None = None
+    """Folder of the image files, if they have moved."""
+    data: Path | None = None
+    """Recordings, if they have moved, or the array that a run from Python was trained on."""
+    device: str = best_device()
+    """Where to compute: cpu, cuda. It must be the kind of device of the run."""
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where to train and to write."""
+
+    out: Path | None = None
+    """Run folder to write; by default runs/PRESET."""
+    device: str = best_device()
+    """Where to compute: cpu, cuda."""
+
+
+def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
+    """Take the name of a preset, and the options after it."""
+    experiment = preset(words[0]).experiment
+    options = settings_class(experiment.kind)
+    parts: dict[str, Any] = {
+        "model": options(**experiment.model),
+        "data": experiment.data,
+        "training": experiment.training,
+        "where": _Where(),
+    }
+    fields = [(name, OmitArgPrefixes[type(value)]) for name, value in parts.items()]  # type: ignore
+    kind = make_dataclass("Train", fields, frozen=True)
+    kind.__doc__ = f"Train {words[0]}. Every setting of it can be replaced by an option below."
+    given = parse(kind, f"train {words[0]}", words[1:], kind(**parts))
+    changed = replace(
+        experiment, model=asdict(given.model), data=given.data, training=given.training
+    )
+    return changed, given.where
+
+
+def train(words: Sequence[str]) -> None:
+    """Train a preset into a run folder, or continue there."""
+    if words and words[0].startswith("--resume"):
+        options = parse(_Resume, "train", words)
+        run = open_run(options.resume, options.data or options.root)
+        device = usable_device(options.device)
+        with progress("training") as show:
+            done = resume_run(run, device=device, observe=training_shown(show))
+        _tell(done, run.kind)
+    elif not words or words[0].startswith("-"):
+        say(
+            "usage: symgen train PRESET [options]   (symgen presets lists them)\n"
+            "       symgen train --resume RUN\n"
+            "       symgen train PRESET --help     all options with the preset's values"
+        )
+        if words and words[0] not in ("-h", "--help"):
+            raise ValueError(f"{words[0]!r} came before the name of a preset")
+    else:
+        experiment, where = read_train(words)
+        folder = Path("runs") / words[0] if where.out is None else where.out
+        device = usable_device(where.device)
+        with progress("training") as show:
+            done = start_run(
+                words[0],
+                experiment,
+                folder,
+                command=shlex.join(["symgen", "train", *words]),
+                device=device,
+                observe=training_shown(show),
+            )
+        _tell(done, experiment.kind)
+
+
+def _tell(run: Run, kind: type[Any]) -> None:
+    family = family_of(kind)
+    verbs = "; ".join(f"symgen {verb} {run.folder}" for verb in ("evaluate", family.verbs[0]))
+    say(
+        f"{run.examples:,} {family.examples} in {duration(run.seconds)}: {run.folder}\n"
+        f"next: {verbs}"
+    )

@@ -1,0 +1,102 @@
+"""The verb traverse: what rolling the capsules of a Topographic VAE does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tyro.conf import Positional
+
+from symgen.cli._terminal import folder_to_write, parse, print_paths, sequence_titles
+from symgen.data.batches import Batches
+from symgen.experiments.runs import OpenRun, open_run
+from symgen.figures import learning_curves, torus_map, traversal
+from symgen.training import read_records
+from symgen.training.run_folder import METRICS
+
+__all__ = ["draw_curves", "traverse"]
+
+
+@dataclass(frozen=True)
+class _Traverse:
+    """Draw what rolling the capsules does, and the learning curves, into RUN/figures.
+
+    Row by row: the given frames (those the first frame's latents cannot see are greyed), their
+    reconstruction, and the first frame's capsules rolled step by step and decoded. Vectors are
+    drawn as heat maps over time.
+    """
+
+    run: Positional[Path]
+    """Run folder."""
+    examples: int = 4
+    """Number of held-out sequences; they cover the factors that move in turn."""
+    seed: int = 0
+    """Seed of their choice."""
+    root: Path | None = None
+    """Folder of the image files, if they have moved."""
+    data: Path | None = None
+    """Recordings, if they have moved, or sequences for a run from Python."""
+
+
+@torch.no_grad()
+def traverse(words: Sequence[str]) -> None:
+    """Draw traversals or the torus map, and learning curves."""
+    options = parse(_Traverse, "traverse", words)
+    run = open_run(options.run, options.data or options.root)
+    if "traverse" not in run.family.verbs:
+        others = " or ".join(f"symgen {verb} {run.folder}" for verb in run.family.verbs)
+        raise ValueError(
+            f"{run.folder} is a run of {run.kind.__name__}, which has no capsules to roll: draw "
+            f"it with {others}"
+        )
+    if options.examples < 1:
+        raise ValueError(f"examples={options.examples}: draw at least one")
+    model = run.model()
+    if model.frames == 1:
+        written = _draw_torus(run, model)
+    else:
+        frames, titles = _examples(run, options.examples, options.seed)
+        written = [draw_curves(run)]
+        names = ["traversal.png", "traversal.gif"][: 1 if len(model.data_shape) == 1 else 2]
+        written += [written[0].with_name(name) for name in names]
+        gif = written[2] if len(written) > 2 else None
+        traversal(model, frames, written[1], gif=gif, titles=titles)
+    print_paths(written)
+
+
+def draw_curves(run: OpenRun) -> Path:
+    """Draw the learning curves, which need the folder of the figures as all others do."""
+    path = folder_to_write(run.folder / "figures") / "curves.png"
+    learning_curves(read_records(run.folder / METRICS), path)
+    return path
+
+
+def _draw_torus(run: OpenRun, model: Any) -> list[Path]:
+    data: Any = run.require_data()
+    if not hasattr(data, "labelled_images"):
+        raise ValueError(
+            f"{run.folder} was not trained on labelled images: draw its map from Python with "
+            "symgen.figures.torus_map(t, None, labels)"
+        )
+    images, labels = data.labelled_images()
+    x = images[:, None].float() / 255
+    t = torch.cat([model.latents(part)[:, 0] for part in x.split(500)])
+    curves, torus = draw_curves(run), run.folder / "figures" / "torus.png"
+    torus_map(t, x[:, 0], labels, (model.capsules, model.units), torus)
+    return [curves, torus]
+
+
+def _examples(run: OpenRun, count: int, seed: int) -> tuple[Tensor, list[str]]:
+    """Choose held-out sequences so that the factors take turns."""
+    source = run.require_data().source(train=False)
+    batch = Batches(source, min(len(source), 40 * count), seed=seed).batch(0)
+    x, titles = batch.inputs[0], sequence_titles(source, batch)
+    moved = getattr(batch, "moved", torch.zeros(len(x)))
+    by_factor = [(moved == f).nonzero()[:, 0].tolist() for f in moved.unique()]
+    chosen = []
+    while len(chosen) < min(count, len(x)):
+        chosen += [indices.pop(0) for indices in by_factor if indices]
+    chosen = chosen[:count]
+    return x[chosen], [titles[index] for index in chosen]

@@ -1,0 +1,157 @@
+"""Clips: how recordings are divided into splits and cut into sequences of one length."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from numpy import ndarray
+
+__all__ = ["Part", "RecordingSplit", "ClipSpec", "divide", "parts_in_time"]
+
+RecordingSplit = Literal["train", "validation", "test", "all"]
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What is cut out of a recording: `length` frames, every `every`-th of it.
+
+    Raises:
+        ValueError: if a number is too small for a sequence.
+
+    Example:
+        >>> ClipSpec(length=4, stride=2, every=3).extent
+        10
+    """
+
+    length: int
+    stride: int
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("length", 2), ("stride", 1), ("every", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)}: give {least} or more")
+
+    @property
+    def extent(self) -> int:
+        """Frames of the recording from the first to the last of a clip, both included."""
+        return (self.length - 1) * self.every + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The recordings of a split, or the piece of each that belongs to it.
+
+    Attributes:
+        recording: number of each recording.
+        begin: first frame of each that belongs to the split.
+        length: frames of each that belong to it.
+    """
+
+    recording: Int64[ndarray, " n"]
+    begin: Int64[ndarray, " n"]
+    length: Int64[ndarray, " n"]
+
+    def clips(self, spec: ClipSpec) -> Int64[ndarray, " n"]:
+        """Count the clips of each piece: as many starts, a stride apart, as fit into it."""
+        return 1 + (self.length - spec.extent) // spec.stride
+
+
+def parts_in_time(recordings: int, validation: float, test: float) -> int:
+    """Count the parts that each recording is divided into: 1 if whole recordings are.
+
+    Example:
+        >>> parts_in_time(10, 0.1, 0.1), parts_in_time(1, 0.1, 0.1), parts_in_time(2, 0.0, 0.5)
+        (1, 3, 1)
+    """
+    splits = 1 + (validation > 0) + (test > 0)
+    return 1 if recordings >= splits else splits
+
+
+def divide(
+    lengths: Int64[ndarray, " n"],
+    split: RecordingSplit,
+    extent: int,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+) -> Part:
+    """Choose what belongs to a split: whole recordings, or a part in time of the few there are.
+
+    Whole recordings are dealt out at random: `round(test · n)` to the test and `round(validation ·
+    n)` to the validation, at least one each unless its share is 0, and the others to the training.
+    Where there are fewer recordings than splits, each is divided in time instead: training,
+    validation and test in this order, at least one clip long, with the extent of a clip left out
+    in between so that no clip shares a frame with, or directly continues, one of another split.
+
+    Args:
+        lengths: frames of every recording.
+        split: which to choose; "all" is everything, undivided.
+        extent: frames that a clip covers.
+        validation: share of the validation.
+        test: share of the test.
+        seed: seed of the deal.
+
+    Raises:
+        ValueError: if a share is out of range or no clip or recording is left for a split.
+
+    Example:
+        >>> lengths = np.array([30, 20, 40, 50])
+        >>> [divide(lengths, split, 8).recording.tolist() for split in ("train", "test")]
+        [[2, 3], [0]]
+        >>> part = divide(lengths[3:], "test", 8)
+        >>> part.begin.item(), part.length.item()
+        (42, 8)
+    """
+    shares = {"validation": validation, "test": test}
+    if min(shares.values()) < 0 or sum(shares.values()) >= 1:
+        raise ValueError(
+            f"validation={validation}, test={test}: give shares of 0 or more that leave some of "
+            "the recordings to train on"
+        )
+    count = len(lengths)
+    everything = np.arange(count)
+    if split == "all":
+        return Part(everything, np.zeros_like(lengths), lengths)
+    if shares.get(split) == 0:
+        raise ValueError(f"{split}=0: the split {split!r} is empty, give it a share")
+    if parts_in_time(count, validation, test) > 1:
+        return _divide_in_time(lengths, split, extent, shares)
+    sizes = {name: max(1, round(share * count)) if share else 0 for name, share in shares.items()}
+    if sum(sizes.values()) >= count:
+        raise ValueError(
+            f"validation={validation}, test={test} leave none of {count} recordings to train on: "
+            "give smaller shares"
+        )
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
+    ends = np.cumsum([sizes["test"], sizes["validation"]])
+    chosen = dict(zip(("test", "validation", "train"), np.split(order, ends), strict=True))
+    recording = np.sort(chosen[split])
+    return Part(recording, np.zeros_like(recording), lengths[recording])
+
+
+def _divide_in_time(
+    lengths: Int64[ndarray, " n"], split: str, extent: int, shares: dict[str, float]
+) -> Part:
+    held_out = {
+        name: np.maximum(extent, np.round(share * lengths).astype(np.int64))
+        for name, share in shares.items()
+        if share
+    }
+    size = {"train": lengths - sum(held + extent for held in held_out.values()), **held_out}
+    short = np.flatnonzero(size["train"] < extent)
+    if len(short):
+        raise ValueError(
+            f"{len(lengths)} recording{'s' if len(lengths) > 1 else ''} for {len(size)} splits: "
+            f"each is divided in time, but one of {lengths[short[0]]} frames is too short for "
+            f"clips that cover {extent}; give more recordings, shorter clips or fewer splits "
+            "(a share of 0)"
+        )
+    begin = np.zeros_like(lengths)
+    for name, length in size.items():
+        if name == split:
+            break
+        begin = begin + length + extent
+    return Part(np.arange(len(lengths)), begin, size[split])

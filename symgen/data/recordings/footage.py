@@ -1,0 +1,219 @@
+"""Footage: the frames of many recordings, one after the other in an array on disk."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+from numpy import ndarray
+
+from symgen.data.recordings.frames import Frame, check_values
+
+__all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
+
+# What a fingerprint reads, in bytes and at least in frames: all of small data, and of large data
+# enough to tell them apart in no time.
+_LOOKED_AT, _FEWEST = 2**24, 64
+
+
+class Recording(NamedTuple):
+    """A recording that has not been read yet: its name for errors, and its frames."""
+
+    name: str
+    frames: Iterator[Frame]
+
+
+class Skipped(NamedTuple):
+    """A recording that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """Frames of many recordings in one `.npy` file, which is mapped anew for every read.
+
+    A map that stays open counts every page it has touched as the process's memory; one that is
+    closed after each batch cannot grow, whatever the size of the file.
+
+    Attributes:
+        kind: what the recordings came as, in words.
+        path: the `.npy` file, frame after frame in C order.
+        data_shape: (channels, height, width) of a frame, or (features,) of a vector.
+        first: number of the first frame of each recording in the file.
+        lengths: frames of each recording.
+        names: name of each recording; None numbers them in the file.
+        skipped: recordings that were left out.
+    """
+
+    kind: str
+    path: Path
+    data_shape: tuple[int, ...]
+    first: Int64[ndarray, " n"]
+    lengths: Int64[ndarray, " n"]
+    names: tuple[str, ...] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def name(self, recording: int) -> str:
+        """Name a recording."""
+        if self.names is not None:
+            return self.names[recording]
+        return f"{self.path}[{self.first[recording] // self.lengths[recording]}]"
+
+    def read(self, frames: Int64[ndarray, "*batch"]) -> Shaped[ndarray, "..."]:
+        """Copy frames out of the file by their numbers."""
+        mapped = np.load(self.path, mmap_mode="r")
+        return np.asarray(mapped.reshape(-1, *self.data_shape)[frames])
+
+    @cached_property
+    def sample(self) -> Shaped[ndarray, " frames *data"]:
+        """All frames of small footage, or 16 MiB of them, evenly spread over all recordings."""
+        ends = self.lengths.cumsum()
+        frame_bytes = self.read(self.first[:1]).nbytes
+        count = min(max(_FEWEST, _LOOKED_AT // frame_bytes), int(ends[-1]))
+        rank = np.linspace(0, ends[-1] - 1, count).astype(np.int64)
+        recording = np.searchsorted(ends, rank, side="right")
+        return self.read(self.first[recording] + rank - (ends - self.lengths)[recording])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name the content: a hash of the lengths and of `sample`, wherever the file lies."""
+        content = hashlib.sha256(repr((self.data_shape, self.sample.dtype.str)).encode())
+        content.update(self.lengths.astype("<i8").tobytes())
+        content.update(self.sample.tobytes())
+        return content.hexdigest()[:16]
+
+
+def write_footage(
+    recordings: Iterable[Recording],
+    kind: str,
+    path: Path,
+    prepare: Callable[[Frame], Frame],
+    skip_broken: bool,
+) -> Footage:
+    """Write recordings into one `.npy` file, frame by frame, with a JSON file beside it.
+
+    Args:
+        recordings: what to read, in order.
+        kind: what they came as.
+        path: the file; one that is there is replaced once all has been read.
+        prepare: what to do to every frame once its values have been checked.
+        skip_broken: leave out recordings that cannot be read or do not fit the first good one.
+
+    Returns:
+        The footage, of bytes or float32.
+
+    Raises:
+        ValueError: if a recording is broken, or none is left.
+    """
+    kept: list[tuple[str, int]] = []
+    skipped: list[Skipped] = []
+    like: Frame | None = None
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb+") as file:
+            for name, frames in recordings:
+                position = file.tell()
+                try:
+                    first, length = _append(file, name, _checked(name, frames, prepare), like)
+                except (ValueError, OSError) as error:
+                    if not skip_broken:
+                        raise
+                    skipped.append(Skipped(name, str(error)))
+                    file.seek(position)
+                    file.truncate()
+                    continue
+                like = first if like is None else like
+                kept.append((name, length))
+            if like is None:
+                raise ValueError(_nothing_left(kind, skipped))
+            _write_header(file, like, sum(length for _, length in kept))
+        names, lengths = zip(*kept, strict=True)
+        described = {
+            "kind": kind,
+            "data_shape": like.shape,
+            "names": names,
+            "lengths": lengths,
+            "skipped": skipped,
+        }
+        # The array comes last: where it is, all is complete.
+        path.with_suffix(".json").write_text(json.dumps(described))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return open_footage(path)
+
+
+def open_footage(path: Path) -> Footage:
+    """Open what `write_footage` wrote."""
+    described = json.loads(path.with_suffix(".json").read_text())
+    lengths = np.array(described["lengths"], dtype=np.int64)
+    return Footage(
+        kind=described["kind"],
+        path=path,
+        data_shape=tuple(described["data_shape"]),
+        first=lengths.cumsum() - lengths,
+        lengths=lengths,
+        names=tuple(described["names"]),
+        skipped=tuple(Skipped(*entry) for entry in described["skipped"]),
+    )
+
+
+def _checked(
+    name: str, frames: Iterator[Frame], prepare: Callable[[Frame], Frame]
+) -> Iterator[Frame]:
+    for number, frame in enumerate(frames):
+        check_values(name, frame[None], first=number)
+        yield prepare(frame)
+
+
+def _append(
+    file: BinaryIO, name: str, frames: Iterator[Frame], like: Frame | None
+) -> tuple[Frame, int]:
+    """Write one recording and return its first frame and its length."""
+    length = 0
+    for frame in frames:
+        if like is None:
+            like = frame
+            _write_header(file, like, 0)
+        if (frame.shape, frame.dtype) != (like.shape, like.dtype):
+            raise ValueError(
+                f"{name}, frame {length} is {_layout(frame)} but those before it are "
+                f"{_layout(like)}: bring all to one size with size (--size), to one channel with "
+                "gray (--gray), and give bytes or floats throughout"
+            )
+        file.write(np.ascontiguousarray(frame).tobytes())
+        length += 1
+    if like is None or length < 2:
+        raise ValueError(
+            f"{name} has {length} frame{'' if length == 1 else 's'}: a sequence needs two or more"
+        )
+    return like, length
+
+
+def _layout(frame: Frame) -> str:
+    return f"{' × '.join(map(str, frame.shape))} {frame.dtype}"
+
+
+def _write_header(file: BinaryIO, like: Frame, length: int) -> None:
+    """Write the header, whose size does not depend on the length: numpy leaves room to grow."""
+    file.seek(0)
+    header = {
+        "descr": like.dtype.str,
+        "fortran_order": False,
+        "shape": (length, *like.shape),
+    }
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _nothing_left(kind: str, skipped: list[Skipped]) -> str:
+    if not skipped:
+        return f"{kind}: there is no recording at all, give one or more"
+    return f"{kind}: all {len(skipped)} recordings are broken; the first: {skipped[0].reason}"

@@ -1,0 +1,145 @@
+"""The builders of models, and their options as their signatures say."""
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import field, make_dataclass
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from torch import nn
+from tyro.conf import arg
+
+from symgen._errors import nearest
+from symgen.likelihoods import Likelihood
+from symgen.models import ACE, TVAE, VAE, BubbleVAE, Pretrained, TopographicVAE, TorusVAE
+
+__all__ = [
+    "BUILDERS",
+    "Option",
+    "builder",
+    "complete",
+    "options_of",
+    "settings_class",
+    "takes",
+]
+
+BUILDERS: dict[str, type[Pretrained]] = {
+    kind.__name__: kind for kind in (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE)
+}
+_FROM_DATA = ("data_shape", "frames", "classes")
+
+
+class Option(NamedTuple):
+    """An option of a builder that can be written down: its type, its default, what it is."""
+
+    type: Any
+    default: Any
+    help: str
+
+    @property
+    def allows_none(self) -> bool:
+        """Whether None is a value, and "none" is not one of its own."""
+        members = get_args(self.type)
+        named = [name for member in members for name in get_args(member)]
+        return type(None) in members and "none" not in named
+
+
+def builder(name: str) -> type[Pretrained]:
+    """Look up a builder by its name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"unknown model {name!r}: {nearest(name, BUILDERS)}")
+    return BUILDERS[name]
+
+
+@lru_cache
+def options_of(kind: type[Pretrained]) -> dict[str, Option]:
+    """Read the options of a builder off its signature and docstring.
+
+    What comes from the data (`data_shape`, `frames`, `classes`) is left out, and what cannot be
+    written down: modules and values of one's own.
+
+    Example:
+        >>> options_of(TVAE)["window"].default is None, "encoder" in options_of(TVAE)
+        (True, False)
+    """
+    hints = get_type_hints(kind.__init__)
+    told = _arguments(kind)
+    found = {}
+    for name, parameter in inspect.signature(kind.__init__).parameters.items():
+        plain = None if name in ("self", *_FROM_DATA) else _plain(hints[name])
+        if plain is not None:
+            default = parameter.default
+            default = tuple(default) if isinstance(default, list | tuple) else default
+            found[name] = Option(plain, default, told.get(name, ""))
+    return found
+
+
+def complete(kind: type[Pretrained], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a builder, given ones in place of defaults.
+
+    Raises:
+        ValueError: if an option is unknown.
+
+    Example:
+        >>> complete(VAE, {"capsules": 8})["capsules"]
+        8
+        >>> complete(VAE, {"window": 8})
+        Traceback (most recent call last):
+        ValueError: VAE has no option 'window': did you mean width?
+    """
+    known = options_of(kind)
+    for name in values:
+        if name not in known:
+            raise ValueError(f"{kind.__name__} has no option {name!r}: {nearest(name, known)}")
+    options = {name: option.default for name, option in known.items()} | dict(values)
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
+
+
+@lru_cache
+def settings_class(kind: type[Pretrained]) -> type[Any]:
+    """Return a dataclass of a builder's options, for the command line to fill in."""
+    entries = [
+        (name, Annotated[option.type, arg(help=option.help)], field(default=option.default))
+        for name, option in options_of(kind).items()
+    ]
+    return make_dataclass(f"{kind.__name__}Options", entries, frozen=True)
+
+
+def takes(kind: type[Pretrained], name: str) -> bool:
+    """Tell whether a builder has an argument."""
+    return name in inspect.signature(kind.__init__).parameters
+
+
+def _plain(hint: Any) -> Any:
+    """Leave out of a type what cannot be written down; None if nothing is left."""
+    members = get_args(hint) if get_origin(hint) in (Union, type(int | None)) else (hint,)
+    kept = []
+    for member in members:
+        origin = get_origin(member)
+        if origin is Sequence:
+            kept.append(tuple[get_args(member)[0], ...])
+        elif origin is not None or member in (int, float, bool, str, type(None)):
+            kept.append(member)
+        elif not (isinstance(member, type) and issubclass(member, nn.Module | Likelihood)):
+            return None
+    if not kept or kept == [type(None)]:
+        return None
+    return Union[tuple(kept)]  # noqa: UP007
+
+
+def _arguments(kind: type) -> dict[str, str]:
+    """Read what a docstring says of every argument; a subclass's comes on top of its parent's."""
+    told: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        section = re.search(r"Args:\n(.*?)(\n\s*\n|\Z)", inspect.getdoc(one) or "", re.DOTALL)
+        if section is None:
+            continue
+        for entry in re.split(r"\n(?=    \w+: )", "\n" + section.group(1)):
+            name, _, text = entry.strip().partition(": ")
+            told[name] = " ".join(text.split())
+    return told

@@ -1,0 +1,319 @@
+"""Data of experiments as values: which, how they are split, and where the files are."""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, get_args, get_type_hints
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from symgen._errors import nearest
+from symgen.data import DistortedImages, MovingSprites, Recordings, TransformingDigits, load
+from symgen.data import open as open_recordings
+from symgen.data.batches import Source
+from symgen.data.images import paper_split
+from symgen.data.items import ItemSource, Wanted
+from symgen.data.recordings import DEFAULT_LENGTH, Axes, RecordingSplit
+from symgen.data.transforming_digits import GROWTH, SCALES
+
+__all__ = [
+    "ArrayData",
+    "DataConfig",
+    "DigitsData",
+    "ImageData",
+    "RecordingData",
+    "SpritesData",
+    "data_from_json",
+    "data_to_json",
+]
+
+DigitsMode = Literal["single", "rotation+hue", "perspective+hue", "growth", "still"]
+SpritesMode = Literal["single", "position"]
+
+
+class DataConfig(Protocol):
+    """Which data to train on, and which are held out."""
+
+    kind: ClassVar[str]
+
+    def source(self, train: bool, device: str = "cpu") -> Source[Any]:
+        """Open the training data or those held out for the test; a device makes the batches."""
+        ...
+
+    def located(self, place: Path | None) -> "DataConfig":
+        """Return the same data in another place, or as they are."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Frames in an item, known without opening the data."""
+        ...
+
+
+class _Rooted:
+    """Data whose files lie in a folder that can be named."""
+
+    root: Path | None
+
+    def located(self, place: Path | None) -> Any:
+        return self if place is None else replace(self, root=place)  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class DigitsData(_Rooted):
+    """Transforming digits, or still ones."""
+
+    kind: ClassVar[str] = "digits"
+
+    images: Literal["mnist", "digits"] = "mnist"
+    """Handwriting that moves: MNIST, or scikit-learn's embedded digits."""
+    mode: DigitsMode = "single"
+    """What moves: one of rotation, scale and hue, two together, the scale without wrapping around
+    (growth), or nothing."""
+    test_mode: DigitsMode | None = None
+    """What moves in the test; None: the same."""
+    split_seed: int = 0
+    """Seed of the split of MNIST's training images, of which 48,000 are trained on."""
+    root: Path | None = None
+    """Folder of the image files; None: the environment variable SYMGEN_DATA."""
+    download: bool = False
+    """Fetch missing files over the network, with checked hashes."""
+
+    def source(self, train: bool, device: str = "cpu") -> TransformingDigits:
+        """Open the training sequences or those of the test digits; a device makes them."""
+        split = "train" if train else "test"
+        images = load(self.images, self.root, split=split, download=self.download)
+        if train and self.images == "mnist":
+            images, _ = paper_split(images, self.split_seed)
+        return TransformingDigits(images.pixels.to(device), self.mode if train else self._tested)
+
+    def labelled_images(self) -> tuple[Tensor, Tensor]:
+        """Return test images (n, 1, H, W) uint8 and their classes (n,)."""
+        images = load(self.images, self.root, split="test", download=self.download)
+        return images.pixels, images.labels
+
+    @property
+    def canonical(self) -> int:
+        """Value of the moving factor that every test sequence shows, the reference of CapCorr."""
+        return len(SCALES) - GROWTH if self._tested == "growth" else 0
+
+    @property
+    def frames(self) -> int:
+        """Frames in a sequence."""
+        return {"still": 1, "growth": GROWTH}.get(self.mode, len(SCALES))
+
+    @property
+    def _tested(self) -> DigitsMode:
+        return self.mode if self.test_mode is None else self.test_mode
+
+
+@dataclass(frozen=True)
+class SpritesData:
+    """DSprites that move, drawn as they are needed."""
+
+    kind: ClassVar[str] = "sprites"
+    canonical: ClassVar[int] = 0
+    frames: ClassVar[int] = MovingSprites.frames
+
+    mode: SpritesMode = "single"
+    """What moves: one of scale, orientation and the two positions, or one of the positions."""
+    split_seed: int = 0
+    """Seed of the choice of orbits that are held out."""
+
+    def source(self, train: bool, device: str = "cpu") -> MovingSprites:
+        """Open the training sequences or those held out for the test; a device makes them."""
+        split = "train" if train else "test"
+        return MovingSprites(split, split_seed=self.split_seed, device=device, mode=self.mode)
+
+    def located(self, place: Path | None) -> "SpritesData":
+        """Return the same: nothing is read from a file."""
+        return self
+
+
+@dataclass(frozen=True)
+class ImageData(_Rooted):
+    """Labelled images, distorted or not."""
+
+    kind: ClassVar[str] = "images"
+    frames: ClassVar[int] = 1
+
+    images: Literal["mnist", "digits", "cifar10"] = "mnist"
+    """MNIST, scikit-learn's embedded digits, or CIFAR-10."""
+    distortion: Literal["none", "translated", "rts", "tc", "hue"] = "none"
+    """What is done to them: nothing, shifts, RTS, TC (clutter), or a hue."""
+    fixed: bool = False
+    """One distortion per training image; otherwise afresh every time. Test images: always one."""
+    distortion_seed: int = 0
+    """Seed of the fixed distortions."""
+    root: Path | None = None
+    """Folder of the image files; None: the environment variable SYMGEN_DATA."""
+    download: bool = False
+    """Fetch missing files over the network, with checked hashes."""
+
+    def source(self, train: bool, device: str = "cpu") -> DistortedImages:
+        """Open the training or the test images; a device makes the batches."""
+        split = "train" if train else "test"
+        images = load(self.images, self.root, split=split, download=self.download)
+        images = images._replace(pixels=images.pixels.to(device))
+        return DistortedImages(
+            images, self.distortion, fixed=self.fixed or not train, seed=self.distortion_seed
+        )
+
+
+@dataclass(frozen=True)
+class RecordingData:
+    """One's own recordings, how they are cut into clips, and how they are split."""
+
+    kind: ClassVar[str] = "recordings"
+    canonical: ClassVar[int] = 0  # of factors, which recordings have none of
+
+    data: Path | None = None
+    """Recordings: an array (.npy, .npz) of shape (n, S, [channels,] height, width), a folder of
+    folders of frames, a folder of frames, a video, or a folder of videos."""
+    axes: Axes | None = None
+    """NTF for an array of vectors (recordings, frames, features)."""
+    length: int | None = None
+    """Frames in a clip; None: 16, or fewer where recordings are shorter."""
+    stride: int | None = None
+    """Frames of a recording between the starts of its clips; None: 1 in training, and as many as
+    a clip covers in the test."""
+    every: int = 1
+    """Take every k-th frame of a recording."""
+    rate: float | None = None
+    """Frames per second to resample videos to."""
+    size: tuple[int, int] | None = None
+    """Height and width to resize frames to."""
+    gray: bool = False
+    """Turn colours to gray."""
+    validation: float = 0.1
+    """Share of the recordings that is kept for validation."""
+    test: float = 0.1
+    """Share of the recordings that is kept for the test."""
+    split_seed: int = 0
+    """Seed of the choice of recordings."""
+    skip_broken: bool = False
+    """Leave out recordings that are broken or too short, and list them."""
+    cache: Path | None = None
+    """Folder to keep decoded frames in; None: a temporary one until the command ends."""
+
+    def open(self, split: RecordingSplit, device: str = "cpu") -> Recordings:
+        """Open a split of the recordings.
+
+        Raises:
+            ValueError: if `data` is not set.
+        """
+        if self.data is None:
+            raise ValueError("no recordings are named: give --data PATH")
+        options = {e.name: getattr(self, e.name) for e in fields(self) if e.name != "data"}
+        return open_recordings(self.data, split, device=device, **options)
+
+    def source(self, train: bool, device: str = "cpu") -> Recordings:
+        """Open the clips to train on or those of the test; a device makes them."""
+        return self.open("train" if train else "test", device)
+
+    def located(self, place: Path | None) -> "RecordingData":
+        """Return the recordings of another path, cut and split alike."""
+        return self if place is None else replace(self, data=place)
+
+    @property
+    def frames(self) -> int:
+        """Frames in a clip, unless recordings are too short."""
+        return self.length or DEFAULT_LENGTH
+
+
+@dataclass(frozen=True)
+class ArrayData:
+    """Arrays that a run was trained on from Python, as a file: all items, neither cut nor split."""
+
+    kind: ClassVar[str] = "array"
+    canonical: ClassVar[int] = 0
+
+    shape: tuple[int, ...] = ()
+    """Shape of an item, its frames first if it is a sequence."""
+    sequence: bool = True
+    """Whether an item is a sequence."""
+    labelled: bool = False
+    """Whether an item has a label."""
+    data: Path | None = None
+    """The array as .npy, or with labels as .npz."""
+
+    def source(self, train: bool, device: str = "cpu") -> ItemSource:
+        """Open all items, of which nothing is held out.
+
+        Raises:
+            ValueError: if no file is named, or it does not hold such items.
+        """
+        if self.data is None:
+            raise ValueError(
+                "this run was trained on an array in memory: name a file of such items, "
+                f"(n, {', '.join(map(str, self.shape))}), with --data PATH (.npy"
+                + (", or .npz with labels)" if self.labelled else ")")
+            )
+        items = _read_items(self.data)
+        frames, data_shape = (self.shape[0], self.shape[1:]) if self.sequence else (1, self.shape)
+        return ItemSource(items, frames, data_shape, Wanted(self.shape, self.labelled))
+
+    def located(self, place: Path | None) -> "ArrayData":
+        """Return the items of another file."""
+        return self if place is None else replace(self, data=place)
+
+    @property
+    def frames(self) -> int:
+        """Frames in an item."""
+        return self.shape[0] if self.sequence and self.shape else 1
+
+
+def _read_items(path: Path) -> Any:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return torch.from_numpy(np.ascontiguousarray(loaded))
+        arrays = {name: torch.from_numpy(loaded[name]) for name in loaded.files}
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read as arrays: {error}") from error
+    return [dict(zip(arrays, row, strict=True)) for row in zip(*arrays.values(), strict=True)]
+
+
+_KINDS: dict[str, type[Any]] = {
+    kind.kind: kind for kind in (DigitsData, SpritesData, ImageData, RecordingData, ArrayData)
+}
+
+
+def data_to_json(data: DataConfig) -> dict[str, Any]:
+    """Return data as plain JSON values.
+
+    Example:
+        >>> data_to_json(SpritesData())
+        {'kind': 'sprites', 'mode': 'single', 'split_seed': 0}
+    """
+    values = asdict(data)  # pyright: ignore[reportArgumentType]
+    return {"kind": data.kind, **json.loads(json.dumps(values, default=str))}
+
+
+def data_from_json(values: dict[str, Any]) -> DataConfig:
+    """Read what `data_to_json` returned.
+
+    Raises:
+        ValueError: if the kind or a setting is unknown.
+
+    Example:
+        >>> data_from_json({"kind": "digits", "mode": "growth"}).frames
+        12
+    """
+    values = dict(values)
+    kind = values.pop("kind", None)
+    if kind not in _KINDS:
+        raise ValueError(f"data of kind {kind!r}: this version knows {', '.join(_KINDS)}")
+    made = _KINDS[kind]
+    hints = get_type_hints(made)
+    names = [entry.name for entry in fields(made)]
+    read = {}
+    for name, value in values.items():
+        if name not in names:
+            raise ValueError(f"data of kind {kind!r} have no {name!r}: {nearest(name, names)}")
+        if Path in get_args(hints[name]) and value is not None:
+            value = Path(value)
+        read[name] = tuple(value) if isinstance(value, list) else value
+    return made(**read)

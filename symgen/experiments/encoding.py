@@ -1,0 +1,59 @@
+"""Latents of many items, batch by batch."""
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symgen.data.batches import Batches
+from symgen.experiments.families import ObserveBatches, family_of
+
+__all__ = ["encode_batches"]
+
+_KNOWN = ("factors", "moved", "labels", "pose")  # what batches say of their items
+
+
+@torch.no_grad()
+def encode_batches(
+    model: Any,
+    data: Batches[Any],
+    items: int | None = None,
+    observe: ObserveBatches | None = None,
+) -> dict[str, Tensor]:
+    """Return the latents of data, and what is known of them, by name.
+
+    Args:
+        model: a Topographic VAE or an ACE.
+        data: batches in order.
+        items: how many; None stands for all.
+        observe: is told how many batches of how many are done.
+
+    Raises:
+        ValueError: if there are not so many.
+
+    Example:
+        >>> from symgen import TVAE
+        >>> from symgen.data import MovingSprites
+        >>> model = TVAE((1, 64, 64), capsules=2, units=15, frames=15, width=8)
+        >>> found = encode_batches(model, Batches(MovingSprites("test"), 4, shuffle=False), 8)
+        >>> found["t"].shape, found["factors"].shape
+        (torch.Size([8, 15, 2, 15]), torch.Size([8, 15, 5]))
+    """
+    if items is not None and not 0 < items <= len(data.source):
+        raise ValueError(f"examples={items}: there are {len(data.source)}; choose up to that")
+    count = len(data.source) if items is None else items
+    batches = -(-count // data.batch_size)
+    device, family = next(model.parameters()).device, family_of(type(model))
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    for step in range(batches):
+        batch = data.batch(step)
+        x = batch.inputs[0].to(device)
+        for name, part in family.encoded(model, x).items():
+            found[name].append(part.cpu())
+        for name in _KNOWN:
+            if isinstance(part := getattr(batch, name, None), Tensor):
+                found["true_pose" if name == "pose" else name].append(part.cpu())
+        if observe is not None:
+            observe(step + 1, batches)
+    return {name: torch.cat(parts)[:count] for name, parts in found.items()}

@@ -1,0 +1,29 @@
+"""Families of models: how each is measured and described, one file for each."""
+
+from typing import Any
+
+from symgen.experiments.families.ace import ACEFamily
+from symgen.experiments.families.family import CardText, Family, Metric, ObserveBatches, Row
+from symgen.experiments.families.topographic import TopographicFamily
+
+__all__ = ["CardText", "FAMILIES", "Family", "Metric", "ObserveBatches", "Row", "family_of"]
+
+FAMILIES: tuple[Family, ...] = (TopographicFamily(), ACEFamily())
+
+
+def family_of(kind: type[Any]) -> Family:
+    """Return the family of a class of models.
+
+    Raises:
+        ValueError: if it belongs to none.
+
+    Example:
+        >>> from symgen import TVAE
+        >>> family_of(TVAE).examples
+        'sequences'
+    """
+    for family in FAMILIES:
+        if issubclass(kind, family.kind):
+            return family
+    known = " or ".join(family.kind.__name__ for family in FAMILIES)
+    raise ValueError(f"a {kind.__name__} belongs to no family: give a {known}")

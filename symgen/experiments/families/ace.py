@@ -1,0 +1,264 @@
+"""ACE: every metric of a trained model on labelled test images, in one pass."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.data.batches import Batches
+from symgen.experiments.families.family import (
+    CardText,
+    Family,
+    Metric,
+    ObserveBatches,
+    Row,
+    mean_of_own,
+)
+from symgen.groups import affine
+from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
+from symgen.models import ACE
+
+__all__ = ["ACEFamily", "evaluate", "pose_parameters"]
+
+_PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
+
+
+@torch.no_grad()
+def evaluate(
+    model: ACE,
+    test: Batches[Any],
+    *,
+    items: int | None = None,
+    samples: int = 10,
+    seed: int = 0,
+    metrics: Mapping[str, Metric] | None = None,
+    observe: ObserveBatches | None = None,
+) -> dict[str, Any]:
+    """Measure classification, the bounds of eq. 4.1 and how well poses are recovered.
+
+    Labels are compared with what the model says and enter nothing else: the bounds and errors are
+    computed without them, except `labelled`, which says so.
+
+    Args:
+        model: a trained model.
+        test: test images, not shuffled.
+        items: measure that many; None stands for all.
+        samples: samples of the posteriors, over which the bounds are averaged.
+        seed: seed of the samples.
+        metrics: further ones by name, from model and batch to a value for each image.
+        observe: is told how many batches of how many are done.
+
+    Returns:
+        Values by name. `bounds` in nats per image, as means over images: R and G of the paper,
+        its bound, the valid and the tight one; `variational_pose` tells whether the KL of the pose
+        is in them. `error` in percent of the classifier with the mean pose, `error_sampled` with
+        sampled poses, `error_generative` of the class with the least bound. `pose_r2` where the
+        images were moved by known maps.
+
+    Raises:
+        ValueError: if there are fewer images than asked for, or too few for the poses.
+    """
+    if items is not None and not 0 < items <= len(test.source):
+        raise ValueError(
+            f"examples={items}: there are {len(test.source)} test images; "
+            "choose a number up to that"
+        )
+    count = len(test.source) if items is None else items
+    least = 1 if model.pose is None else 6 * model.pose.groups + model.classes + 1
+    if count < least:
+        raise ValueError(
+            f"examples={count}: the regression of true poses on what the pose net infers takes "
+            f"{least} images at least"
+        )
+    batches = -(-count // test.batch_size)
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    values: dict[str, list[Tensor]] = defaultdict(list)
+    own: dict[str, list[Tensor]] = defaultdict(list)
+
+    def note(**measured: Tensor) -> None:
+        for name, value in measured.items():
+            values[name].append(value.cpu())
+
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for step in range(batches):
+            batch = test.batch(step)
+            left = count - step * test.batch_size
+            batch = batch._make(None if part is None else part[:left] for part in batch)
+            x, y = (part.to(device) for part in batch.inputs)
+            posterior = model.encode(x)
+            note(y=y, wrong=(posterior.y != y).double())
+            if hasattr(batch, "pose"):
+                note(
+                    inferred=pose_coordinates(posterior.pose.affine),
+                    true=pose_parameters(batch.pose),
+                )
+            for _ in range(samples):
+                note(**{f"k/{k}": v for k, v in _sample_terms(model, x, y).items()})
+            for name, metric in (metrics or {}).items():
+                own[name].append(torch.as_tensor(metric(model, batch)).cpu())
+            if observe is not None:
+                observe(step + 1, batches)
+    model.train(was_training)
+
+    joined = {name: torch.cat(parts) for name, parts in values.items()}
+    bounds = {n.removeprefix("k/"): float(v.mean()) for n, v in joined.items() if "/" in n}
+    error_sampled = 100 * bounds.pop("wrong_sampled")
+    result: dict[str, Any] = {
+        "examples": count,
+        "samples": samples,
+        "seed": seed,
+        "variational_pose": model.variational_pose,
+        "error": 100 * float(joined["wrong"].mean()),
+        "error_sampled": error_sampled,
+        "error_generative": 100 * bounds.pop("wrong_generative"),
+        "bounds": bounds,
+        "nats": f"per image, {type(model.likelihood).__name__}",
+    }
+    if model.pose is not None and "true" in joined and float(joined["true"].var(0).sum()) > 0:
+        r2 = pose_recovery(joined["inferred"], joined["true"], joined["y"])
+        result["pose_r2"] = {
+            name: float(value)
+            for name, value in zip(_PARAMETERS, r2, strict=True)
+            if not value.isnan()
+        }
+    if own:
+        result["own"] = mean_of_own(own)
+    return result
+
+
+def _sample_terms(model: ACE, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Return every bound of every image for one sample of the posteriors."""
+    nll, kl_z, kl_pose, log_probs = (term.double() for term in model.class_terms(x))
+    every = nll + kl_z + kl_pose[:, None]
+    mixture = mixture_bounds(every, log_probs)
+    omega = log_probs.exp()
+    own = every.gather(1, y[:, None])[:, 0]
+    return {
+        "reconstruction": (omega * nll).sum(1),
+        "kl_z": (omega * kl_z).sum(1),
+        "kl_pose": kl_pose,
+        **mixture._asdict(),
+        "labelled": own,
+        "wrong_sampled": (log_probs.argmax(1) != y).double(),
+        "wrong_generative": (every.argmin(1) != y).double(),
+    }
+
+
+def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
+    """Return angle, logarithm of the scale, and shifts along x and y of similarities.
+
+    Example:
+        >>> pose_parameters(torch.eye(3)[None])
+        tensor([[0., 0., 0., 0.]])
+    """
+    angle, scale, shift = affine.to_parameters(pose)
+    return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)
+
+
+class ACEFamily(Family):
+    """Classifiers with an auto-encoder for every class, behind a pose."""
+
+    kind = ACE
+    examples = "images"
+    batch_size = 250
+    verbs = ("manifold", "control")
+    card = CardText(
+        described="a classifier with one auto-encoder per class, behind a pose that is factored "
+        "out of the image and in again (Georgiev 2016)",
+        programs="""\
+found = encode(x)  # x (B, *data_shape): probabilities, y, z, affine and, if any, colour
+mean = decode(*(found[name] for name in ("z", "y", "affine", "colour") if name in found))""",
+        limits="""
+* It has as many classes as it was trained with, and gives every image one of them.""",
+        tag="ace",
+        bibtex="""\
+@article{georgiev2016symmetries,
+  title   = {Symmetries and control in generative neural nets},
+  author  = {Georgiev, Galin},
+  journal = {arXiv preprint arXiv:1511.02841},
+  year    = {2016}
+}""",
+    )
+
+    def evaluate(
+        self,
+        model: Any,
+        test: Batches[Any],
+        train: Batches[Any],
+        *,
+        items: int | None = None,
+        samples: int = 10,
+        seed: int = 0,
+        canonical: int = 0,
+        metrics: Mapping[str, Metric] | None = None,
+        observe: ObserveBatches | None = None,
+    ) -> dict[str, Any]:
+        """Measure classification, bounds and recovery of poses, see `evaluate`."""
+        return evaluate(
+            model,
+            test,
+            items=items,
+            samples=samples,
+            seed=seed,
+            metrics=metrics,
+            observe=observe,
+        )
+
+    def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
+        """Return class probabilities, the class, the mean of its style, and the pose's maps."""
+        posterior = model.encode(x)
+        latents = {
+            "probabilities": posterior.class_log_probs.exp(),
+            "y": posterior.y,
+            "z": posterior.z.mean,
+            "affine": posterior.pose.affine,
+        }
+        if posterior.pose.colour is not None:
+            latents["colour"] = posterior.pose.colour
+        return latents
+
+    def rows(self, model: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Row]:
+        """Say what an evaluation found."""
+        has_pose = model.get("pose", "affine") is not None or model.get("colour_pose", False)
+        variational = measured["variational_pose"] and has_pose
+        error, sampled = (f"{measured[key]:.2f} %" for key in ("error", "error_sampled"))
+        if has_pose:
+            yield "error, mean pose", error, "the classifier sees the mean pose"
+        else:
+            yield "error", error, "of the classifier"
+        if variational:
+            yield "error, sampled pose", sampled, "it sees poses drawn from q(h|x)"
+        generative = f"{measured['error_generative']:.2f} %"
+        yield "error, generative", generative, "class of the least U, no ω"
+        density = "log p(x)" if variational or not has_pose else "log p(x | pose)"
+        pose = "in every U" if variational else "free: in no U" if has_pose else "no pose"
+        for name, key, beside in (
+            ("R, reconstruction", "reconstruction", "nats/image, mean over ω"),
+            ("G, KL of the style", "kl_z", "nats/image, mean over ω"),
+            ("KL of the pose", "kl_pose", pose),
+            ("U, paper's convention", "paper", "up to log C below a bound"),
+            ("U, valid", "valid", f"bounds −{density} with ω"),
+            ("U, tight", "tight", f"bounds −{density}, no ω"),
+        ):
+            yield name, f"{measured['bounds'][key]:.1f}", beside
+        for key, value in measured.get("pose_r2", {}).items():
+            name = f"R² of the pose, {key.replace('_', ' ')}"
+            yield name, f"{value:.2f}", "linear, an offset per class"
+        for name, value in measured.get("own", {}).items():
+            yield name, f"{value:.4g}", "your own"
+
+    def counted(self, measured: Mapping[str, Any]) -> str:
+        """Say how many images and samples an evaluation took.
+
+        Example:
+            >>> ACEFamily().counted({"examples": 10000, "samples": 10})
+            '10,000 images, 10 samples of the posteriors'
+        """
+        count, samples = measured["examples"], measured["samples"]
+        return f"{count:,} images, {samples} samples of the posteriors"

@@ -1,0 +1,56 @@
+"""Data of any shape as pictures: channels as colours, volumes as projections, any range."""
+
+import colorsys
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["as_pictures"]
+
+_TWO = ((1.0, 0.0, 1.0), (0.0, 1.0, 0.0))  # magenta and green, which are told apart by everybody
+
+
+def as_pictures(
+    *data: Float[Tensor, "..."], dims: int
+) -> tuple[Float[Tensor, "*batch channels height width"], ...]:
+    """Turn images and volumes into pictures of one or three channels in [0, 1].
+
+    Volumes are projected: the greatest value along the depth. Two channels are magenta and green,
+    four and more a hue each; their colours are added. Values that leave [0, 1] are brought there
+    by the least and the greatest value of the first tensor, the same for all.
+
+    Args:
+        *data: tensors (*batch, channels, height, width) or (*batch, channels, depth, height,
+            width) that are to be compared, the given data first.
+        dims: dimensions of an item, 3 or 4.
+
+    Returns:
+        As many tensors (*batch, 1 or 3, height, width).
+
+    Raises:
+        ValueError: for vectors, which are no pictures.
+
+    Example:
+        >>> (picture,) = as_pictures(torch.rand(5, 2, 9, 9), dims=3)
+        >>> picture.shape
+        torch.Size([5, 3, 9, 9])
+    """
+    if dims not in (3, 4):
+        raise ValueError(
+            f"items of {dims} dimension{'s' if dims > 1 else ''} are no pictures: give images "
+            "(channels, height, width) or volumes (channels, depth, height, width)"
+        )
+    flat = [part.detach().float().cpu() for part in data]
+    if dims == 4:
+        flat = [part.amax(-3) for part in flat]
+    low, high = flat[0].aminmax()
+    if low < 0 or high > 1:
+        scale = float(high - low) or 1.0
+        flat = [(part - low) / scale for part in flat]
+    channels = flat[0].shape[-3]
+    if channels not in (1, 3):
+        hues = [colorsys.hsv_to_rgb(k / channels, 1.0, 1.0) for k in range(channels)]
+        colours = torch.tensor(_TWO if channels == 2 else hues)  # (channels, 3)
+        flat = [torch.einsum("...chw,cr->...rhw", part, colours) for part in flat]
+    return tuple(part.clamp(0, 1) for part in flat)

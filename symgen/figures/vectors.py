@@ -1,0 +1,64 @@
+"""Sequences of vectors as heat maps over time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from symgen.figures._canvas import new_figure, write_figure
+
+__all__ = ["vector_maps"]
+
+
+def vector_maps(
+    rows: dict[str, Float[Tensor, "n S features"]],
+    seen: Bool[Tensor, " S"],
+    path: Path | str | None = None,
+    titles: Sequence[str] | None = None,
+) -> Figure:
+    """Draw sequences of vectors as heat maps, one beside the other for each of several versions.
+
+    Time runs to the right, features downwards. All maps of an example share their colours, which
+    reach from the least to the greatest value of the first version. Frames that the latents of the
+    first one do not see lie beyond dashed lines.
+
+    Args:
+        rows: versions to compare by name, such as given, reconstruction and rolled.
+        seen: which frames t_0 was inferred from.
+        path: PNG, PDF or SVG file to write as well.
+        titles: a caption for every example.
+
+    Example:
+        >>> import torch
+        >>> x = torch.randn(2, 16, 12)
+        >>> figure = vector_maps({"given": x, "rolled": x}, torch.arange(16) < 11)
+        >>> len(figure.axes)
+        4
+    """
+    names = list(rows)
+    given = rows[names[0]]
+    count = len(given)
+    figure = new_figure(3.4 * len(names), 1.9 * count + 0.5)
+    edges = np.flatnonzero(np.diff(seen.numpy().astype(int))) + 0.5
+    for example in range(count):
+        low, high = (float(bound) for bound in given[example].aminmax())
+        for column, (name, values) in enumerate(rows.items()):
+            axes = figure.add_subplot(count, len(names), example * len(names) + column + 1)
+            image = values[example].detach().cpu().numpy().T
+            axes.imshow(image, aspect="auto", vmin=low, vmax=high, interpolation="nearest")
+            for edge in edges:
+                axes.axvline(edge, color="white", linestyle="--", linewidth=1.0)
+            caption = titles[example] if titles is not None and column == 0 else ""
+            if example == 0:
+                caption = f"{name}   {caption}".rstrip()
+            axes.set_title(caption, loc="left", fontsize=9)
+            axes.tick_params(labelsize=7)
+            if example == count - 1:
+                axes.set_xlabel("frame", fontsize=8)
+            if column == 0:
+                axes.set_ylabel("feature", fontsize=8)
+    write_figure(figure, path)
+    return figure

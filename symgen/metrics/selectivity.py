@@ -1,0 +1,106 @@
+"""Selectivity: to which item, and to which class, a neuron responds most."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
+
+from symgen.metrics.arrays import takes_arrays
+
+__all__ = ["class_selectivity", "max_activating"]
+
+
+@takes_arrays
+def max_activating(
+    activations: Float[Tensor, " n *neurons"],
+    images: Float[Tensor, "..."],
+    absolute: bool = False,
+) -> Float[Tensor, "..."]:
+    """Find for every neuron the image to which it responds most.
+
+    Args:
+        activations: response t of every neuron to every image; neurons in any arrangement, such
+            as `(n, rows * columns)` or `(n, rows, columns)`.
+        images: `(n, channels, height, width)`.
+        absolute: whether to take the greatest |t| rather than the greatest t.
+
+    Returns:
+        Images `(*neurons, channels, height, width)`.
+
+    Raises:
+        ValueError: if the numbers of images differ or are 0.
+
+    Example:
+        >>> images = torch.tensor([0.2, 0.5, 0.9]).reshape(3, 1, 1, 1)
+        >>> activations = torch.tensor([[1.0, -9.0], [4.0, 2.0], [3.0, 5.0]])
+        >>> max_activating(activations, images).flatten()
+        tensor([0.5000, 0.9000])
+        >>> max_activating(activations, images, absolute=True).flatten()
+        tensor([0.5000, 0.2000])
+    """
+    if images.ndim != 4 or not 0 < len(activations) == len(images):
+        raise ValueError(
+            f"activations {tuple(activations.shape)} and images {tuple(images.shape)}: give one "
+            "row of activations for each image (channels, height, width)"
+        )
+    response = activations.abs() if absolute else activations
+    return images[response.argmax(dim=0)]
+
+
+@takes_arrays
+def class_selectivity(
+    t: Float[Tensor, " n *neurons"], labels: Int[Tensor, "..."], threshold: float = 0.85
+) -> Int64[Tensor, "*neurons"]:
+    """Find for every neuron the class that it tells best from all others.
+
+    The measure is the discriminability of a class c from the rest,
+    `d' = (mean_c - mean_rest) / sqrt((var_c + var_rest) / 2)`, with variances over the images.
+    Where several classes reach the threshold the one of greatest d' wins; the published code
+    of the Topographic VAE (Keller & Welling 2021) lets the one of greatest number win.
+
+    Args:
+        t: response of every neuron to every image, neurons in any arrangement.
+        labels: class of every image, `(n,)`, counted from 0.
+        threshold: least d' of a selective neuron.
+
+    Returns:
+        Class of every neuron, -1 for a neuron below the threshold in all of them.
+
+    Raises:
+        ValueError: if there is not one class for every image, a class is negative, or all images
+            are of one class.
+
+    Example:
+        >>> t = torch.tensor([[0.0, 5.0], [1.0, 4.0], [8.0, 5.0], [9.0, 4.0]])
+        >>> class_selectivity(t, torch.tensor([0, 0, 1, 1]))
+        tensor([ 1, -1])
+    """
+    if tuple(labels.shape) != (len(t),):
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)} but t {tuple(t.shape)}: give one class for "
+            f"each of the {len(t)} images"
+        )
+    present = labels.unique()
+    if len(present) < 2 or present[0] < 0:
+        raise ValueError(
+            f"labels holds the classes {present.tolist()}: selectivity compares at least two, "
+            "counted from 0"
+        )
+    # Less the first response, the sums of squares keep their digits, and a neuron that never
+    # changes is exactly 0.
+    response = t.detach().flatten(1).to(torch.float64)
+    response = response - response[:1]
+    member = torch.nn.functional.one_hot(labels.long()).to(response)  # (n, classes)
+
+    def moments(weights: Tensor) -> tuple[Tensor, Tensor]:
+        total = weights.sum(0)[:, None]
+        mean = weights.T @ response / total
+        return mean, (weights.T @ response.square() / total - mean.square()).clamp_min(0)
+
+    mean, variance = moments(member)  # (classes, neurons)
+    mean_rest, variance_rest = moments(1 - member)
+    discriminability = (mean - mean_rest) / ((variance + variance_rest) / 2).sqrt()
+    # 0 / 0: a neuron that never changes, or a class without images.
+    greatest, best = discriminability.nan_to_num(nan=-math.inf).max(dim=0)
+    return best.where(greatest >= threshold, -1).reshape(t.shape[1:])

@@ -19,9 +19,9 @@ from symgen.experiments.control import (
     move,
     read_image,
 )
+from symgen.experiments.datasets import DataConfig
 from symgen.figures import contact_sheet, control_gif, control_strip
 from symgen.groups import affine
-from symgen.experiments.datasets import DataConfig
 from symgen.models import ACE, ACELatents, ACEPosterior, Pose
 
 __all__ = ["control"]

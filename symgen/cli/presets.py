@@ -9,7 +9,6 @@ from tyro.conf import Positional, arg
 
 from symgen.cli._terminal import console, parse, say
 from symgen.experiments import presets as known
-from symgen.experiments.families import family_of
 
 __all__ = ["presets"]
 
@@ -32,7 +31,9 @@ def presets(words: Sequence[str]) -> None:
     if options.all or options.words:
         chosen = [p for p in every if all(w.lower() in _text(p) for w in options.words)]
     if not chosen:
-        raise ValueError(f"no preset has {' and '.join(options.words)} in it: symgen presets --all")
+        raise ValueError(
+            f"no preset has {' and '.join(options.words)} in it: symgen presets --all"
+        )
     table = Table(box=None, pad_edge=False)
     table.add_column("preset", no_wrap=True)  # to be copied
     table.add_column("what it is", overflow="fold")
@@ -50,5 +51,4 @@ def presets(words: Sequence[str]) -> None:
 
 
 def _text(preset: known.Preset) -> str:
-    examples = family_of(preset.experiment.kind).examples
-    return f"{preset.name} {preset.about} {preset.experiment.builder} {examples}".lower()
+    return f"{preset.name} {preset.about} {preset.experiment.builder}".lower()

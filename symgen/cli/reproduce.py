@@ -3,63 +3,41 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from rich.table import Table
 from tyro.conf import Positional
 
-from symgen.cli._terminal import console, parse, print_paths, progress
-from symgen.experiments.reproduce import (
-    ITEMS,
-    draw_windows,
-    reproduce_ace,
-    reproduce_topographic,
-)
-from symgen.experiments.tables import tables_of
+from symgen.cli._terminal import console, parse, print_paths, progress, say, usable_device
+from symgen.experiments.studies import draw_windows, run_study, study, study_names, tables_of
 
-__all__ = ["Reproduce", "reproduce"]
+__all__ = ["reproduce"]
 
 
 @dataclass(frozen=True)
-class Reproduce:
-    """Reproduce a table or figure of the Topographic VAE's paper, or the claims of ACE's.
+class _Reproduce:
+    """Reproduce a table or figure of a paper, the claims of ACE's, or a comparison beyond them.
 
     Trains what is missing, resumes what was stopped, leaves what is on record: give the command
-    again after an interruption. Several processes may share the work.
+    again after an interruption. Several processes may share the work. Without a name it lists what
+    can be reproduced.
     """
 
-    item: Positional[
-        Literal[
-            "table1",
-            "table2",
-            "table3",
-            "table4",
-            "table5",
-            "figure1",
-            "figure3",
-            "figure5",
-            "generalisation",
-            "ace",
-        ]
-    ]
-    """What to reproduce."""
-    budget: Literal["smoke", "laptop", "paper"] = "laptop"
+    study: Positional[str] = ""
+    """What to reproduce, such as table1, figure5, generalisation, ace."""
+    budget: str = "laptop"
     """smoke: all of the code in seconds a run, to no claim. laptop: our recipe, minutes a run on
-    two cores. paper: the paper's own recipes of 100 epochs; ACE has none."""
-    smoke: bool = False
-    """The same as --budget smoke."""
+    two cores. paper: the paper's own recipes of 100 epochs, of tables and figures."""
     seeds: int = 3
-    """Seeds of every line, or of every preset that ACE claims a comparison of."""
+    """Seeds of every line."""
     only: tuple[str, ...] | None = None
-    """Names of lines, such as vae-mnist, or numbers of ACE's criteria, such as E4 E5; all by
-    default."""
+    """Names of lines, such as vae-mnist; all by default."""
     train: bool = True
     """Train what is missing; otherwise measure the runs that are there."""
     out: Path | None = None
-    """Folder of the runs; by default runs/tvae/BUDGET, and runs/ace or runs/ace-smoke."""
+    """Folder of the runs; by default runs/studies/BUDGET."""
     record: Path | None = None
-    """File of the record; by default results/ITEM.json, or within the folder of the runs for a
-    smoke run. Of ACE a second file, such as results/ace.json."""
+    """File of the record; by default results/STUDY.json, or within the folder of the runs for a
+    smoke run."""
     root: Path | None = None
     """Folder of the image files."""
     device: str = "cpu"
@@ -68,77 +46,41 @@ class Reproduce:
 
 def reproduce(words: Sequence[str]) -> None:
     """Measure what a paper prints or claims."""
-    options = parse(Reproduce, "reproduce", words)
-    budget = "smoke" if options.smoke else options.budget
-    if options.item == "ace":
-        _reproduce_ace(options, budget)
-    else:
-        _reproduce_topographic(options, budget)
-
-
-def _reproduce_topographic(options: Reproduce, budget: str) -> None:
-    out = options.out or Path("runs/tvae") / budget
-    name = f"{options.item}.json"
-    default = out / name if budget == "smoke" else Path("results") / name
+    options = parse(_Reproduce, "reproduce", words)
+    if not options.study:
+        say("\n".join(f"{name:16} {study(name).title}" for name in study_names()))
+        return
+    about = study(options.study)
+    out = options.out or Path("runs/studies") / options.budget
+    name = f"{options.study}.json"
+    default = out / name if options.budget == "smoke" else Path("results") / name
     record = options.record or default
     with progress("reproducing") as show:
-        found = reproduce_topographic(
-            options.item,
+        found = run_study(
+            options.study,
             out,
             record,
-            budget=budget,
+            budget=options.budget,
             seeds=options.seeds,
             only=options.only,
             train=options.train,
-            root=options.root,
-            device=options.device,
-            observe=show,
+            place=options.root,
+            device=usable_device(options.device),
+            show=show,
         )
-    item = ITEMS[options.item]
-    console.print(f"{item.title}; budget {budget}", markup=False)
-    for header, rows in tables_of(item, found["entries"], budget, options.only):
-        table = Table(*(column.replace("*", "") for column in header), box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*row)
-        console.print("", table)
-    for name, reason in found["missing"].items():
-        console.print(f"not run: {name}: {reason}", markup=False, soft_wrap=True)
-    console.print(f"all numbers: {record}", markup=False, soft_wrap=True)
-    if options.item == "figure5" and found["entries"]:
+    say(f"{about.title}; budget {options.budget}")
+    if found["entries"]:
+        for header, rows in tables_of(about, found, options.budget, options.only):
+            table = Table(
+                *(column.replace("*", "") for column in header), box=None, pad_edge=False
+            )
+            for row in rows:
+                table.add_row(*row)
+            console.print("", table)
+    for run, reason in found["missing"].items():
+        say(f"not run: {run}: {reason}")
+    say(f"everything: {record}")
+    if options.study == "figure5" and found["entries"]:
         picture = record.with_suffix(".png")
-        draw_windows(found["entries"], budget, picture)
+        draw_windows(found["entries"], options.budget, picture)
         print_paths([picture])
-
-
-def _reproduce_ace(options: Reproduce, budget: str) -> None:
-    if budget == "paper":
-        raise ValueError("budget 'paper': ACE's claims are judged on our recipes only")
-    smoke = budget == "smoke"
-    out = options.out or Path("runs/ace-smoke" if smoke else "runs/ace")
-    with progress("reproducing") as show:
-        record = reproduce_ace(
-            out,
-            options.record,
-            seeds=options.seeds,
-            smoke=smoke,
-            only=options.only,
-            train=options.train,
-            root=options.root,
-            device=options.device,
-            observe=show,
-        )
-    table = Table("", "claim", "measured", "threshold", "verdict", box=None, pad_edge=False)
-    for criterion in record["criteria"]:
-        table.add_row(
-            criterion["id"],
-            criterion["claim"],
-            "; ".join(map(_mean, criterion["limits"])),
-            criterion["threshold"],
-            criterion["verdict"],
-        )
-    console.print(table)
-    console.print(f"all numbers: {out / 'ace.json'}", markup=False, soft_wrap=True)
-
-
-def _mean(limit: dict[str, Any]) -> str:
-    return "–" if limit["mean"] is None else f"{limit['mean']:.4g}"

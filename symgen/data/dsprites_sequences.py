@@ -19,6 +19,8 @@ Mode = Literal["single", "position"]
 SIZES = (3, 5, 15, 15, 15)
 MOVABLE = (1, 2, 3, 4)  # all but the shape
 MOVING: dict[Mode, tuple[int, ...]] = {"single": MOVABLE, "position": (3, 4)}
+HELD_OUT = 0.1  # share of the orbits of each moving factor
+CYCLE = 15  # frames in which a factor walks through its values
 COUNT = prod(SIZES)
 STRIDES = tuple(prod(SIZES[factor + 1 :]) for factor in range(len(SIZES)))
 
@@ -47,6 +49,7 @@ class MovingSprites:
         sprites: where to take the images from, as by `read_npz`; None to draw them.
         device: where the images stay and sequences are made.
         mode: "single" moves scale, orientation, posX or posY, "position" only posX or posY.
+        frames: length S of a sequence; None for a full cycle of 15.
 
     Raises:
         ValueError: if the split or mode is unknown, one side of the split were empty or an image
@@ -61,17 +64,17 @@ class MovingSprites:
 
     factor_names = FACTOR_NAMES
     factor_sizes = SIZES
-    frames = 15
     data_shape = (1, 64, 64)
 
     def __init__(
         self,
         split: Split = "train",
-        held_out: float = 0.1,
+        held_out: float = HELD_OUT,
         split_seed: int = 0,
         sprites: Sprites | None = None,
         device: str | torch.device = "cpu",
         mode: Mode = "single",
+        frames: int | None = None,
     ) -> None:
         if mode not in MOVING:
             raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MOVING)}")
@@ -85,11 +88,15 @@ class MovingSprites:
                 f"held_out={held_out} leaves a split empty: choose a share between 0 and 1 "
                 f"of the {fewest} orbits of a factor"
             )
+        if frames is not None and frames < 1:
+            raise ValueError(f"frames={frames}: a sequence has at least one frame")
         self.mode: Mode = mode
+        self.frames = frames or CYCLE
         self.split: Split = split
         self.held_out = held_out
         self.split_seed = split_seed
         self.device = torch.device(device)
+        self._given = sprites is not None
         # At one bit per pixel, spread by a table on reading, batches come faster than from bytes.
         self._bits = _subset(sprites).to(self.device)
         pixels_of_byte = torch.arange(256)[:, None] >> torch.arange(7, -1, -1) & 1
@@ -143,8 +150,21 @@ class MovingSprites:
     def __repr__(self) -> str:
         return (
             f"MovingSprites({self.split!r}, held_out={self.held_out}, "
-            f"split_seed={self.split_seed}, device={str(self.device)!r}, mode={self.mode!r})"
+            f"split_seed={self.split_seed}, device={str(self.device)!r}, mode={self.mode!r}, "
+            f"frames={self.frames})"
         )
+
+    def described(self) -> dict[str, object] | None:
+        """Return what it takes to draw the sequences again, if they were drawn as by default."""
+        if self.split != "train" or self.held_out != HELD_OUT or self._given:
+            return None
+        length = None if self.frames == CYCLE else self.frames
+        return {
+            "kind": "sprites",
+            "mode": self.mode,
+            "length": length,
+            "split_seed": self.split_seed,
+        }
 
 
 def _factors_of(image: Int64[Tensor, " images"]) -> Int64[Tensor, "images 5"]:

@@ -11,6 +11,7 @@ from torch import nn
 from tyro.conf import arg
 
 from symgen._errors import nearest
+from symgen.experiments.judge import Judge
 from symgen.likelihoods import Likelihood
 from symgen.models import ACE, TVAE, VAE, BubbleVAE, Pretrained, TopographicVAE, TorusVAE
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 BUILDERS: dict[str, type[Pretrained]] = {
-    kind.__name__: kind for kind in (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE)
+    kind.__name__: kind for kind in (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE, Judge)
 }
 _FROM_DATA = ("data_shape", "frames", "classes")
 

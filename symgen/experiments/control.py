@@ -178,7 +178,9 @@ def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     return torch.rad2deg(torch.atan2(across, along))
 
 
-def held_out_image(data: DataConfig, index: int) -> tuple[Float[Tensor, "1 channels height width"], int]:
+def held_out_image(
+    data: DataConfig, index: int
+) -> tuple[Float[Tensor, "1 channels height width"], int]:
     """Return a test image of some data and its label.
 
     Raises:

@@ -13,7 +13,8 @@ from symgen._errors import nearest
 from symgen.data import DistortedImages, MovingSprites, Recordings, TransformingDigits, load
 from symgen.data import open as open_recordings
 from symgen.data.batches import Source
-from symgen.data.images import paper_split
+from symgen.data.dsprites_sequences import CYCLE
+from symgen.data.images import Images, paper_split
 from symgen.data.items import ItemSource, Wanted
 from symgen.data.recordings import DEFAULT_LENGTH, Axes, RecordingSplit
 from symgen.data.transforming_digits import GROWTH, SCALES
@@ -115,17 +116,25 @@ class SpritesData:
 
     kind: ClassVar[str] = "sprites"
     canonical: ClassVar[int] = 0
-    frames: ClassVar[int] = MovingSprites.frames
 
     mode: SpritesMode = "single"
     """What moves: one of scale, orientation and the two positions, or one of the positions."""
+    length: int | None = None
+    """Frames of a sequence, from its first one on; None: all 15, a full cycle."""
     split_seed: int = 0
     """Seed of the choice of orbits that are held out."""
 
     def source(self, train: bool, device: str = "cpu") -> MovingSprites:
         """Open the training sequences or those held out for the test; a device makes them."""
         split = "train" if train else "test"
-        return MovingSprites(split, split_seed=self.split_seed, device=device, mode=self.mode)
+        return MovingSprites(
+            split, split_seed=self.split_seed, device=device, mode=self.mode, frames=self.length
+        )
+
+    @property
+    def frames(self) -> int:
+        """Frames in a sequence."""
+        return self.length or CYCLE
 
     def located(self, place: Path | None) -> "SpritesData":
         """Return the same: nothing is read from a file."""
@@ -147,6 +156,9 @@ class ImageData(_Rooted):
     """One distortion per training image; otherwise afresh every time. Test images: always one."""
     distortion_seed: int = 0
     """Seed of the fixed distortions."""
+    validation: int = 0
+    """Last training images to leave out of the training and to measure on, instead of the test's:
+    for choices that no test image may decide."""
     root: Path | None = None
     """Folder of the image files; None: the environment variable SYMGEN_DATA."""
     download: bool = False
@@ -154,8 +166,17 @@ class ImageData(_Rooted):
 
     def source(self, train: bool, device: str = "cpu") -> DistortedImages:
         """Open the training or the test images; a device makes the batches."""
-        split = "train" if train else "test"
+        split = "train" if train or self.validation else "test"
         images = load(self.images, self.root, split=split, download=self.download)
+        if self.validation:
+            count = len(images.labels) - self.validation
+            if count < 1:
+                raise ValueError(
+                    f"validation={self.validation} of {len(images.labels)} training images: leave "
+                    "some to train on"
+                )
+            chosen = slice(count) if train else slice(count, None)
+            images = Images(images.pixels[chosen], images.labels[chosen])
         images = images._replace(pixels=images.pixels.to(device))
         return DistortedImages(
             images, self.distortion, fixed=self.fixed or not train, seed=self.distortion_seed
@@ -286,7 +307,7 @@ def data_to_json(data: DataConfig) -> dict[str, Any]:
 
     Example:
         >>> data_to_json(SpritesData())
-        {'kind': 'sprites', 'mode': 'single', 'split_seed': 0}
+        {'kind': 'sprites', 'mode': 'single', 'length': None, 'split_seed': 0}
     """
     values = asdict(data)  # pyright: ignore[reportArgumentType]
     return {"kind": data.kind, **json.loads(json.dumps(values, default=str))}

@@ -352,4 +352,6 @@ def _is_own(value: Any) -> bool:
 
 
 def _has_own(options: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, dict) and value.keys() & {"own", "symgen"} for value in options.values())
+    return any(
+        isinstance(value, dict) and value.keys() & {"own", "symgen"} for value in options.values()
+    )

@@ -176,6 +176,7 @@ def evaluate(
     model.train(was_training)
 
     result: dict[str, Any] = {"examples": count, "samples": samples, "seed": seed} | sums.means()
+    result["speed"] = model.speed
     result["nats"] = f"per frame, {type(model.likelihood).__name__}"
     if model.likelihood.bits_per_dimension and result["log_p_bound"] is not None:
         dimensions = math.prod(model.data_shape)
@@ -186,9 +187,7 @@ def evaluate(
         result["axes"] = assignment.described(test.source.factor_names)
     if model.frames > 1:
         result |= _equivariance(model, sums) | {
-            "roll_prediction": {
-                place: sums.means(f"{place}/") for place in ("inside", "outside")
-            },
+            "roll_prediction": {place: sums.means(f"{place}/") for place in ("inside", "outside")},
             "roll_prediction_by_frame": {
                 name: torch.cat(sums.values[f"by_frame/{name}"]).mean(0).tolist()
                 for name in ("nll", "squared_error")
@@ -214,7 +213,9 @@ def _of(posterior: Any, chosen: Any) -> Any:
     """Return the posteriors of some of the sequences."""
     if isinstance(chosen, slice):
         return posterior
-    parts = (None if q is None else type(q)(q.mean[chosen], q.log_variance[chosen]) for q in posterior)
+    parts = (
+        None if q is None else type(q)(q.mean[chosen], q.log_variance[chosen]) for q in posterior
+    )
     return posterior._make(parts)
 
 

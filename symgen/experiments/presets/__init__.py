@@ -31,7 +31,7 @@ __all__ = [
     "rows",
 ]
 
-_FILES = ("sprites", "mnist", "faithful", "extensions", "recordings", "ace")
+_FILES = ("sprites", "mnist", "faithful", "extensions", "recordings", "ace", "studies")
 _PARTS = ("model", "data", "training")
 
 

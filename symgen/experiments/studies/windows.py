@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
-from symgen.experiments.experiment import Experiment
-from symgen.experiments.presets import preset
-from symgen.experiments.presets.paper import EDITIONS, Edition
-from symgen.experiments.reproduce.budgets import BUDGETS
-from symgen.experiments.reproduce.entries import entry_of
-from symgen.experiments.reproduce.items import ITEMS, Line
+from symgen.experiments.presets import EDITIONS, Edition, preset
+from symgen.experiments.studies.record import Entry, entry_of
+from symgen.experiments.studies.study import Line, study
 from symgen.figures import WindowPoint, window_curves
 
 __all__ = ["draw_windows"]
@@ -18,12 +14,12 @@ __all__ = ["draw_windows"]
 _SERIES: dict[Edition, str] = {"paper": "paper, camera-ready", "submission": "paper, submission"}
 
 
-def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> None:
+def draw_windows(entries: Sequence[Entry], budget: str, path: Path) -> None:
     """Draw CapCorr over the window, ours beside the paper's.
 
-    Values that are not defined, because all rolls of a run are read the same, are left out. Of
-    several lines without a window, which differ in their neighbourhoods, the first one is drawn
-    that was run or printed.
+    Values that are not defined, because all rolls of a run are the same, are left out. Of several
+    lines without a window, which differ in their neighbourhoods, the first one is drawn that was
+    run or printed.
 
     Args:
         entries: entries of `figure5`.
@@ -35,19 +31,19 @@ def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> 
     """
     if not any(entry["budget"] == budget for entry in entries):
         raise ValueError(f"no runs of figure5 within the budget {budget!r}: nothing to draw")
-    item = ITEMS["figure5"]
+    about = study("figure5")
     seeds = sorted({entry["seed"] for entry in entries})
     found: dict[tuple[str, str, float], WindowPoint] = {}
     chance: dict[str, float] = {}
-    for line in item.lines(BUDGETS[budget].faithful):
+    for line in about.lines(about.budgets[budget]):
         runs = [e for seed in seeds if (e := entry_of(entries, line, budget, seed)) is not None]
-        for factor in item.factors:
+        for factor in about.factors:
             points = [
                 WindowPoint(factor, _SERIES[edition], _window(line), *numbers[factor])
                 for edition in EDITIONS
                 if factor in (numbers := line.printed.get(edition, {}))
             ]
-            measured = [run["evaluation"]["capcorr"][factor] for run in runs]
+            measured = [run["measured"]["evaluation"]["capcorr"][factor] for run in runs]
             values = [each["value"] for each in measured if each["value"] is not None]
             if values:
                 spread = stdev(values) if len(values) > 1 else None
@@ -60,7 +56,5 @@ def draw_windows(entries: Sequence[dict[str, Any]], budget: str, path: Path) -> 
 
 def _window(line: Line) -> float:
     """Return the reach of the coherence as a part of the sequence, L / S."""
-    experiment = preset(line.preset)
-    assert isinstance(experiment, Experiment)  # items are of Topographic VAEs
-    model = experiment.model
-    return 0.0 if model.window == 1 else model.window / (2 * model.units)
+    model = preset(line.preset).experiment.model
+    return 0.0 if model["window"] == 1 else model["window"] / (2 * model["units"])

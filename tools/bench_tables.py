@@ -1,39 +1,15 @@
 """Tables of the benchmarks."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from symgen.experiments.tables._markdown import markdown, measured_by, read
-
-__all__ = [
-    "ace_options",
-    "ace_step",
-    "growth",
-    "memory",
-    "metrics",
-    "products",
-    "sparse",
-    "step",
-    "step_xeon",
-]
+from markdown import markdown, measured_by, read
 
 
-def step(results: Path) -> str:
-    """Speed of a training step."""
-    return _benchmark(results / "bench" / "step.json")
-
-
-def step_xeon(results: Path) -> str:
-    """Speed of a training step on a processor where oneDNN's products are no faster."""
-    return _benchmark(results / "bench" / "step-xeon.json")
-
-
-def ace_step(results: Path) -> str:
-    """Speed of a step of ACE."""
-    return _benchmark(results / "bench" / "ace.json")
-
-
-def _benchmark(path: Path) -> str:
-    record = read(path)
+def benchmark(name: str, results: Path) -> str:
+    """What a benchmark measured, and its ratios."""
+    record = read(results / "bench" / f"{name}.json")
     rows = [
         [name, f"{value:,.2f}" if value < 10 else f"{value:,.0f}"]
         for part in ("measured", "ratios")
@@ -49,35 +25,8 @@ def sparse(results: Path) -> str:
         [name, f"{row['seconds']:.1f}", f"{row['labelled_bound']:.1f}"]
         for name, row in record["rows"].items()
     ]
-    return markdown(["Adam", "seconds", "bound of the labelled class, nats"], rows) + measured_by(
-        record
-    )
-
-
-def ace_options(results: Path) -> str:
-    """Worth of the options of ACE."""
-    records = [read(path) for path in sorted((results / "bench" / "ace-options").glob("*.json"))]
-    rows = []
-    for record in records:
-        measured = record["evaluation"]
-        r2 = measured.get("pose_r2", {})
-        parts = [f"{r2[name]:.2f}" if name in r2 else "" for name in ("angle", "log_scale")]
-        rows.append(
-            [
-                record["option"].replace("-", " "),
-                f"{record['weights'] / 1e6:.1f}",
-                f"{measured['bounds']['valid']:.1f}",
-                f"{measured['bounds']['kl_pose']:.1f}",
-                f"{measured['error']:.2f}",
-                f"{measured['error_generative']:.2f}",
-                *parts,
-                f"{record['seconds']:.0f}",
-            ]
-        )
-    header = ["option", "million weights", "U_valid, nats", "of it the pose", "error, %"]
-    header += ["error by bounds, %", "R² angle", "R² log scale", "seconds"]
-    machines = ", ".join(sorted({record["hardware"] for record in records}))
-    return f"{markdown(header, rows)}\n`python bench/ace_options.py`, {machines}.\n"
+    header = ["Adam", "seconds", "bound of the labelled class, nats"]
+    return markdown(header, rows) + measured_by(record)
 
 
 def metrics(results: Path) -> str:
@@ -120,6 +69,25 @@ def growth(results: Path) -> str:
     return markdown(header, rows) + measured_by(record)
 
 
+def online(results: Path) -> str:
+    """Speed of streams."""
+    record = read(results / "bench" / "online.json")
+    rows = [
+        [
+            f"`{row['way']}`, {row['frames_of']}, hidden layers of {row['hidden']}",
+            f"{row['streams']}",
+            f"{row['frames_per_second_first']:,.0f}",
+            f"{row['frames_per_second_last']:,.0f}",
+            f"{row['frames_per_processor_second_median']:,.0f}",
+            f"{row['state_bytes']:,}",
+        ]
+        for row in record["rows"]
+    ]
+    header = ["frames", "streams", "frames/s, first thousand", "last thousand"]
+    header += ["per second of the processor", "bytes of state"]
+    return markdown(header, rows) + measured_by(record)
+
+
 def products(results: Path) -> str:
     """Matrix products of the two libraries at the layers' sizes."""
     record = read(results / "bench" / "products.json")
@@ -132,3 +100,16 @@ def products(results: Path) -> str:
         for row in record["rows"]
     ]
     return markdown(["layer", "torch, GFLOP/s", "oneDNN, GFLOP/s"], rows) + measured_by(record)
+
+
+BENCH_TABLES: dict[str, Callable[[Path], str]] = {
+    "ace-step": partial(benchmark, "ace"),
+    "growth": growth,
+    "memory": memory,
+    "metrics": metrics,
+    "online": online,
+    "products": products,
+    "sparse": sparse,
+    "step": partial(benchmark, "step"),
+    "step-xeon": partial(benchmark, "step-xeon"),
+}

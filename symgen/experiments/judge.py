@@ -1,0 +1,131 @@
+"""An independent classifier, to say which class a generated image shows."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from symgen.groups import affine, centroid, warp
+from symgen.models import Pretrained
+
+__all__ = ["Judge", "JudgeTerms", "recognised", "to_digit_size"]
+
+_CHANNELS = (32, 32, 64, 64)
+_HIDDEN = 128
+_DROPOUT = 0.4
+_SIDE = 28  # of a digit of MNIST
+# Deviations of rotation, scale, stretch and shear, and of shifts as parts of the side.
+_WOBBLE = (0.1, 0.07, 0.05, 0.05, 0.04, 0.04)
+
+
+class JudgeTerms(NamedTuple):
+    """What a judge learns from, nats per image.
+
+    Attributes:
+        cross_entropy: -log of the labelled class's probability.
+    """
+
+    cross_entropy: Float[Tensor, " B"]
+
+
+class Judge(Pretrained):
+    """A small convolutional classifier that shares nothing with the models it judges.
+
+    Four convolutions of 3 × 3 with batch normalisation, the first and the third with pooling.
+
+    Args:
+        data_shape: channels, height and width.
+        classes: number of classes.
+        pool: look at an image that is this much coarser.
+        wobble: move every training image a little, by a random affine map; for images that the
+            data do not move.
+
+    Example:
+        >>> judge = Judge((1, 42, 42), pool=2)
+        >>> judge.scores(torch.rand(3, 1, 42, 42)).shape
+        torch.Size([3, 10])
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        classes: int = 10,
+        *,
+        pool: int = 1,
+        wobble: bool = False,
+    ) -> None:
+        super().__init__()
+        inputs, height, width = data_shape
+        self.data_shape = (inputs, height, width)
+        self.pool = pool
+        self.wobble = wobble
+        layers: list[nn.Module] = []
+        for number, outputs in enumerate(_CHANNELS):
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(outputs)]
+            if number % 2 == 0:
+                layers.append(nn.MaxPool2d(2))
+            layers.append(nn.ReLU())
+            inputs = outputs
+        self.convolutions = nn.Sequential(*layers)
+        seen = math.prod((inputs, height // pool // 4, width // pool // 4))
+        self.hidden = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(seen, _HIDDEN), nn.ReLU())
+        self.head = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(_HIDDEN, classes))
+
+    def features(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B features"]:
+        """Return the activities of the last hidden layer."""
+        x = functional.avg_pool2d(x, self.pool).contiguous(memory_format=torch.channels_last)
+        return self.hidden(self.convolutions(x).flatten(1))
+
+    def scores(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B classes"]:
+        """Return log-odds of the classes."""
+        return self.head(self.features(x))
+
+    def forward(
+        self, x: Float[Tensor, "B channels height width"], y: Int64[Tensor, " B"]
+    ) -> JudgeTerms:
+        """Return what to minimise."""
+        if self.wobble and self.training:
+            side = x.shape[-1]
+            deviations = x.new_tensor([*_WOBBLE[:4], *(part * side for part in _WOBBLE[4:])])
+            x = warp(x, affine.exp(deviations * torch.randn(len(x), 6, device=x.device)))
+        return JudgeTerms(functional.cross_entropy(self.scores(x).float(), y, reduction="none"))
+
+
+@torch.no_grad()
+def recognised(
+    judge: Judge, images: Float[Tensor, "classes points channels height width"]
+) -> float:
+    """Return the share of images that a judge takes for the class of their row, in percent.
+
+    Example:
+        >>> judge = Judge((1, 28, 28)).eval()
+        >>> 0 <= recognised(judge, torch.rand(10, 2, 1, 28, 28)) <= 100
+        True
+    """
+    found = torch.cat([judge.scores(row).argmax(1)[None] for row in images])
+    own = torch.arange(len(images), device=found.device)
+    return 100 * float((found == own[:, None]).double().mean())
+
+
+def to_digit_size(
+    images: Float[Tensor, "*batch channels height width"],
+) -> Float[Tensor, "*batch channels 28 28"]:
+    """Cut 28 × 28 pixels around the centroid out of larger images, as MNIST is centred.
+
+    Example:
+        >>> image = torch.zeros(1, 42, 42)
+        >>> image[0, 10:12, 30:32] = 1
+        >>> to_digit_size(image)[0, 13:15, 13:15].min() > 0.99
+        tensor(True)
+    """
+    height, width = images.shape[-2:]
+    shift = centroid(images.clamp(min=0))
+    pose = torch.eye(3, dtype=images.dtype, device=images.device).repeat(*shift.shape[:-1], 1, 1)
+    pose[..., :2, 2] = shift
+    top, left = (height - _SIDE) // 2, (width - _SIDE) // 2
+    return warp(images, pose)[..., top : top + _SIDE, left : left + _SIDE]

@@ -1,0 +1,417 @@
+"""What is measured of a run of ACE: what its images show, how it works inside, its judges."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from symgen.data import DistortedImages, ImageBatch
+from symgen.data.batches import Batches
+from symgen.data.distorted import SCALES
+from symgen.experiments.families.ace import evaluate, pose_parameters
+from symgen.experiments.judge import recognised, to_digit_size
+from symgen.groups import affine, warp
+from symgen.latents import Laplace
+from symgen.likelihoods import Bernoulli
+from symgen.metrics import (
+    entropy_floor,
+    frechet_distance,
+    mixture_bounds,
+    pose_coordinates,
+    pose_recovery,
+)
+from symgen.models import ACE, ACELatents
+
+__all__ = ["MEASURES", "height_and_slant", "motions", "prior_samples", "sharpness", "stays"]
+
+Values = dict[str, float | None]
+_POINTS, _END = 20, 4.0  # of a traversal (Georgiev 2016, Figs 1 and 2)
+_DIGITS, _POSES = 300, 8  # of the regression with an offset for each digit
+_TURN, _GROWTH, _STEP = math.radians(30), 1.3, 5.0
+_INK = 0.1  # a brighter pixel belongs to the object
+_DRAWS = 1_000_000
+_SIDE = 28  # of a digit of MNIST
+_SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "nats")  # may see labels
+
+
+# --- judges and baselines --------------------------------------------------------------------
+
+
+def judge(measured: Any) -> Values:
+    """Return a judge's test error in percent, and what a model without latents costs.
+
+    `class_mean`, in nats per test image, is the cost under the mean of its class with every pixel's
+    probability at least 0.001 away from 0 and 1; `entropy_floor` that below which no Bernoulli
+    pixels can go.
+    """
+    data, net = measured.experiment.data, measured.model
+    device = next(net.parameters()).device
+    train, test = (
+        Batches(source, min(250, len(source)), shuffle=False)
+        for source in (replace(data, fixed=True).source(True), data.source(False))
+    )
+    totals = torch.zeros(train.source.classes, *train.source.data_shape, dtype=torch.float64)
+    counts = torch.zeros(train.source.classes, dtype=torch.float64)
+    for batch in train:
+        totals.index_add_(0, batch.labels, batch.images.double())
+        counts += batch.labels.bincount(minlength=len(counts))
+    means = (totals / counts[:, None, None, None]).float()
+    wrong, costs, floors = [], [], []
+    for batch in test:
+        wrong.append(net.scores(batch.images.to(device)).argmax(1).cpu() != batch.labels)
+        around = Bernoulli().baseline(means[batch.labels], batch.images, 3)
+        costs.append(-around.log_prob(batch.images))
+        floors.append(entropy_floor(batch.images[:, None]))
+    return {
+        "error": 100 * float(torch.cat(wrong).double().mean()),
+        "class_mean": float(torch.cat(costs).double().mean()),
+        "entropy_floor": float(torch.cat(floors).double().mean()),
+    }
+
+
+def _kind(measured: Any) -> str:
+    """Name the judge of a run's data."""
+    data = measured.experiment.data
+    if measured.line.preset.startswith("ace-cifar"):
+        return "judge-cifar10"
+    return {"none": "judge-mnist"}.get(data.distortion, f"judge-{data.distortion}")
+
+
+def _tests(measured: Any) -> ImageBatch:
+    """Return the first test images, as many as the budget checks, on the device."""
+    source = measured.experiment.data.source(train=False)
+    indices = torch.arange(min(measured.budget.checked, len(source)))
+    batch = source.batch(indices, torch.Generator())
+    return ImageBatch(*(part.to(measured.workshop.device) for part in batch))
+
+
+# --- what images show --------------------------------------------------------------------------
+
+
+def traversal(measured: Any) -> Values:
+    """Return how far judges recognise 20 styles from -4 to 4, and what moves along them.
+
+    Styles are shown at the identity, and in the mean pose of each class's test images: which pose
+    is the canonical one is for the model to choose, its size included, and a judge knows only sizes
+    that its data have.
+    """
+    own = measured.other(_kind(measured))
+    at_identity = _traversal(measured.model)
+    shown = _in_mean_pose(measured)
+    height, slant = (float(part.var(1).mean()) for part in height_and_slant(at_identity))
+    values: Values = {
+        "recognised, %": recognised(own, shown),
+        "recognised at the identity, %": recognised(own, at_identity),
+        "height variance": height,
+        "slant variance": slant,
+    }
+    if shown.shape[-1] > _SIDE:
+        mnist = measured.other("judge-mnist")
+        upright = to_digit_size(shown)
+        inner = upright[:, _POINTS // 4 : -(_POINTS // 4)]
+        values["recognised by the judge of MNIST, %"] = recognised(mnist, upright)
+        values["recognised by it from -2 to 2, %"] = recognised(mnist, inner)
+    return values
+
+
+def _traversal(model: ACE) -> Float[Tensor, "classes 20 channels height width"]:
+    z = torch.linspace(-_END, _END, _POINTS, device=next(model.parameters()).device)
+    return model.manifold(z[:, None].expand(-1, model.latent_count))
+
+
+def _in_mean_pose(measured: Any) -> Float[Tensor, "classes 20 channels height width"]:
+    model = measured.model
+    if model.pose is None:
+        return _traversal(model)
+    batch = _tests(measured)
+    h = model.encode(batch.images).h
+    z = torch.linspace(-_END, _END, _POINTS, device=h.device)[:, None]
+    z = z.expand(-1, model.latent_count)
+    rows = []
+    for label in range(model.classes):
+        mean = h[batch.labels == label].mean(0).expand(_POINTS, -1)
+        y = torch.full((_POINTS,), label, device=h.device)
+        rows.append(model.decode(ACELatents(z, y, model.pose.element(mean))).mean)
+    return torch.stack(rows)
+
+
+def samples(measured: Any) -> Values:
+    """Return how far a judge recognises samples of the prior, in a drawn pose and without."""
+    own, count = measured.other(_kind(measured)), measured.budget.drawn
+    model, seed = measured.model, measured.seed
+    values: Values = {"canonical pose, %": recognised(own, prior_samples(model, count, seed))}
+    if model.pose is not None:
+        drawn = prior_samples(model, count, seed, "prior")
+        values["pose drawn, %"] = recognised(own, drawn)
+    return values
+
+
+def prior_samples(
+    model: ACE, count: int, seed: int, pose: Literal["identity", "prior"] = "identity"
+) -> Float[Tensor, "classes count channels height width"]:
+    """Show what is drawn from the prior of every class, the same for the same seed: the means."""
+    device = next(model.parameters()).device
+    labels = torch.arange(model.classes, device=device).repeat_interleave(count)
+    with _seeded(seed, labels):
+        shown = model.decode(model.sample_latents(len(labels), labels, pose)).mean
+    return shown.unflatten(0, (model.classes, count))
+
+
+def photographs(measured: Any) -> Values:
+    """Return how sharp samples are, and their Fréchet distance in the features of the judge."""
+    net, model = measured.other(_kind(measured)), measured.model
+    source = measured.experiment.data.source(train=False)
+    batches = list(Batches(source, min(1000, len(source)), shuffle=False))
+    shown = torch.cat([net.features(b.images.to(measured.workshop.device)) for b in batches])
+    labels = torch.cat([batch.labels for batch in batches]).to(shown.device)
+    count = -(-measured.budget.painted // model.classes)
+    drawn = prior_samples(model, count, measured.seed, "prior")
+    painted = torch.stack([net.features(row) for row in drawn])
+    of_each = [frechet_distance(row, shown[labels == y]) for y, row in enumerate(painted)]
+    return {
+        "sharpness of samples": sharpness(drawn),
+        "Fréchet distance": float(frechet_distance(painted.flatten(0, 1), shown)),
+        "Fréchet distance, mean of classes": float(torch.stack(of_each).mean()),
+    }
+
+
+def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
+    """Return the mean length of the gradient of brightness, per pixel.
+
+    Example:
+        >>> round(sharpness(torch.arange(4.0).expand(1, 4, 4)), 4)
+        1.0
+    """
+    dx = images.diff(dim=-1)[..., :-1, :]
+    dy = images.diff(dim=-2)[..., :-1]
+    return float((dx.square() + dy.square()).sqrt().mean())
+
+
+def height_and_slant(
+    images: Float[Tensor, "*batch channels height width"],
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """Return height and slant of what images show, by the moments of their brightness.
+
+    The height is the standard deviation along y, in pixels; the slant is the covariance of x and
+    y over the variance along y: how far x moves for each pixel down.
+
+    Example:
+        >>> image = torch.zeros(1, 28, 28)
+        >>> image[0, 5:23, 14] = 1
+        >>> [round(float(v), 3) for v in height_and_slant(image)]
+        [5.188, 0.0]
+    """
+    ink = images.sum(-3)
+    ink = ink / ink.sum((-2, -1), keepdim=True).clamp(min=1e-9)
+    y = torch.arange(ink.shape[-2], dtype=ink.dtype, device=ink.device)[:, None]
+    x = torch.arange(ink.shape[-1], dtype=ink.dtype, device=ink.device)
+
+    def mean(values: Tensor) -> Tensor:
+        return (ink * values).sum((-2, -1), keepdim=True)
+
+    dx, dy = x - mean(x), y - mean(y)
+    along = mean(dy.square())[..., 0, 0]
+    return along.sqrt(), mean(dx * dy)[..., 0, 0] / along.clamp(min=1e-9)
+
+
+# --- poses -------------------------------------------------------------------------------------
+
+
+def poses(measured: Any) -> Values:
+    """Return R² of the pose with a canonical pose of each digit, not of each class.
+
+    The same test digits are shown in several poses, and the regression has an offset for each.
+    """
+    source = measured.experiment.data.source(train=False)
+    fresh = DistortedImages(source.images, source.distortion, fixed=False)
+    indices = torch.arange(min(_DIGITS, len(fresh)))
+    generator = torch.Generator().manual_seed(measured.seed)
+    batches = [fresh.batch(indices, generator) for _ in range(_POSES)]
+    device = measured.workshop.device
+    found = [measured.model.encode(batch.images.to(device)).pose for batch in batches]
+    inferred = torch.cat([pose_coordinates(pose.affine) for pose in found])
+    true = torch.cat([pose_parameters(batch.pose) for batch in batches])
+    angle, log_scale, x, y = pose_recovery(inferred.cpu(), true, indices.repeat(_POSES)).tolist()
+    return {"angle": angle, "log_scale": log_scale, "shift": min(x, y)}
+
+
+def control(measured: Any) -> Values:
+    """Hold the reconstruction of moved latents against the reconstruction moved as an image.
+
+    Over the test images whose object stays on the canvas; of three motions the worst one counts.
+    """
+    model, batch = measured.model, _tests(measured)
+    latents = model.latents(batch.images)
+    still = model.decode(latents).mean
+    net = measured.other(_kind(measured))
+    seen: dict[str, Callable[[Tensor], Tensor]] = {
+        "model": lambda x: model.encode(x).y,
+        "judge": lambda x: net.scores(x).argmax(1),
+    }
+    level = 0.0 if model.background is None else model.background[0].sum(0).sigmoid()
+    distances: list[float] = []
+    same: dict[str, list[float]] = {name: [] for name in seen}
+    staying: list[float] = []
+    for element in motions(batch.pose):
+        on = stays(batch.images, element)
+        moved = model.decode(model.act(latents, element)).mean
+        directly = warp(still, affine.inverse(element), background=level)
+        distances.append(float((moved - directly).abs()[on].mean()))
+        staying.append(100 * float(on.double().mean()))
+        for name, classify in seen.items():
+            same[name].append(
+                100 * float((classify(moved) == classify(still))[on].double().mean())
+            )
+    return {
+        "distance from direct warp": max(distances),
+        "class unchanged for the judge, %": min(same["judge"]),
+        "class unchanged for the model, %": min(same["model"]),
+        "round trip": _round_trip(latents.pose.affine[:, 0], model.data_shape),
+        "images that stay on the canvas, %": min(staying),
+    }
+
+
+def motions(pose: Float[Tensor, "B 3 3"]) -> list[Float[Tensor, "B 3 3"]]:
+    """Return a turn by 30°, an enlargement by 1.3 and a shift by 5 pixels for each pose.
+
+    Each goes either way, whichever leads to the middle of the poses that RTS images have: what
+    leaves their range neither the model nor a judge has ever seen.
+
+    Example:
+        >>> turn, growth, shift = motions(torch.eye(3)[None])
+        >>> float(shift[0, 0, 2])
+        -5.0
+    """
+    angle, scale, shift = affine.to_parameters(pose)
+    zero, one = torch.zeros_like(angle), torch.ones_like(scale)
+    turn = torch.where(angle >= 0, -_TURN, _TURN).to(angle)
+    growth = torch.where(scale < math.sqrt(math.prod(SCALES)), _GROWTH, 1 / _GROWTH).to(scale)
+    step = torch.where(shift[:, 0] >= 0, -_STEP, _STEP).to(shift)
+    return [
+        affine.from_parameters(turn, one),
+        affine.from_parameters(zero, growth),
+        affine.from_parameters(zero, one, torch.stack([step, zero], -1)),
+    ]
+
+
+def stays(
+    images: Float[Tensor, "B channels height width"], element: Float[Tensor, "B 3 3"]
+) -> Bool[Tensor, " B"]:
+    """Return for which images a motion leaves every bright pixel on the canvas."""
+    half = element.new_tensor([images.shape[-1] / 2, images.shape[-2] / 2])
+    outside = (_moved_pixels(element, images.shape[-2:]).abs() > half).any(-1)
+    ink = images.amax(1).flatten(1) > _INK
+    return ~(outside & ink).any(1)
+
+
+def _round_trip(pose: Float[Tensor, "B 3 3"], data_shape: tuple[int, ...]) -> float:
+    """Return how far pixels land from where they were, in halves of the canvas."""
+    there = _moved_pixels(pose, data_shape[1:])
+    ones = torch.ones_like(there[..., :1])
+    back = torch.cat([there, ones], -1) @ affine.inverse(pose).mT
+    start = _moved_pixels(torch.eye(3).to(pose)[None], data_shape[1:])
+    return float((back[..., :2] - start).abs().max()) / (max(data_shape[1:]) / 2)
+
+
+def _moved_pixels(
+    element: Float[Tensor, "B 3 3"], size: tuple[int, ...]
+) -> Float[Tensor, "B pixels 2"]:
+    """Return where a map takes every pixel, from the middle of the image."""
+    y, x = (torch.arange(n).to(element) - (n - 1) / 2 for n in size)
+    place = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(size).to(element)], -1)
+    return (place.flatten(0, 1) @ element.mT)[..., :2]
+
+
+# --- how it works inside -----------------------------------------------------------------------
+
+
+def mechanics(measured: Any) -> Values:
+    """Check the density, the order of the bounds, and the wires of the paper's Fig. 5."""
+    model, batch = measured.model, _tests(measured)
+    with _seeded(measured.seed, batch.images):
+        values = {**_laplace(), **_mixture(model, batch)}
+        with torch.enable_grad():
+            elbo = model(batch.images, batch.labels)
+            values["gradient of R in the pose net"] = _gradient(elbo.nll, model)
+            name = "gradient of cross-entropy in the pose net"
+            values[name] = _gradient(elbo.cross_entropy, model)
+    fresh, _ = measured.experiment.build(measured.workshop.device)
+    start = fresh.encode(batch.images).pose.affine
+    values["fresh pose off identity"] = float((start - torch.eye(3).to(start)).abs().max())
+    found = [_label_free(measured, len(batch.labels), roll) for roll in (0, 1)]
+    values["change by other labels"] = max(abs(found[0][n] - found[1][n]) for n in found[0])
+    return values
+
+
+def _laplace() -> dict[str, float]:
+    """Compare sampler and closed-form divergence of the Laplace density."""
+    mean = torch.tensor([0.0, 0.3, 1.0, -2.0], dtype=torch.float64)
+    q = Laplace(mean, torch.tensor([-2.0, -1.0, 1.0, -4.0], dtype=torch.float64))
+    draws = q.rsample(_DRAWS)
+    ratio = q.log_prob(draws) - Laplace.standard((4,), dtype=torch.float64).log_prob(draws)
+    variance = 2 / q.momentum.square()
+    return {
+        "KL, % off": 100 * float((ratio.mean(0) / q.kl() - 1).abs().max()),
+        "mean, % of std off": 100 * float(((draws.mean(0) - mean) / q.std).abs().max()),
+        "variance, % off": 100 * float((draws.var(0) / variance - 1).abs().max()),
+    }
+
+
+def _mixture(model: ACE, batch: ImageBatch) -> dict[str, float]:
+    """Compare the bounds of eq. 4.1, which stand in an order."""
+    nll, kl_z, kl_pose, log_probs = (t.double() for t in model.class_terms(batch.images))
+    every = nll + kl_z + kl_pose[:, None]
+    paper, valid, tight = mixture_bounds(every, log_probs)
+    labels = batch.labels[:, None]
+    sure = torch.full_like(log_probs, -math.inf).scatter(1, labels, 0.0)
+    own = mixture_bounds(every, sure).paper - every.gather(1, labels)[:, 0]
+    return {
+        "Σω - 1": float((log_probs.exp().sum(1) - 1).abs().max()),
+        "tight - valid": float((tight - valid).max()),
+        "paper - valid": float((paper - valid).max()),
+        "valid - paper - log C": float((valid - paper).max()) - math.log(model.classes),
+        "paper - labelled, ω one-hot": float(own.abs().max()),
+    }
+
+
+def _gradient(term: Tensor, model: ACE) -> float:
+    """Return the length of the gradient of one term in the pose net."""
+    net = [part for name, part in model.named_parameters() if name.startswith("pose.net.")]
+    gradients = torch.autograd.grad(term.mean(), net, retain_graph=True)
+    return math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))
+
+
+def _label_free(measured: Any, count: int, roll: int) -> dict[str, float]:
+    """Evaluate without what scores a model against labels, which are shifted by some images."""
+    source = measured.experiment.data.source(train=False)
+    images = source.images._replace(labels=source.images.labels.roll(roll))
+    same = DistortedImages(images, source.distortion, fixed=True, seed=source.seed)
+    found = evaluate(measured.model, Batches(same, 250, shuffle=False), items=count, samples=1)
+    bounds = {name: value for name, value in found["bounds"].items() if name != "labelled"}
+    rest = {n: float(v) for n, v in found.items() if n not in (*_SCORES, "bounds")}
+    return rest | bounds
+
+
+@contextmanager
+def _seeded(seed: int, where: Tensor) -> Iterator[None]:
+    """Draw from a seed, on the device of a tensor, and leave the generators as they were."""
+    with torch.random.fork_rng([where.device] if where.is_cuda else []):
+        torch.manual_seed(seed)
+        yield
+
+
+MEASURES: dict[str, Callable[[Any], Any]] = {
+    "judge": judge,
+    "traversal": traversal,
+    "samples": samples,
+    "photographs": photographs,
+    "poses": poses,
+    "control": control,
+    "mechanics": mechanics,
+}
+"""Measures of ACE by name."""

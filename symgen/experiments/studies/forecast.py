@@ -1,0 +1,137 @@
+"""Forecasts of moving dSprites: rolled capsules beside other ways to predict.
+
+Eight frames are given, the next seven are forecast; sequences are held out. The codes of a VAE are
+carried on by a linear operator fitted to each sequence, or by a GRU that is trained here.
+
+Two more questions. Length: a model rolled for 32 frames (dSprites' orbits are cyclic, so there are
+true frames for that). Transfer: the operator of one sequence applied to another in which the same
+factor moves, as the ratio of the squared error to that of the sequence's own operator; 1 says that
+the operator is the transformation's, not the sequence's. The operator of a TVAE is the roll inferred
+from the last two frames of its context.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from symgen.data import MovingSprites
+from symgen.data.batches import Batches
+from symgen.latents import observed_roll
+from symgen.metrics import ForecastErrors, forecast_errors, linear_forecast, roll_forecast
+
+__all__ = ["forecast"]
+
+_CONTEXT, _LONG = 8, 32
+_TESTED = 500
+
+
+class _GRU(nn.Module):
+    """Predicts the next code from those before, and goes on from its own predictions."""
+
+    def __init__(self, size: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.gru = nn.GRU(size, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, size)
+
+    def forward(self, codes: Tensor, horizon: int) -> Tensor:
+        """Return codes (B, L - 1 + H, size): each next one of the context, then the forecast."""
+        states, state = self.gru(codes)
+        predicted = [self.readout(states)]
+        for _ in range(horizon - 1):
+            states, state = self.gru(predicted[-1][:, -1:], state)
+            predicted.append(self.readout(states))
+        return torch.cat(predicted, 1)
+
+
+def forecast(measured: Any) -> dict[str, Any]:
+    """Measure how well a model predicts frames 8 to 14 from frames 0 to 7, and further."""
+    model = measured.model
+    count = min(_TESTED, measured.budget.items or _TESTED)
+    batch = Batches(MovingSprites("test"), count, shuffle=False).batch(0)
+    x = batch.frames
+    context, true = x[:, :_CONTEXT], x[:, _CONTEXT:]
+    horizon, partner = true.shape[1], _partners(batch.moved)
+    mean = Batches(MovingSprites("train"), 500).batch(0).frames.mean((0, 1))
+    repeated = context[:, -1:]
+    rows = {"repeat last frame": repeated.expand_as(true), "mean frame": mean.expand_as(true)}
+    transfer = {}
+    if model.topography.is_none:
+        codes = model.latents(x).flatten(2)[:, :_CONTEXT]  # of every frame by itself
+        own = _decoded(model, linear_forecast(codes, horizon))
+        others = _decoded(model, linear_forecast(codes, horizon, others=codes[partner]))
+        gru = _train_gru(model, measured.experiment.training)
+        carried_on = _decoded(model, gru(codes, horizon)[:, _CONTEXT - 1 :])
+        rows |= {"linear operator": own, "GRU": carried_on}
+        transfer = {"linear operator": _ratio(own, others, true)}
+        length = None
+    else:
+        steps = _observed_steps(model, context)
+        rows["rolled"] = roll_forecast(model, context, horizon)
+        own, others = (roll_forecast(model, context, horizon, s) for s in (steps, steps[partner]))
+        transfer = {"rolled": _ratio(own, others, true)}
+        orbit = (_CONTEXT - 1 + torch.arange(1, _LONG + 1)) % x.shape[1]
+        long = roll_forecast(model, context, _LONG)
+        length = {
+            "rolled": _means(forecast_errors(long, x[:, orbit])),
+            "repeat last frame": _means(forecast_errors(repeated.expand_as(long), x[:, orbit])),
+        }
+    return {
+        "sequences": count,
+        "rows": {name: _means(forecast_errors(row, true)) for name, row in rows.items()},
+        "transfer": transfer,
+        "length": length,
+    }
+
+
+def _means(errors: ForecastErrors) -> dict[str, list[float]]:
+    return {
+        "squared_error": errors.squared_error.mean(0).tolist(),
+        "nll": errors.nll.mean(0).tolist(),
+    }
+
+
+def _ratio(own: Tensor, transferred: Tensor, true: Tensor) -> float:
+    errors = [forecast_errors(p, true).squared_error.mean().item() for p in (transferred, own)]
+    return errors[0] / errors[1]
+
+
+def _decoded(model: Any, codes: Float[Tensor, "B H N"]) -> Float[Tensor, "B H *data"]:
+    return model.decode(codes.unflatten(-1, (model.capsules, model.units))).mean
+
+
+def _observed_steps(model: Any, context: Tensor) -> Tensor:
+    """Infer by how many units the capsules rolled in the last step: the commonest."""
+    t = model.latents(context)
+    t = t - t.mean(-1, keepdim=True)
+    rolled = observed_roll(t[:, -2], t[:, -1]).mode(-1).values
+    return torch.where(rolled > model.units // 2, rolled - model.units, rolled)
+
+
+def _partners(moved: Tensor) -> Tensor:
+    """Give each sequence the next one in which the same factor moves."""
+    partner = torch.empty_like(moved)
+    for factor in moved.unique():
+        members = (moved == factor).nonzero()[:, 0]
+        partner[members] = members.roll(-1)
+    return partner
+
+
+@torch.enable_grad()
+def _train_gru(model: Any, training: Any) -> _GRU:
+    """Train a GRU on the codes of the sequences that the model was trained on."""
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        gru = _GRU(model.capsules * model.units)
+    data = Batches(MovingSprites("train"), 32, training.seed)
+    optimizer = torch.optim.Adam(gru.parameters(), lr=1e-3)
+    for step in range(-(-training.examples // 32)):
+        with torch.no_grad():
+            codes = model.latents(data.batch(step).frames).flatten(2)
+        predicted = gru(codes[:, :_CONTEXT], codes.shape[1] - _CONTEXT)
+        loss = (predicted - codes[:, 1:]).square().sum(-1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return gru.eval().requires_grad_(False)

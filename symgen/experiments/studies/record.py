@@ -1,0 +1,122 @@
+"""The record of a study: one entry for each line and seed, kept when others are added."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from symgen._files import write_json
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.studies.study import Line, study, study_names
+from symgen.training import hold
+
+__all__ = ["Entry", "StudyRecord", "entry_of", "read_entries", "same_training"]
+
+Entry = dict[str, Any]
+_PLACES = ("root", "download", "cache")  # of files, which do not shape a run
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """Read the entries of a record, none if there is no such file.
+
+    Raises:
+        ValueError: if the file is not a record.
+    """
+    if not path.is_file():
+        return []
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["entries"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no record of a study: {error!r}") from error
+
+
+def entry_of(entries: Iterable[Entry], line: Line, budget: str, seed: int) -> Entry | None:
+    """Find the entry of a line and seed within a budget."""
+    wanted = (line.preset, _own(line), line.test_mode, line.trained, budget, seed)
+    return next((entry for entry in entries if _key(entry) == wanted), None)
+
+
+def same_training(found: Experiment, wanted: Experiment) -> bool:
+    """Tell whether two experiments train alike; where files lie and what is logged does not count.
+
+    Example:
+        >>> from symgen.experiments.presets import preset
+        >>> demo = preset("demo").experiment
+        >>> same_training(demo, demo.changed(training={"log_every": 7}))
+        True
+    """
+    return _shaping(found) == _shaping(wanted)
+
+
+def _shaping(experiment: Experiment) -> dict[str, Any]:
+    values = json.loads(json.dumps(experiment.to_json()))
+    for name in _PLACES:
+        values["data"].pop(name, None)
+    for name in ("log_every", "checkpoint_every"):
+        del values["training"][name]
+    return values
+
+
+class StudyRecord:
+    """What is on record of a study, here and in the records of studies that share its runs.
+
+    Args:
+        name: name of the study.
+        path: file of the record; records of other studies are looked for beside it.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.path = path
+        self._name = name
+        self._beside = [
+            path.with_name(f"{other}.json") for other in study_names() if other != name
+        ]
+
+    def find(
+        self, line: Line, budget: str, seed: int, wanted: Experiment, evaluated: dict[str, Any]
+    ) -> Entry | None:
+        """Return the entry of a line and seed if it has these settings and all measures."""
+        for path in (self.path, *self._beside):
+            found = entry_of(read_entries(path), line, budget, seed)
+            if (
+                found is not None
+                and self._is_of(found, wanted)
+                and evaluated.items() <= found["evaluated"].items()
+                and set(line.measures) <= set(found["measured"])
+            ):
+                return found
+        return None
+
+    def put(self, entry: Entry, about: dict[str, Any]) -> None:
+        """Write the record with an entry added or replaced, as others may have left it by now."""
+        with hold(self.path.parent, wait=True):  # between reading and writing
+            kept = [other for other in read_entries(self.path) if _key(other) != _key(entry)]
+            write_json(self.path, {**about, "entries": sorted([*kept, entry], key=self._order)})
+
+    def note(self, values: dict[str, Any]) -> None:
+        """Add what follows from all entries, such as verdicts."""
+        with hold(self.path.parent, wait=True):
+            record = json.loads(self.path.read_text(encoding="utf-8"))
+            write_json(self.path, {**record, **values})
+
+    def _order(self, entry: Entry) -> tuple[Any, ...]:
+        about = study(self._name)
+        keys = [(ln.preset, _own(ln)) for b in about.budgets.values() for ln in about.lines(b)]
+        key = _key(entry)[:2]
+        place = keys.index(key) if key in keys else len(keys)
+        return (entry["budget"], place, str(entry["test_mode"]), entry["seed"])
+
+    def _is_of(self, entry: Entry, wanted: Experiment) -> bool:
+        try:
+            return same_training(Experiment.from_json(entry["settings"]), wanted)
+        except ValueError:  # a setting that this version does not have
+            return False
+
+
+def _own(line: Line) -> str | None:
+    return line.name if any(line.settings.values()) else None
+
+
+def _key(entry: Entry) -> tuple[Any, ...]:
+    names: Sequence[str] = ("preset", "variant", "test_mode", "trained", "budget", "seed")
+    return tuple(entry[name] for name in names)

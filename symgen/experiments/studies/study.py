@@ -1,0 +1,239 @@
+"""Studies as data: their lines, and what a budget lets each of them spend."""
+
+import shlex
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from symgen._errors import nearest
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.presets import EDITIONS, Edition, preset, rows
+
+__all__ = ["Budget", "Line", "Study", "study", "study_names"]
+
+Printed = dict[Edition, dict[str, tuple[float, float]]]
+_EDITION = {"paper": "camera-ready", "submission": "submission"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a study: what is trained, how it is tested, and what the paper prints."""
+
+    name: str
+    """Name to choose it by."""
+    label: str
+    """Name in tables."""
+    preset: str
+    """What is trained."""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of the line's own: of the model, the data, the training."""
+    measures: tuple[str, ...] = ("evaluation",)
+    """What is measured of a run."""
+    seeds: int | None = None
+    """Seeds at most; None for as many as asked for."""
+    trained: bool = True
+    """Whether the model is trained, or measured with its initial weights."""
+    test_mode: str | None = None
+    """What happens to the test data; None leaves the preset's."""
+    printed: Printed = field(default_factory=dict)
+    """Mean and deviation of each value that a paper prints, by edition."""
+
+    def run_name(self, seed: int) -> str:
+        """Name the run folder: lines of the same preset without settings of their own share it."""
+        own = any(self.settings.values())
+        return f"{self.name if own else self.preset}-{seed}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work goes into each run of a study."""
+
+    name: str
+    """Its name."""
+    faithful: bool = False
+    """Whether to train the paper's own presets, in both editions, instead of our recipe."""
+    only_images: str | None = None
+    """Images to take in place of MNIST and CIFAR-10; None leaves them."""
+    items: int | None = None
+    """Held-out items of an evaluation; None stands for all."""
+    samples: int = 10
+    """Samples of the posteriors."""
+    checked: int = 1_000
+    """Test images of the checks that look inside a model."""
+    drawn: int = 100
+    """Samples of the prior for each class, for a judge to name."""
+    painted: int = 5_000
+    """Samples of the prior whose distance to test images is taken."""
+    by_kind: Mapping[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
+    """Settings of model and training to replace, by the kind of the data."""
+
+    def settings(self, line: Line, seed: int) -> dict[str, dict[str, Any]]:
+        """Return what a line's run replaces of its preset's settings."""
+        experiment = preset(line.preset).experiment
+        kind = experiment.data.kind
+        if getattr(experiment.data, "mode", None) == "still":
+            kind = "still"
+        replaced = self.by_kind.get("judge" if experiment.builder == "Judge" else kind, {})
+        merged = {
+            part: {**line.settings.get(part, {}), **replaced.get(part, {})}
+            for part in ("model", "data", "training")
+        }
+        if self.only_images is not None and hasattr(experiment.data, "images"):
+            merged["data"]["images"] = self.only_images
+        merged["training"]["seed"] = seed
+        return merged
+
+    def experiment(self, line: Line, seed: int, place: Path | None = None) -> Experiment:
+        """Return the experiment of a line with a seed, within the budget.
+
+        Example:
+            >>> line = study("table1").lines(study("table1").budgets["laptop"])[0]
+            >>> study("table1").budgets["laptop"].experiment(line, 2).training.examples
+            48000
+        """
+        settings = self.settings(line, seed)
+        return preset(line.preset).experiment.changed(**settings, place=place)
+
+    def command(self, line: Line, seed: int, folder: Path) -> str:
+        """Return the words that train a line's run, within the budget.
+
+        Example:
+            >>> table = study("table1")
+            >>> laptop = table.budgets["laptop"]
+            >>> laptop.command(table.lines(laptop)[0], 2, Path("runs/tvae-mnist-half-2"))
+            'symgen train tvae-mnist-half --width 324 --depth 2 --examples 48000 ...'
+        """
+        words = ["symgen", "train", line.preset]
+        for part in self.settings(line, seed).values():
+            for name, value in part.items():
+                words += _words(f"--{name.replace('_', '-')}", value)
+        return shlex.join([*words, "--out", str(folder)])
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is trained, measured and set side by side."""
+
+    name: str
+    """Its name."""
+    title: str
+    """What it shows."""
+    budgets: dict[str, Budget]
+    """What it may spend, by name."""
+    shown: tuple[str, ...]
+    """Tables that show it."""
+    factors: tuple[str, ...] = ()
+    """Factors that CapCorr is measured of."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What the file says of its lines."""
+
+    def lines(self, budget: Budget) -> tuple[Line, ...]:
+        """Return the lines: of our recipe, or of the paper's own presets if that is the budget."""
+        made = []
+        for entry in self._entries():
+            measures = tuple(entry.get("measures", self.told.get("measures", ())))
+            common = self.told.get("settings", {})
+            settings = {
+                part: {**common.get(part, {}), **entry.get(part, {})}
+                for part in ("model", "data", "training")
+            }
+            line = Line(
+                entry.get("name", entry["preset"]),
+                entry.get("label", f"`{entry.get('name', entry['preset'])}`"),
+                entry["preset"],
+                {part: values for part, values in settings.items() if values},
+                measures,
+                entry.get("seeds"),
+                entry.get("trained", True),
+                entry.get("test_mode"),
+                entry.get("printed", {}),
+            )
+            made += _editions(line) if budget.faithful else [line]
+        return tuple(made)
+
+    def _entries(self) -> list[dict[str, Any]]:
+        if "rows" not in self.told:
+            return self.told["lines"]
+        chosen = self.told["rows"]
+        entries = []
+        for row in rows(chosen["frames"]):
+            if not row.label.startswith(chosen.get("only", "")):
+                continue
+            printed: Printed = {}
+            for table in chosen["tables"]:  # those of an earlier table go first
+                for each in row.printed:
+                    if each.table == table:
+                        printed.setdefault(each.edition, each.numbers)
+            if printed:
+                entries.append(
+                    {"preset": row.name, "label": row.label, "printed": printed, "name": row.name}
+                )
+        return entries
+
+
+def _editions(line: Line) -> list[Line]:
+    """Return a line for every edition of the paper that has its row."""
+    found = []
+    by_name = {row.name: row for row in rows()}
+    for edition in EDITIONS:
+        if line.printed and edition not in line.printed:
+            continue
+        row = by_name.get(line.preset)
+        name = row.faithful(edition) if row else f"{line.preset}-{edition}"
+        printed: Printed = {edition: line.printed[edition]} if line.printed else {}
+        label = f"{line.label} ({_EDITION[edition]})"
+        found.append(replace(line, label=label, preset=name, printed=printed))
+    return found
+
+
+def _words(option: str, value: Any) -> list[str]:
+    """Write a setting as the command line takes it."""
+    if isinstance(value, bool):
+        return [option if value else option.replace("--", "--no-", 1)]
+    if isinstance(value, Mapping):
+        return [option, *(str(word) for pair in value.items() for word in pair)]
+    if isinstance(value, tuple | list):
+        return [option, *map(str, value)]
+    return [option, str(value)]
+
+
+@cache
+def _told() -> dict[str, Any]:
+    text = resources.files(__package__).joinpath("studies.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def study_names() -> tuple[str, ...]:
+    """Return the names of all studies."""
+    return tuple(_told()["studies"])
+
+
+@cache
+def study(name: str) -> Study:
+    """Look up a study by its name.
+
+    Raises:
+        ValueError: if there is none.
+
+    Example:
+        >>> study("table1").title
+        'Table 1: likelihood and equivariance on MNIST'
+    """
+    told = _told()["studies"]
+    if name not in told:
+        raise ValueError(f"no study {name!r}: {nearest(name, told)}")
+    entry = told[name]
+    own = {"faithful", "only_images", "items", "samples", "checked", "drawn", "painted"}
+    budgets = {}
+    for budget, values in _told()["budgets"][entry["budgets"]].items():
+        plain = {key: value for key, value in values.items() if key in own}
+        by_kind = {key: value for key, value in values.items() if key not in own}
+        if budget != "smoke":  # a study may measure more or less than others
+            plain |= {key: entry[key] for key in ("items", "samples") if key in entry}
+        budgets[budget] = Budget(budget, **plain, by_kind=by_kind)
+    factors = tuple(entry.get("factors", ()))
+    return Study(name, entry["title"], budgets, tuple(entry["shown"]), factors, entry)

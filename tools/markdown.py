@@ -1,0 +1,24 @@
+"""What the writers of tables share: records, cells, the line about the origin."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record."""
+    return json.loads(path.read_text())
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table, with a true minus before numbers."""
+    minus = [[re.sub(r"^-(?=\d)", "−", cell) for cell in row] for row in rows]
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *minus]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def measured_by(record: dict[str, Any]) -> str:
+    """Tell what measured a record, and where."""
+    return f"\n`{record['command']}`, {record['hardware']}.\n"

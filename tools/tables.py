@@ -1,0 +1,318 @@
+"""Tables of README and docs, generated from the records in `results/`.
+
+    python tools/tables.py README.md docs/*.md
+
+rewrites every table between `<!-- table NAME -->` and `<!-- end -->`.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench_tables import BENCH_TABLES
+
+from symgen.experiments.studies import Study, entry_of, study, study_names, tables_of
+from symgen.experiments.studies.tables import written
+
+from markdown import markdown, measured_by, read  # isort: skip
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+_MARKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+# Keller & Welling 2021: mean of three seeds, submission's Table 4 (TVAE) and camera-ready (VAE).
+_PAPER = {"tvae-mnist-13-36": ("−187.1", "991"), "vae-mnist": ("−189.0", "13,274")}
+
+
+def source(record: dict[str, Any]) -> str:
+    """Tell how a run came about."""
+    return (
+        f"`{record['command']}`: {record['training']['examples']:,} sequences in "
+        f"{record['training']['seconds'] / 60:.0f} min, commit {record['commit']}, "
+        f"{record['hardware']}.\n"
+    )
+
+
+def demo(results: Path) -> str:
+    """The measures of the demonstration."""
+    record = read(results / "demo.json")
+    measured = record["evaluation"]
+    rows = [
+        [f"CapCorr {factor}", f"{values['value']:.2f}", f"chance {values['chance']:.2f}"]
+        for factor, values in measured["capcorr"].items()
+    ]
+    for key, name in (("e_eq", "E_eq"), ("e_eq_centred", "E_eq, capsule mean removed")):
+        share = measured[f"{key}_percent_of_chance"]
+        rows.append([name, f"{measured[key]:,.0f}", f"{share:.1f} % of chance"])
+    outside = measured["roll_prediction"]["outside"]
+    for key, name in (("squared_error", "squared error"), ("nll", "NLL")):
+        rows.append(
+            [
+                f"roll prediction of unseen frames, {name}",
+                f"{outside[key]:.1f}",
+                f"repeat last frame {outside[f'repeat_{key}']:.1f}, "
+                f"mean image {outside[f'mean_{key}']:.1f}",
+            ]
+        )
+    count = measured["examples"]
+    return (
+        markdown(["measure", "value", "reference"], rows)
+        + f"\n{count:,} held-out sequences. {source(record)}"
+    )
+
+
+def untrained(results: Path) -> str:
+    """What the metrics say before and after training."""
+    record = read(results / "untrained.json")
+    about = study("untrained")
+    trained = {
+        "demo": read(results / "demo.json"),
+        "tvae-mnist-13-36": read(results / "colour-mnist" / "tvae-mnist-13-36.json"),
+    }
+    rows = []
+    for line in about.lines(about.budgets["laptop"]):
+        entry = entry_of(record["entries"], line, "laptop", 0)
+        if entry is None:
+            continue
+        for state, measured in (
+            ("untrained", entry["measured"]["evaluation"]),
+            ("trained", trained[line.preset]["evaluation"]),
+        ):
+            error = measured["roll_prediction"]["outside"]["squared_error"]
+            rows.append(
+                [
+                    f"{line.preset}, {state}",
+                    ", ".join(f"{v['value']:.2f}" for v in measured["capcorr"].values()),
+                    f"{measured['e_eq_percent_of_chance']:.1f}",
+                    f"{measured['e_eq_centred_percent_of_chance']:.1f}",
+                    f"{error:.1f}",
+                ]
+            )
+    header = ["", "CapCorr", "E_eq, % of chance", "centred", "roll prediction, squared error"]
+    return markdown(header, rows) + measured_by(record)
+
+
+def colour_mnist(results: Path) -> str:
+    """Two runs of 480,000 sequences beside the paper."""
+    records = [read(results / "colour-mnist" / f"{name}.json") for name in _PAPER]
+    rows = []
+
+    def row(name: str, value: Callable[[dict[str, Any]], str]) -> None:
+        rows.append([name, *(value(record["evaluation"]) for record in records)])
+
+    def roll(key: str) -> Callable[[dict[str, Any]], str]:
+        def value(evaluation: dict[str, Any]) -> str:
+            outside = evaluation["roll_prediction"]["outside"]
+            return "–" if outside[key] is None else f"{outside[key]:.1f}"
+
+        return value
+
+    rows.append(["paper: log p(x), its convention", *(_PAPER[name][0] for name in _PAPER)])
+    row("ours: log p(x), paper's convention", lambda e: f"{e['log_p_paper']:.1f}")
+    row("ours: log p(x), importance bound", lambda e: f"{e['log_p_bound']:.1f}")
+    row(
+        "ours: bound's distance from the data's entropy floor",
+        lambda e: f"{-e['entropy_floor'] - e['log_p_bound']:.1f}",
+    )
+    rows.append(["paper: E_eq, as printed", *(_PAPER[name][1] for name in _PAPER)])
+    row("ours: E_eq, as printed", lambda e: f"{e['e_eq']:,.0f}")
+    row("ours: E_eq, % of chance", lambda e: f"{e['e_eq_percent_of_chance']:.1f}")
+    row(
+        "ours: E_eq with the capsule mean removed, % of chance",
+        lambda e: f"{e['e_eq_centred_percent_of_chance']:.1f}",
+    )
+    row(
+        "ours: CapCorr angle, scale, hue (chance 0.1)",
+        lambda e: ", ".join(f"{v['value']:.2f}" for v in e["capcorr"].values()),
+    )
+    for key, name in (("nll", "NLL"), ("squared_error", "squared error")):
+        row(f"**roll prediction of unseen frames, {name}**", roll(key))
+        row("… repeating the last seen frame", roll(f"repeat_{key}"))
+        row("… the mean image", roll(f"mean_{key}"))
+    count = records[0]["evaluation"]["examples"]
+    notes = "\n".join(f"* {source(record)}" for record in records)
+    return (
+        markdown(["", "TVAE, 13 of 18 frames, K = 3", "VAE"], rows)
+        + f"\n{count:,} held-out sequences, one seed, nats per frame.\n\n{notes}"
+    )
+
+
+def of_study(name: str, results: Path) -> str:
+    """The tables of a study, of every budget that there are entries of."""
+    about = study(name)
+    path = results / f"{name}.json"
+    record = read(path) if path.is_file() else {"entries": []}
+    budgets = [b for b in about.budgets if any(e["budget"] == b for e in record["entries"])]
+    if name in _NOTES:
+        tables = [markdown(*table) for table in tables_of(about, record, "laptop")]
+        return "\n".join(tables) + _NOTES[name](record)
+    return "\n".join(_budget(about, record, budget) for budget in budgets or ["laptop"])
+
+
+def _budget(about: Study, record: dict[str, Any], budget: str) -> str:
+    ours = [entry for entry in record["entries"] if entry["budget"] == budget]
+    recipe = "the paper's own recipe" if about.budgets[budget].faithful else "our recipe"
+    tables = [markdown(*table) for table in tables_of(about, record, budget)]
+    held_out = {entry["measured"]["evaluation"]["examples"] for entry in ours}
+    text = f"Budget `{budget}`, {recipe}; mean ± standard deviation over seeds"
+    if ours:
+        text += f"; {' or '.join(f'{n:,}' for n in sorted(held_out))} held-out sequences"
+    text += f".\n\n{chr(10).join(tables)}\n`symgen reproduce {about.name} --budget {budget}`"
+    commits = sorted({entry["commit"] for entry in ours})
+    machines = sorted({entry["hardware"] for entry in ours})
+    if ours:
+        text += f": commit {', '.join(commits)}; {'; '.join(machines)}"
+    return text + ".\n"
+
+
+def _extensions_note(record: dict[str, Any]) -> str:
+    entries = record["entries"]
+    seeds = len({entry["seed"] for entry in entries})
+    tested = entries[0]["evaluated"]["items"]
+    return (
+        f"\n{tested:,} held-out sequences, {seeds} seed{'s' * (seeds > 1)}, "
+        f"{entries[0]['examples']:,} sequences of training each.\n{measured_by(record)}"
+    )
+
+
+def _forecast_note(record: dict[str, Any]) -> str:
+    joined = record["joined"]
+    return (
+        f"\nMeans over {joined['seeds']} seeds, {joined['tested']:,} held-out sequences, "
+        f"{joined['examples']:,} sequences of training.\n{measured_by(record)}"
+    )
+
+
+def _probes_note(record: dict[str, Any]) -> str:
+    joined = record["joined"]
+    several = joined["seeds"] > 1
+    return (
+        f"\n{joined['frames']:,} held-out frames, half of them to fit and half to measure, ± "
+        f"standard deviation over three draws of the labels{', or over seeds' * several}; "
+        f"{joined['examples']:,} sequences of training, {joined['seeds']} seed{'s' * several}.\n"
+        + measured_by(record)
+    )
+
+
+def _ace_note(record: dict[str, Any]) -> str:
+    notes = "".join(f"* {c['id']}: {c['note']}.\n" for c in record["criteria"] if c["note"])
+    runs = record["runs"] if "runs" in record else _runs(record["entries"])
+    seconds = sum(run["seconds"] for run in runs.values())
+    return (
+        f"\nMean ± standard deviation over seeds (of {record['seeds']}), in the order of the "
+        f"thresholds; {len(runs)} runs, {seconds / 3600:.1f} h of training.\n\n{notes}"
+        + measured_by(record)
+    )
+
+
+def _runs(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {f"{e['preset']}-{e['seed']}": e for e in entries if e["preset"].startswith("ace")}
+
+
+def _options_note(record: dict[str, Any]) -> str:
+    machines = ", ".join(sorted({entry["hardware"] for entry in record["entries"]}))
+    return f"\n`{record['command']}`, {machines}.\n"
+
+
+_NOTES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "extensions": _extensions_note,
+    "forecast": _forecast_note,
+    "probes": _probes_note,
+    "ace": _ace_note,
+    "ace-options": _options_note,
+}
+
+
+def ace_summary(results: Path) -> str:
+    """Bounds, errors and legibility of ACE on three data sets."""
+    record = read(results / "ace.json")
+    values = {criterion["id"]: criterion["values"] for criterion in record["criteria"]}
+    costs = record.get("baselines") or {
+        data: entry["measured"]["judge"]
+        for data in ("mnist", "rts", "tc")
+        for entry in record["entries"]
+        if entry["preset"] == f"judge-{data}"
+    }
+
+    def cell(place: tuple[str, str] | None) -> str:
+        if place is None or place[1] not in values[place[0]]:
+            return ""
+        return written(values[place[0]][place[1]])
+
+    rows = [["cost of the class means", *(f"{costs[d]['class_mean']:.0f}" for d in _ACE)]]
+    rows += [
+        [name, *map(cell, places)]
+        for name, places in (
+            ("U_valid without pose", [("E1", "U_valid"), *_both("U_valid without pose")]),
+            ("**U_valid with pose, its cost included**", _with_pose("U_valid with pose")),
+            ("gain, pose charged", _with_pose("gain charged, nats")),
+            ("cost of the pose", _with_pose("cost of the pose, nats")),
+            ("test error, %", [("E10", f"{d.upper()} error, %") for d in _ACE]),
+            (
+                "test error with pose less without, points",
+                [
+                    None,
+                    *[("E10", f"{d.upper()} error less without pose, points") for d in _ACE[1:]],
+                ],
+            ),
+            (
+                "styles from -4 to 4 recognised by a judge, %",
+                [None, ("E8", "RTS recognised, %"), ("E8", "TC recognised, %")],
+            ),
+            (
+                "the same without pose, %",
+                [
+                    ("E1", "recognised, %"),
+                    ("E2", "RTS recognised without pose, %"),
+                    ("E2", "TC recognised without pose, %"),
+                ],
+            ),
+        )
+    ]
+    verdicts = [criterion["verdict"] for criterion in record["criteria"]]
+    counted = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    header = ["nats per test image", "MNIST", "RTS-MNIST", "TC-MNIST"]
+    return (
+        f"{markdown(header, rows)}\nMean ± standard deviation over {record['seeds']} seeds. All "
+        f"criteria: {counted}.\n{measured_by(record)}"
+    )
+
+
+_ACE = ("mnist", "rts", "tc")
+
+
+def _both(name: str) -> list[tuple[str, str]]:
+    return [("E4", name), ("E5", name)]
+
+
+def _with_pose(name: str) -> list[tuple[str, str]]:
+    return [("E6", name), *_both(name)]
+
+
+TABLES: dict[str, Callable[[Path], str]] = {
+    **{name: partial(of_study, name) for name in study_names()},
+    "ace-summary": ace_summary,
+    "colour-mnist": colour_mnist,
+    "demo": demo,
+    "untrained": untrained,
+    **BENCH_TABLES,
+}
+
+
+def fill_tables(text: str, results: Path = RESULTS) -> str:
+    """Replace every marked table of a text by the one that the records give now."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(2)
+        if name not in TABLES:
+            raise ValueError(f"no table {name!r}: choose one of {', '.join(TABLES)}")
+        return match.group(1) + "\n" + TABLES[name](results) + "\n" + match.group(3)
+
+    return _MARKED.sub(fill, text)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        page = Path(argument)
+        page.write_text(fill_tables(page.read_text()))

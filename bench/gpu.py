@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from symgen.experiments.reproduce import reproduce_topographic
 
 from symgen import fit
 from symgen.experiments import Experiment, hardware, preset
-from symgen.experiments.reproduce import reproduce_topographic
 from symgen.experiments.runs import commit
 from symgen.training import TrainingStopped, multiplies_bfloat16
 

@@ -47,7 +47,7 @@ VERBS = (
     "control",
     "reproduce",
 )
-"""The verbs; each is a module of this package with a function of its name, imported when called."""
+"""The verbs: each is a module of this package with a function of that name, imported on call."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -117,7 +117,8 @@ def _draw(frames: Tensor, titles: list[str], out: Path) -> None:
     if dims == 1:
         vector_maps({"given": frames}, torch.ones(frames.shape[1], dtype=torch.bool), out, titles)
     else:
-        contact_sheet(*as_pictures(frames, dims=dims), titles, out)
+        (pictures,) = as_pictures(frames, dims=dims)
+        contact_sheet(pictures, titles, out)
 
 
 def _by_class(source: Any, count: int, seed: int) -> tuple[Tensor, list[str]]:

@@ -22,8 +22,8 @@ __all__ = ["encode"]
 class _Encode:
     """Write the latents of a run's data to a file of arrays, in the order of the items.
 
-    Of a Topographic VAE t (n, S, C, D); of ACE the classes' probabilities, the class, the style and
-    the pose as matrix. Factors and labels are written too, where they are known.
+    Of a Topographic VAE t (n, S, C, D); of ACE the classes' probabilities, the class, the style
+    and the pose as matrix. Factors and labels are written too, where they are known.
     """
 
     run: Positional[Path]
@@ -58,7 +58,8 @@ def encode(words: Sequence[str]) -> None:
 
     def write(partial: Path) -> None:
         with partial.open("wb") as file:
-            np.savez(file, **{name: part.numpy() for name, part in found.items()})
+            parts: dict[str, Any] = {name: part.numpy() for name, part in found.items()}
+            np.savez(file, **parts)
 
     write_atomically(options.out, write)
     print_paths([options.out])

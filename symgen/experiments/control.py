@@ -154,8 +154,8 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
         raise ValueError("this model has no symmetry statistics: there is no pose to draw")
     if not model.variational_pose:
         raise ValueError(
-            "the pose of this model is no latent variable, so that no posterior was fitted to draw "
-            "from: train with variational_pose=True (--variational-pose)"
+            "the pose of this model is no latent variable, so it has no posterior to draw from: "
+            "train with variational_pose=True (--variational-pose)"
         )
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)

@@ -246,7 +246,7 @@ class RecordingData:
 
 @dataclass(frozen=True)
 class ArrayData:
-    """Arrays that a run was trained on from Python, as a file: all items, neither cut nor split."""
+    """A file of the arrays that a run was trained on from Python: all items, not cut, not split."""
 
     kind: ClassVar[str] = "array"
     canonical: ClassVar[int] = 0

@@ -308,7 +308,7 @@ def evaluate(
         >>> x = torch.randn(64, 16, 12)
         >>> model = TVAE((12,), capsules=2, frames=16, likelihood="gaussian", width=32)
         >>> run = fit(model, x[:48], examples=64)
-        >>> measured = evaluate(run, x[48:], metrics={"norm": lambda m, b: b.x.flatten(1).norm(dim=1)})
+        >>> measured = evaluate(run, x[48:], metrics={"norm": lambda m, b: b.x.flatten(1).norm()})
         >>> sorted(measured["own"]), measured["examples"]
         (['norm'], 16)
     """
@@ -329,8 +329,8 @@ def evaluate(
     feed = as_batches(data, model, None, seed)
     if not isinstance(feed, Batches):
         raise ValueError(
-            f"{type(data).__name__} has no items by number: evaluate a tensor, a Dataset, a source "
-            "or a path"
+            f"{type(data).__name__} has no items by number: evaluate a tensor, a Dataset, a "
+            "source or a path"
         )
     source = feed.source
     test = Batches(source, min(family.batch_size, len(source)), seed, shuffle=False)

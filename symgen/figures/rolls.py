@@ -61,7 +61,7 @@ def traversal(
             raise ValueError(f"gif={str(gif)!r} of vectors: they are drawn as heat maps only")
         maps = {"given": x, "reconstruction": reconstruction, "rolled capsules": rolled}
         return vector_maps(maps, seen, path, titles)
-    pictures = as_pictures(x, reconstruction, rolled, dims=dims)
+    given, again, turned = as_pictures(x, reconstruction, rolled, dims=dims)
     if gif is not None:
-        traversal_gif(*pictures, seen, gif)
-    return traversal_strip(*pictures, seen, path, titles)
+        traversal_gif(given, again, turned, seen, gif)
+    return traversal_strip(given, again, turned, seen, path, titles)

@@ -28,7 +28,8 @@ def takes_arrays(metric: Callable[P, R]) -> Callable[P, R]:
         values = (*arguments, *named.values())
         if not any(map(_holds_array, values)):
             return metric(*arguments, **named)
-        result: Any = metric(
+        tensors: Callable[..., Any] = metric
+        result = tensors(
             *map(_to_tensor, arguments), **{name: _to_tensor(v) for name, v in named.items()}
         )
         return _to_array(result)

@@ -34,8 +34,9 @@ class ObservedRolls(NamedTuple):
         observed: units by which frame 0 is rolled against the canonical frame, by the capsules;
             in the parts of a unit that `roll_resolution` says where their speed is a fraction.
         true: the same by the factors of variation, modulo D (not so between two ends).
-        factor: index of the factor that moves. -1 marks a sequence without a roll to observe: several
-            factors move, or no frame shows the canonical value. Its other entries are -1 too.
+        factor: index of the factor that moves. -1 marks a sequence without a roll to observe:
+            several factors move, or no frame shows the canonical value. Its other entries are
+            -1 too.
     """
 
     observed: Int64[Tensor, " B"]
@@ -61,8 +62,8 @@ def observed_and_true(
     true one is `(y_0 - canonical) mod D`. A factor with a period shorter than the sequence offers
     several Ω, of which the one with the least |true - observed| counts, the first on ties
     (Topographic VAE, Keller & Welling 2021, section 5, and the authors' code). Capsules of another
-    speed than a unit per step of the factor should roll by `speed (y_0 - canonical)`, and are measured
-    in parts of a unit that make this a whole number.
+    speed than a unit per step of the factor should roll by `speed (y_0 - canonical)`, and are
+    measured in parts of a unit that make this a whole number.
 
     Args:
         t: latent variables.

@@ -114,7 +114,7 @@ def roll_prediction(
         posterior: what `encode` returned for x; None encodes.
 
     Returns:
-        Errors of model and baselines, all under the likelihood of the model; a Bernoulli baseline's
+        Errors of model and baselines, all under the model's likelihood; a Bernoulli baseline's
         probabilities are held within [0.001, 0.999], and squared errors are those of the frames
         as they are.
 

@@ -229,11 +229,15 @@ class ACE(Pretrained):
                 "dense decoder's last hidden layer: take encoder='shared', decoder='dense' and at "
                 "least one size in decoder_hidden"
             )
-        if not isinstance(encoder, nn.Module):
-            encoder = make_style_encoder(encoder, self.seen, hidden, initialisation, **sizes)
-        self.encoder: nn.Module | None = encoder
+        self.encoder: nn.Module | None = (
+            encoder
+            if isinstance(encoder, nn.Module)
+            else make_style_encoder(encoder, self.seen, hidden, initialisation, **sizes)
+        )
         deep = (latents - shallow_latents, shallow_latents)
-        features = classifier_hidden if encoder is None else features_of(encoder, self.seen)
+        features = (
+            classifier_hidden if self.encoder is None else features_of(self.encoder, self.seen)
+        )
         maps = classifier_channels[0] if classifier_channels else 0
         self.heads = StyleHeads(classes, deep, features, maps, initialisation)
         if not isinstance(decoder, nn.Module):
@@ -367,7 +371,7 @@ class ACE(Pretrained):
     # --- control ---------------------------------------------------------------------------
 
     def act(
-        self, what: "ACELatents | Float[Tensor, 'B *data']", element: Pose | Tensor
+        self, what: "ACELatents | Float[Tensor, ' B *data']", element: Pose | Tensor
     ) -> "ACELatents | Tensor":
         """Move an object: act on its pose with an element of the group.
 

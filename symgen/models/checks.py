@@ -41,7 +41,7 @@ def check_sequences(model: Any, x: Tensor) -> None:
     """Refuse sequences that a model cannot take.
 
     Raises:
-        ValueError: for another shape or type and, on the CPU, values out of the likelihood's range.
+        ValueError: for another shape or type and, on the CPU, values outside the support.
     """
     open_ended = model.topography.open_ended
     shape = model.data_shape

@@ -130,7 +130,7 @@ class Pretrained(nn.Module):
         folder = _find(name)
         try:
             described = json.loads((folder / _CONFIG).read_text())
-            given, arguments = described["model"], described["arguments"]
+            given, _ = described["model"], described["arguments"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{folder / _CONFIG} does not describe a model ({error!r}): "
@@ -176,8 +176,8 @@ def describe(value: Any) -> Any:
     """Return an argument as plain JSON; what symgen cannot make again is named as one's own.
 
     Example:
-        >>> describe(likelihoods.Gaussian(0.1)), describe(nn.Linear(2, 2)), describe((1, 8, 8))
-        ({'symgen': 'Gaussian', 'scale': 0.1}, {'own': 'torch.nn.modules.linear.Linear'}, [1, 8, 8])
+        >>> describe(likelihoods.Gaussian(0.1)), describe(nn.Linear(2, 2))
+        ({'symgen': 'Gaussian', 'scale': 0.1}, {'own': 'torch.nn.modules.linear.Linear'})
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value

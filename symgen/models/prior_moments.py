@@ -33,7 +33,8 @@ def prior_moments(topography: Topographic, mu: float, eps: float) -> tuple[float
     if n <= 2:
         raise ValueError(
             f"standardise needs a variance of t under the prior, which a neighbourhood of "
-            f"{n:.3g} units does not have: widen the window or the neighbourhood beyond 2, or take standardise=False"
+            f"{n:.3g} units does not have: "
+            "widen the window or the neighbourhood beyond 2, or take standardise=False"
         )
     if line is not topography or "zero" in line.boundaries:
         return _sampled_once(topography, mu, eps)

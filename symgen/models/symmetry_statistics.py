@@ -62,8 +62,8 @@ class Pose(NamedTuple):
     """How an image shows its canonical form.
 
     Attributes:
-        affine: canonical coordinate u is looked up in the image at `affine @ u`, one map for each group of
-            feature maps.
+        affine: canonical coordinate u is looked up in the image at `affine @ u`, one map for
+            each group of feature maps.
         colour: colour matrix that makes the image of the canonical form; None for no change.
     """
 
@@ -121,10 +121,10 @@ class Pose(NamedTuple):
         background: Float[Tensor, "parameters groups channels"] | None,
         padding_mode: PaddingMode,
     ) -> Float[Tensor, "B stack parameters channels height width"]:
-        """Put a decoder's outputs for canonical images where and in the colour that this pose says.
+        """Put a decoder's outputs for canonical images in the place and colour of this pose.
 
-        The outputs, such as logits, rather than the mean, and a background that is learned: outside
-        of the canonical image a probability of 0 would cost as much as a number can hold. Colour
+        The outputs, such as logits, are warped rather than the mean, onto a learned background:
+        a probability of 0 outside the canonical image would cost without bound. Colour
         acts on the first parameter, which says how bright a channel is.
 
         Args:

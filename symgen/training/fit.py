@@ -108,7 +108,7 @@ def fit(
         resume: whether to continue the run in `folder` rather than start one.
         config: what `config.json` says of a new run beside model, data and settings.
         progress: show a bar; None shows it in a terminal and in a notebook.
-        observe: is given the progress a few times per second, and at the end; then no bar is shown.
+        observe: is given the progress a few times per second and at the end, in place of a bar.
         evaluate: measures the model, without gradients, in evaluation mode and with noise of its
             own, so that training goes on as if it had not been called; its values join the log.
         evaluate_every: steps between evaluations; 0 evaluates at the end only.
@@ -134,14 +134,10 @@ def fit(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     feed = as_batches(data, model, batch_size, seed)
-    settings = Training(
-        **{
-            entry.name: _plain(given[entry.name])
-            for entry in fields(Training)
-            if entry.name in given
-        }
-        | {"batch_size": feed.batch_size}
-    )
+    chosen: dict[str, Any] = {
+        entry.name: _plain(given[entry.name]) for entry in fields(Training) if entry.name in given
+    }
+    settings = Training(**chosen | {"batch_size": feed.batch_size})
     _check(model, feed, settings, evaluate_every)
     run = RunFolder(None if folder is None else Path(folder), resume)
     with shown(progress if observe is None else False) as bar:

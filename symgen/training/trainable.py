@@ -117,8 +117,8 @@ def _wanted(model: Any) -> Wanted:
     ]
     if not 1 <= len(required) <= 2:
         raise ValueError(
-            f"{type(model).__name__}.forward takes {len(required)} inputs: give data as `Batches`, "
-            "whose `inputs` say what it takes"
+            f"{type(model).__name__}.forward takes {len(required)} inputs: give data as "
+            "`Batches`, whose `inputs` say what it takes"
         )
     lead = (model.frames,) if hasattr(model, "frames") else ()
     return Wanted((*lead, *model.data_shape), labelled=len(required) == 2)

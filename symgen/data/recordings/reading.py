@@ -198,7 +198,7 @@ def _unpack(path: Path) -> np.ndarray:
 
 
 def _tensors(data: Any, vectors: bool) -> Iterator[Recording]:
-    """Read tensors (S, [channels,] height, width), or (S, features), from an iterable or Dataset."""
+    """Read tensors (S, [channels,] height, width) or (S, features) from an iterable or Dataset."""
     # A torch Dataset has no iterator; its length, not an IndexError, says where it ends.
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     if not indexed and not hasattr(data, "__iter__"):

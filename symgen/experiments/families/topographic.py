@@ -146,7 +146,7 @@ def evaluate(
             if assignment is None:
                 rolling = t
                 reading = _reading(model)
-                if getattr(test.source, "factor_names", ()):
+                if test.source.factor_names:
                     rolls.append(observed_and_true(t, factors, moved, canonical, **reading))
             else:
                 parts, reading = assignment.parts(moved), {"speed": 0}

@@ -105,7 +105,7 @@ class Row:
 
 def read_toml(name: str) -> dict[str, Any]:
     """Read a file of this package."""
-    return tomllib.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return tomllib.loads(resources.files(__name__.rpartition(".")[0]).joinpath(name).read_text(encoding="utf-8"))
 
 
 @cache

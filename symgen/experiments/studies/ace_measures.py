@@ -1,7 +1,7 @@
 """What is measured of a run of ACE: what its images show, how it works inside, its judges."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
@@ -29,7 +29,7 @@ from symgen.models import ACE, ACELatents
 
 __all__ = ["MEASURES", "height_and_slant", "motions", "prior_samples", "sharpness", "stays"]
 
-Values = dict[str, float | None]
+Values = Mapping[str, float | None]
 _POINTS, _END = 20, 4.0  # of a traversal (Georgiev 2016, Figs 1 and 2)
 _DIGITS, _POSES = 300, 8  # of the regression with an offset for each digit
 _TURN, _GROWTH, _STEP = math.radians(30), 1.3, 5.0
@@ -45,8 +45,8 @@ _SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "nats")  # m
 def judge(measured: Any) -> Values:
     """Return a judge's test error in percent, and what a model without latents costs.
 
-    `class_mean`, in nats per test image, is the cost under the mean of its class with every pixel's
-    probability at least 0.001 away from 0 and 1; `entropy_floor` that below which no Bernoulli
+    `class_mean`, in nats per test image, is the cost under the mean of its class with every
+    pixel's probability at least 0.001 away from 0 and 1; `entropy_floor` that below which no Bernoulli
     pixels can go.
     """
     data, net = measured.experiment.data, measured.model
@@ -55,8 +55,8 @@ def judge(measured: Any) -> Values:
         Batches(source, min(250, len(source)), shuffle=False)
         for source in (replace(data, fixed=True).source(True), data.source(False))
     )
-    totals = torch.zeros(train.source.classes, *train.source.data_shape, dtype=torch.float64)
-    counts = torch.zeros(train.source.classes, dtype=torch.float64)
+    totals = torch.zeros(net.classes, *train.source.data_shape, dtype=torch.float64)
+    counts = torch.zeros(net.classes, dtype=torch.float64)
     for batch in train:
         totals.index_add_(0, batch.labels, batch.images.double())
         counts += batch.labels.bincount(minlength=len(counts))
@@ -96,9 +96,9 @@ def _tests(measured: Any) -> ImageBatch:
 def traversal(measured: Any) -> Values:
     """Return how far judges recognise 20 styles from -4 to 4, and what moves along them.
 
-    Styles are shown at the identity, and in the mean pose of each class's test images: which pose
-    is the canonical one is for the model to choose, its size included, and a judge knows only sizes
-    that its data have.
+    Styles are shown at the identity, and in the mean pose of each class's test images: which
+    pose is canonical is for the model to choose, its size included, and a judge knows only the
+    sizes in its data.
     """
     own = measured.other(_kind(measured))
     at_identity = _traversal(measured.model)

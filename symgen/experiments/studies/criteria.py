@@ -434,8 +434,8 @@ CRITERIA = (
         note="Fréchet distance of 5,000 samples of the prior, in a drawn pose where there is one, "
         "to test images, in the features of the judge of CIFAR-10 instead of a pretrained net: "
         "not comparable with FIDs elsewhere",
-        tried="the Fréchet distances differ by less than half a percent, and the other way if they "
-        "are taken within each class; 400 steps make photographs of neither, and longer runs have "
+        tried="the Fréchet distances differ by less than half a percent, and the other way if taken "
+        "within each class; 400 steps make photographs of neither, and longer runs have "
         "not been tried",
     ),
     Criterion(

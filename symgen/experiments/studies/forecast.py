@@ -6,8 +6,8 @@ carried on by a linear operator fitted to each sequence, or by a GRU that is tra
 Two more questions. Length: a model rolled for 32 frames (dSprites' orbits are cyclic, so there are
 true frames for that). Transfer: the operator of one sequence applied to another in which the same
 factor moves, as the ratio of the squared error to that of the sequence's own operator; 1 says that
-the operator is the transformation's, not the sequence's. The operator of a TVAE is the roll inferred
-from the last two frames of its context.
+the operator is the transformation's, not the sequence's. The operator of a TVAE is the roll
+inferred from the last two frames of its context.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """Probes: what simple classifiers and regressions find in the latents of moving dSprites.
 
 On frames of held-out sequences: shape by a linear classifier of t, and of the lengths of the
-capsules (no roll changes these), given few labels and many; the other factors by a linear regression
-on the capsules' phases; MIG and DCI. No two of the sequences walk the same orbit, so the probes are
-measured on orbits that they were not fitted to.
+capsules (no roll changes these), given few labels and many; the other factors by a linear
+regression on the capsules' phases; MIG and DCI. No two sequences walk the same orbit, so the
+probes are measured on orbits that they were not fitted to.
 """
 
 import math

@@ -203,7 +203,7 @@ def _words(option: str, value: Any) -> list[str]:
 
 @cache
 def _told() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("studies.toml").read_text(encoding="utf-8")
+    text = resources.files(__name__.rpartition(".")[0]).joinpath("studies.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

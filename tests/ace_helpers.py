@@ -5,7 +5,7 @@ import torch
 from symgen import ACE
 
 SMALL = {
-    "image_shape": (1, 12, 12),
+    "data_shape": (1, 12, 12),
     "classes": 3,
     "hidden": (8,),
     "decoder_hidden": (7,),
@@ -14,24 +14,29 @@ SMALL = {
     "pose_channels": (3, 3),
     "pose_hidden": 8,
 }
-COLOUR = {**SMALL, "image_shape": (3, 12, 12), "colour_pose": True}
+COLOUR = {**SMALL, "data_shape": (3, 12, 12), "colour_pose": True}
 OPTIONS = {
     "no pose": {**SMALL, "pose": None},
     "affine": SMALL,
-    "charged": {**SMALL, "charged": True, "latents": 2},
-    "raw laplace": {**SMALL, "pose": "raw", "latent": "laplace", "charged": True},
-    "read twice": {**SMALL, "pose_readings": 2, "charged": True},
-    "centre": {**SMALL, "pose": "centre"},
-    "centre charged": {**SMALL, "pose": "centre", "charged": True, "latent": "laplace"},
-    "conv": {**SMALL, "encoder": "conv", "decoder": "conv", "latents": 2},
+    "variational": {**SMALL, "variational_pose": True, "latents": 2},
+    "matrix": {**SMALL, "pose": "matrix", "latent": "laplace", "variational_pose": True},
+    "twice": {**SMALL, "pose_iterations": 2, "variational_pose": True},
+    "centroid": {**SMALL, "pose": "centroid"},
+    "variational centroid": {
+        **SMALL,
+        "pose": "centroid",
+        "variational_pose": True,
+        "latent": "laplace",
+    },
+    "conv": {**SMALL, "encoder": "conv-pooling", "decoder": "conv-transposed", "latents": 2},
     "shared": {**SMALL, "encoder": "shared", "latents": 3, "shallow_latents": 2},
     "groups": {**SMALL, "pose_groups": 2, "stem_channels": 3, "classifier_window": 8},
-    "colour": {**COLOUR, "outside": "border"},
-    "colour alone": {**COLOUR, "pose": None, "charged": True},
+    "colour": {**COLOUR, "padding_mode": "border"},
+    "colour alone": {**COLOUR, "pose": None, "variational_pose": True},
     "everything": {
         **COLOUR,
         "pose_groups": 2,
-        "charged": True,
+        "variational_pose": True,
         "latent": "laplace",
         "encoder": "shared",
         "latents": 3,
@@ -41,8 +46,8 @@ OPTIONS = {
         "initialisation": "paper",
     },
 }
-# The centre of mass is seen, not learned: it does not start at the identity.
-LEARNED = [name for name in OPTIONS if "centre" not in name and name != "no pose"]
+# The centroid is computed, not learned: it does not start at the identity.
+LEARNED = [name for name in OPTIONS if "centroid" not in name and name != "no pose"]
 
 
 def awake(model: ACE) -> ACE:
@@ -56,12 +61,12 @@ def awake(model: ACE) -> ACE:
 
 def images(model: ACE, count: int = 5) -> torch.Tensor:
     device = next(model.parameters()).device
-    return torch.rand(count, *model.image_shape, device=device)
+    return torch.rand(count, *model.data_shape, device=device)
 
 
 def smooth(model: ACE) -> ACE:
     """Let every class paint one smooth shape whatever the style, on the background."""
-    _, height, width = model.image_shape
+    _, height, width = model.data_shape
     x, y = torch.arange(width) - (width - 1) / 2, torch.arange(height) - (height - 1) / 2
     bump = torch.exp(-((x / 4).square() + ((y[:, None] - 2) / 2.5).square()) / 2)
     with torch.no_grad():

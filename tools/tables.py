@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bench_tables import BENCH_TABLES
+from beyond_tables import TABLES as BEYOND
+from beyond_tables import joined_forecasts, joined_probes
+from markdown import markdown, measured_by, read
 
 from symgen.experiments.studies import Study, entry_of, study, study_names, tables_of
 from symgen.experiments.studies.tables import written
-
-from markdown import markdown, measured_by, read  # isort: skip
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 _MARKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -145,8 +146,8 @@ def of_study(name: str, results: Path) -> str:
     record = read(path) if path.is_file() else {"entries": []}
     budgets = [b for b in about.budgets if any(e["budget"] == b for e in record["entries"])]
     if name in _NOTES:
-        tables = [markdown(*table) for table in tables_of(about, record, "laptop")]
-        return "\n".join(tables) + _NOTES[name](record)
+        made = BEYOND[name](record) if name in BEYOND else tables_of(about, record, "laptop")
+        return "\n".join(markdown(*table) for table in made) + _NOTES[name](record)
     return "\n".join(_budget(about, record, budget) for budget in budgets or ["laptop"])
 
 
@@ -177,7 +178,7 @@ def _extensions_note(record: dict[str, Any]) -> str:
 
 
 def _forecast_note(record: dict[str, Any]) -> str:
-    joined = record["joined"]
+    joined = joined_forecasts(record)
     return (
         f"\nMeans over {joined['seeds']} seeds, {joined['tested']:,} held-out sequences, "
         f"{joined['examples']:,} sequences of training.\n{measured_by(record)}"
@@ -185,7 +186,7 @@ def _forecast_note(record: dict[str, Any]) -> str:
 
 
 def _probes_note(record: dict[str, Any]) -> str:
-    joined = record["joined"]
+    joined = joined_probes(record)
     several = joined["seeds"] > 1
     return (
         f"\n{joined['frames']:,} held-out frames, half of them to fit and half to measure, ± "

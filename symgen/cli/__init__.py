@@ -47,7 +47,8 @@ VERBS = (
     "control",
     "reproduce",
 )
-"""The verbs: each is a module of this package with a function of that name, imported on call."""
+"""The verbs: each is a module of this package with a function of that name, imported on call. The
+function's arguments are the options, or it takes the `words` that follow."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,13 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"symgen: unknown command {verb!r}: {nearest(verb, VERBS)}", file=sys.stderr)
         return 2
     from symgen import training  # here, since it imports torch, which takes a second
+    from symgen.cli._terminal import call
 
     try:
-        getattr(import_module(f"symgen.cli.{verb}"), verb)(words[1:])
+        call(getattr(import_module(f"symgen.cli.{verb}"), verb), verb, words[1:])
     except training.TrainingStopped as stopped:
         return _fail(str(stopped), 1)
     except training.TrainingDiverged as diverged:
         return _fail(f"symgen: {diverged}", 1)
+    except BrokenPipeError:  # whoever reads has seen enough, as in `symgen presets --all | head`
+        return 0
     except (ValueError, OSError, ModuleNotFoundError) as error:
         return _fail(f"symgen: {error}", 2)
     return 0

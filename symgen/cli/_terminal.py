@@ -1,17 +1,20 @@
 """What the verbs share: the terminal, options, progress, folders to write to."""
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from torch import Tensor
+from tyro.conf import Positional, arg
 
+from symgen.data.batches import factor_names
 from symgen.training import Progress as TrainingProgress
 
 console = Console(highlight=False, emoji=False)
@@ -19,8 +22,24 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 Show = Callable[[int, int, str], None]
 
 
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder.")]
+Root = Annotated[Path | None, arg(help="Folder of the image files, if they have moved.")]
+Data = Annotated[
+    Path | None, arg(help="Recordings, if they have moved, or data for a run from Python.")
+]
+Device = Annotated[str, arg(help="Where to compute: cpu, cuda.")]
+
+
+def call(verb: Callable[..., None], name: str, words: Sequence[str]) -> None:
+    """Call the function of a verb with the words after it."""
+    if "words" in inspect.signature(verb).parameters:
+        verb(words)
+    else:
+        parse(verb, name, words)
+
+
 def parse(kind: Any, verb: str, words: Sequence[str], default: Any = None) -> Any:
-    """Take the words after a verb for the fields of a dataclass."""
+    """Take words for the arguments of a function or of a dataclass."""
     given = {} if default is None else {"default": default}
     return tyro.cli(kind, prog=f"symgen {verb}", args=list(words), **given)
 
@@ -90,9 +109,10 @@ def batches_shown(show: Show, about: str = "") -> Callable[[int, int], None]:
 
 def sequence_titles(source: Any, batch: Any) -> list[str]:
     """Name what moves in sequences, or number them where nothing is known to move."""
-    if not getattr(source, "factor_names", ()):
+    known = factor_names(source)
+    if not known:
         return [str(number) for number in range(len(batch.inputs[0]))]
-    names = (*source.factor_names, "combined")  # moved is -1 where several move together
+    names = (*known, "combined")  # moved is -1 where several move together
     return [names[int(index)] for index in batch.moved]
 
 

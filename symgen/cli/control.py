@@ -1,7 +1,5 @@
 """The verb control: encode an image, and move what it shows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -9,81 +7,74 @@ import torch
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from symgen.cli._terminal import folder_to_write, parse, print_paths, say
+from symgen.cli._terminal import Root, RunFolder, folder_to_write, print_paths, say
 from symgen.cli.manifold import open_ace
-from symgen.experiments.control import (
-    Motion,
-    draw_poses,
-    held_out_image,
-    hue_degrees,
-    move,
-    read_image,
-)
+from symgen.data.image_files import read_image
 from symgen.experiments.datasets import DataConfig
 from symgen.figures import contact_sheet, control_gif, control_strip
-from symgen.groups import affine
-from symgen.models import ACE, ACELatents, ACEPosterior, Pose
+from symgen.groups import affine, colour
+from symgen.models import ACE, ACELatents, ACEPosterior, Motion, Pose, draw_poses, move
 
 __all__ = ["control"]
 
 _ROW = 10  # draws in a row
+_STILL = Motion()
 
 
-@dataclass(frozen=True)
-class _Control:
+@torch.no_grad()
+def control(
+    folder: RunFolder,
+    image: Annotated[Positional[str], arg(metavar="IMAGE")],
+    /,
+    *,
+    motion: OmitArgPrefixes[Motion] = _STILL,
+    style: tuple[float, ...] | None = None,
+    other: Annotated[int | None, arg(name="as")] = None,
+    steps: int = 12,
+    draws: int = 0,
+    seed: int = 0,
+    invert: bool = False,
+    out: Path | None = None,
+    root: Root = None,
+) -> None:
     """Infer class, pose and style of an image, change them, and draw what becomes of it.
 
     control.png shows the image, its reconstruction and what was moved; control.gif the way from
     the one to the other. The parts of a motion are done in the order rotate, scale, shear, shift.
+
+    Args:
+        image: Image file, or test:INDEX for a test image of the run's data.
+        style: Style to give it, a number for each latent.
+        other: Class to show it as: its auto-encoder encodes and decodes the image.
+        steps: Pictures on the way, in control.gif.
+        draws: Also draw that many poses at random around the inferred one, into draws.png.
+        seed: Seed of these draws.
+        invert: The image file is dark on light.
+        out: Folder to write to; by default RUN/figures.
     """
-
-    run: Positional[Path]
-    """Run folder of an ACE model."""
-    image: Positional[str]
-    """Image file, or test:INDEX for a test image of the run's data."""
-    motion: OmitArgPrefixes[Motion] = field(default_factory=Motion)
-    style: tuple[float, ...] | None = None
-    """Style to give it, a number for each latent."""
-    other: Annotated[int | None, arg(name="as")] = None
-    """Class to show it as: its auto-encoder encodes and decodes the image."""
-    steps: int = 12
-    """Pictures on the way, in control.gif."""
-    draws: int = 0
-    """Also draw that many poses at random around the one that was inferred, into draws.png."""
-    seed: int = 0
-    """Seed of these draws."""
-    invert: bool = False
-    """The image file is dark on light."""
-    out: Path | None = None
-    """Folder to write to; by default RUN/figures."""
-    root: Path | None = None
-    """Folder of the image files of the run, if it has moved."""
-
-
-@torch.no_grad()
-def control(words: Sequence[str]) -> None:
-    """Reconstruct an image, move it, draw its pose anew."""
-    options = parse(_Control, "control", words)
-    run, model = open_ace(options.run, options.root)
-    _check(options, model)
-    x, about = _given(options, run.require_data(), model)
+    run, model = open_ace(folder, root)
+    if other is not None and not 0 <= other < model.classes:
+        raise ValueError(f"as={other}: choose a class from 0 to {model.classes - 1}")
+    if steps < 2 or draws < 0:
+        raise ValueError(
+            f"steps={steps}, draws={draws}: give two steps or more, and 0 draws or more"
+        )
+    x, about = _given(image, run.require_data(), model, invert)
     posterior = model.encode(x)
     latents = model.latents(posterior)
-    start = latents
-    if options.other is not None:
-        start = model.latents(x, torch.tensor([options.other]))
-    style = None if options.style is None else torch.tensor(options.style)
+    start = latents if other is None else model.latents(x, torch.tensor([other]))
+    wanted = None if style is None else torch.tensor(style)
     shown, titles = model.decode(latents).mean, ["reconstruction"]
-    change = _change(options)
-    way = move(model, start, options.motion, torch.linspace(0, 1, options.steps), style)
+    way = move(model, start, motion, torch.linspace(0, 1, steps), wanted)
+    change = _change(motion, style, other)
     if change:
         shown, titles = torch.cat([shown, way[-1:]]), [*titles, change]
     drawn = None
-    if options.draws:
-        around = start._replace(pose=draw_poses(model, posterior, options.draws, options.seed))
-        drawn = move(model, around, options.motion, torch.ones(options.draws), style)
+    if draws:
+        around = start._replace(pose=draw_poses(model, posterior, draws, seed))
+        drawn = move(model, around, motion, torch.ones(draws), wanted)
 
-    figures = folder_to_write(options.out or run.folder / "figures")
+    figures = folder_to_write(out or run.folder / "figures")
     written = [figures / "control.png"]
     control_strip(x[0], shown, titles, written[0])
     if change:
@@ -96,39 +87,31 @@ def control(words: Sequence[str]) -> None:
     print_paths(written)
 
 
-def _check(options: _Control, model: ACE) -> None:
-    if options.other is not None and not 0 <= options.other < model.classes:
-        raise ValueError(f"as={options.other}: choose a class from 0 to {model.classes - 1}")
-    if options.steps < 2:
-        raise ValueError(f"steps={options.steps}: give two or more")
-    if options.draws < 0:
-        raise ValueError(f"draws={options.draws}: give 0 or more")
-
-
-def _given(options: _Control, data: DataConfig, model: ACE) -> tuple[Tensor, str]:
+def _given(image: str, data: DataConfig, model: ACE, invert: bool) -> tuple[Tensor, str]:
     """Return the image and a line about it."""
-    kind, _, index = options.image.partition(":")
+    kind, _, index = image.partition(":")
     if kind == "test" and index:
         if not index.isdigit():
-            raise ValueError(f"{options.image}: give the number of a test image, as in test:0")
-        x, label = held_out_image(data, int(index))
-        return x, f"{options.image}, labelled {label}"
-    path, canvas = Path(options.image), model.padding_mode == "background"
-    x, (high, wide) = read_image(path, model.data_shape, invert=options.invert, canvas=canvas)
+            raise ValueError(f"{image}: give the number of a test image, as in test:0")
+        source = data.source(train=False)
+        if int(index) >= len(source):
+            raise ValueError(f"{image}: there are {len(source):,} test images, from 0 on")
+        x, y = source.batch(torch.tensor([int(index)]), torch.Generator()).inputs
+        return x, f"{image}, labelled {int(y)}"
+    canvas = model.padding_mode == "background"
+    x, (high, wide) = read_image(Path(image), model.data_shape, invert=invert, canvas=canvas)
     height, width = x.shape[2:]
     if (high, wide) == (height, width):
-        return x, f"{path}"
-    return x, f"{path}, {wide} × {high}, in the middle of a black canvas of {width} × {height}"
+        return x, image
+    return x, f"{image}, {wide} × {high}, in the middle of a black canvas of {width} × {height}"
 
 
-def _change(options: _Control) -> str:
+def _change(motion: Motion, style: tuple[float, ...] | None, other: int | None) -> str:
     """Say what is to become of the image; nothing if it stays."""
-    parts = []
-    if options.other is not None:
-        parts.append(f"as {options.other}")
-    if options.style is not None:
-        parts.append("style " + " ".join(f"{value:g}" for value in options.style))
-    return ", ".join(filter(None, [*parts, str(options.motion)]))
+    parts = [] if other is None else [f"as {other}"]
+    if style is not None:
+        parts.append("style " + " ".join(f"{value:g}" for value in style))
+    return ", ".join(filter(None, [*parts, str(motion)]))
 
 
 def _describe(posterior: ACEPosterior, latents: ACELatents) -> list[str]:
@@ -153,7 +136,7 @@ def _describe_pose(pose: Pose) -> list[str]:
         )
     ]
     if pose.colour is not None:
-        lines.append(f"pose hue {float(hue_degrees(pose.colour[0])):z.0f}°")
+        lines.append(f"pose hue {float(colour.hue_degrees(pose.colour[0])):z.0f}°")
     return lines
 
 

@@ -1,16 +1,14 @@
 """The verb manifold: the styles of every class of an ACE, and images without their pose."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from torch import Tensor
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
-from symgen.cli._terminal import parse, print_paths
+from symgen.cli._terminal import Root, RunFolder, print_paths
 from symgen.cli.traverse import draw_curves
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import factored_sheet, manifold_grid, manifold_rows
@@ -19,54 +17,34 @@ from symgen.models import ACE
 __all__ = ["manifold", "open_ace"]
 
 
-@dataclass(frozen=True)
-class _Manifold:
+@torch.no_grad()
+def manifold(
+    folder: RunFolder,
+    /,
+    *,
+    only: Annotated[int | None, arg(name="class")] = None,
+    points: int | None = None,
+    greatest: Annotated[float | None, arg(name="range")] = None,
+    root: Root = None,
+) -> None:
     """Draw the manifolds of an ACE run into RUN/figures, with learning curves.
 
     manifold.png has a row for each class, in which the first latent runs and all others are 0.
     With two latents or more, manifold-CLASS.png is a grid of the first two. factored.png shows
     test images, the same with their pose factored out, and their reconstruction.
+
+    Args:
+        only: Draw this class alone.
+        points: Values of a latent; by default 20 in rows, in grids the middle 7 of 30 (Fig. 3).
+        greatest: Greatest value of a latent, whose least is minus that; by default 4, in grids 6.
     """
-
-    run: Positional[Path]
-    """Run folder."""
-    only: Annotated[int | None, arg(name="class")] = None
-    """Draw this class alone."""
-    points: int | None = None
-    """Values of a latent; by default 20 in rows, in grids the middle 7 of 30 as in Fig. 3."""
-    range: float | None = None
-    """Greatest value of a latent, whose least is minus that; by default 4, in grids 6."""
-    root: Path | None = None
-    """Folder of the image files, if they have moved."""
-
-
-def open_ace(folder: Path, root: Path | None) -> tuple[OpenRun, ACE]:
-    """Open a run of ACE.
-
-    Raises:
-        ValueError: if it is a run of a Topographic VAE, for which there is another verb.
-    """
-    run = open_run(folder, root)
-    if "manifold" not in run.family.verbs:
-        others = " or ".join(f"symgen {verb} {folder}" for verb in run.family.verbs)
-        raise ValueError(
-            f"{folder} is a run of {run.kind.__name__}, which has neither classes nor poses: draw "
-            f"it with {others}"
-        )
-    return run, run.model()
-
-
-@torch.no_grad()
-def manifold(words: Sequence[str]) -> None:
-    """Draw manifolds, images without their pose, and learning curves."""
-    options = parse(_Manifold, "manifold", words)
-    run, model = open_ace(options.run, options.root)
+    run, model = open_ace(folder, root)
     classes = range(model.classes)
-    if options.only is not None:
-        if options.only not in classes:
-            raise ValueError(f"class={options.only}: choose one from 0 to {model.classes - 1}")
-        classes = [options.only]
-    rows, cells = _values(options.points, options.range)
+    if only is not None:
+        if only not in classes:
+            raise ValueError(f"class={only}: choose one from 0 to {model.classes - 1}")
+        classes = [only]
+    rows, cells = _values(points, greatest)
     images = model.manifold(_styles(rows[:, None], model))[list(classes)]
     examples = _one_of_each_class(run)
     written = [draw_curves(run)]
@@ -84,6 +62,22 @@ def manifold(words: Sequence[str]) -> None:
         written.append(figures / "factored.png")
         factored_sheet(*_factored(model, examples), written[-1])
     print_paths(written)
+
+
+def open_ace(folder: Path, root: Path | None) -> tuple[OpenRun, ACE]:
+    """Open a run of ACE.
+
+    Raises:
+        ValueError: if it is a run of a Topographic VAE, for which there is another verb.
+    """
+    run = open_run(folder, root)
+    if "manifold" not in run.family.verbs:
+        others = " or ".join(f"symgen {verb} {folder}" for verb in run.family.verbs)
+        raise ValueError(
+            f"{folder} is a run of {run.kind.__name__}, which has neither classes nor poses: draw "
+            f"it with {others}"
+        )
+    return run, run.model()
 
 
 def _values(points: int | None, greatest: float | None) -> tuple[Tensor, Tensor]:

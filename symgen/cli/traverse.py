@@ -1,15 +1,19 @@
 """The verb traverse: what rolling the capsules of a Topographic VAE does."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from tyro.conf import Positional
 
-from symgen.cli._terminal import folder_to_write, parse, print_paths, sequence_titles
+from symgen.cli._terminal import (
+    Data,
+    Root,
+    RunFolder,
+    folder_to_write,
+    print_paths,
+    sequence_titles,
+)
 from symgen.data.batches import Batches
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import learning_curves, torus_map, traversal
@@ -19,45 +23,40 @@ from symgen.training.run_folder import METRICS
 __all__ = ["draw_curves", "traverse"]
 
 
-@dataclass(frozen=True)
-class _Traverse:
+@torch.no_grad()
+def traverse(
+    folder: RunFolder,
+    /,
+    *,
+    examples: int = 4,
+    seed: int = 0,
+    root: Root = None,
+    data: Data = None,
+) -> None:
     """Draw what rolling the capsules does, and the learning curves, into RUN/figures.
 
     Row by row: the given frames (those the first frame's latents cannot see are greyed), their
     reconstruction, and the first frame's capsules rolled step by step and decoded. Vectors are
     drawn as heat maps over time.
+
+    Args:
+        examples: Number of held-out sequences; they cover the factors that move in turn.
+        seed: Seed of their choice.
     """
-
-    run: Positional[Path]
-    """Run folder."""
-    examples: int = 4
-    """Number of held-out sequences; they cover the factors that move in turn."""
-    seed: int = 0
-    """Seed of their choice."""
-    root: Path | None = None
-    """Folder of the image files, if they have moved."""
-    data: Path | None = None
-    """Recordings, if they have moved, or sequences for a run from Python."""
-
-
-@torch.no_grad()
-def traverse(words: Sequence[str]) -> None:
-    """Draw traversals or the torus map, and learning curves."""
-    options = parse(_Traverse, "traverse", words)
-    run = open_run(options.run, options.data or options.root)
+    run = open_run(folder, data or root)
     if "traverse" not in run.family.verbs:
         others = " or ".join(f"symgen {verb} {run.folder}" for verb in run.family.verbs)
         raise ValueError(
             f"{run.folder} is a run of {run.kind.__name__}, which has no capsules to roll: draw "
             f"it with {others}"
         )
-    if options.examples < 1:
-        raise ValueError(f"examples={options.examples}: draw at least one")
+    if examples < 1:
+        raise ValueError(f"examples={examples}: draw at least one")
     model = run.model()
     if model.frames == 1:
         written = _draw_torus(run, model)
     else:
-        frames, titles = _examples(run, options.examples, options.seed)
+        frames, titles = _examples(run, examples, seed)
         written = [draw_curves(run)]
         names = ["traversal.png", "traversal.gif"][: 1 if len(model.data_shape) == 1 else 2]
         written += [written[0].with_name(name) for name in names]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-__all__ = ["Batch", "Batches", "Source", "mix"]
+__all__ = ["Batch", "Batches", "Source", "factor_names", "mix"]
 
 
 @runtime_checkable
@@ -57,6 +57,11 @@ class Source(Protocol[MadeT]):
         ...
 
 
+def factor_names(source: Any) -> tuple[str, ...]:
+    """Return the names of a source's factors of variation; none where nobody knows them."""
+    return getattr(source, "factor_names", ())
+
+
 @lru_cache(maxsize=4)
 def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
     generator = torch.Generator().manual_seed(mix(seed, epoch, 1))
@@ -103,6 +108,8 @@ class Batches(Generic[BatchT]):
         shuffle: bool = True,
         device: str | torch.device = "cpu",
     ) -> None:
+        if not len(source):
+            raise ValueError("a source of 0 items fills no batch: give data that are not empty")
         least = batch_size if shuffle else 1
         if batch_size < 1 or len(source) < least:
             raise ValueError(

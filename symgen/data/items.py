@@ -73,15 +73,14 @@ def choose_inputs(item: Any, wanted: Wanted, name: str, batched: bool = False) -
     labels = [p for p in parts if p.dim() == lead and not p.is_floating_point()]
     sure = not isinstance(item, Mapping) or len(fits) == 1
     if not fits or not sure or (wanted.labelled and len(labels) != 1):
+        takes = f"the model takes {wanted}{' in batches' if batched else ''}"
+        if isinstance(item, Tensor | np.ndarray):
+            raise ValueError(f"{name} is {_layout(item)}: {takes}")
         keys = list(item) if isinstance(item, Mapping) else range(len(entries))
-        found = ", ".join(
-            f"{key}: {tuple(torch.as_tensor(part).shape)}" if _is_numeric(part) else f"{key}: text"
-            for key, part in zip(keys, entries, strict=True)
-        )
-        batch = " in batches" if batched else ""
+        pairs = zip(keys, entries, strict=True)
+        found = ", ".join(f"{key}: {_layout(part)}" for key, part in pairs)
         raise ValueError(
-            f"{name} holds {found or 'nothing'}: the model takes {wanted}{batch}, and there must "
-            "be exactly one such entry"
+            f"{name} holds {found or 'nothing'}: {takes}, and there must be exactly one such entry"
         )
     x = fits[0]
     x = x.float() / 255 if x.dtype == torch.uint8 else x
@@ -98,6 +97,9 @@ class ItemSource:
         data_shape: shape of a frame.
         wanted: what is taken of an item.
 
+    Raises:
+        ValueError: if the first item is not what is wanted.
+
     Example:
         >>> clips = torch.rand(64, 16, 12)
         >>> source = ItemSource(clips, 16, (12,), Wanted((16, 12)))
@@ -106,6 +108,11 @@ class ItemSource:
     """
 
     def __init__(self, items: Any, frames: int, data_shape: Sequence[int], wanted: Wanted) -> None:
+        if isinstance(items, Mapping):
+            raise ValueError(
+                f"the data are a dictionary of {', '.join(map(str, items))}: give a list of "
+                "items, each a dictionary, or a torch TensorDataset"
+            )
         self.items = torch.as_tensor(items) if isinstance(items, np.ndarray) else items
         self.frames = frames
         self.data_shape = tuple(data_shape)
@@ -126,7 +133,8 @@ class ItemSource:
         if isinstance(self.items, Tensor):
             return choose_inputs(self.items[indices], self.wanted, "the tensor", batched=True)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator.initial_seed())
+            # The CPU's alone: `torch.manual_seed` would seed those of the model's device, too.
+            torch.default_generator.manual_seed(generator.initial_seed())
             chosen = [
                 choose_inputs(self.items[index], self.wanted, f"item {index}")
                 for index in indices.tolist()
@@ -157,7 +165,7 @@ class ItemSource:
 def fingerprint(data: Tensor) -> str:
     """Name the content of a tensor by a hash of its shape and of at most 16 MiB of it."""
     rows = max(1, _LOOKED_AT // max(1, data[:1].nbytes))
-    step = -(-len(data) // rows)
+    step = max(1, -(-len(data) // rows))
     looked_at = data[::step].detach().cpu().contiguous()
     content = hashlib.sha256(f"{tuple(data.shape)} {data.dtype}".encode())
     content.update(looked_at.reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -168,6 +176,13 @@ def _is_numeric(part: Any) -> bool:
     return isinstance(part, Tensor | int | float | np.number) or (
         isinstance(part, np.ndarray) and part.dtype.kind in "biuf"
     )
+
+
+def _layout(part: Any) -> str:
+    if not _is_numeric(part):
+        return type(part).__name__
+    part = torch.as_tensor(part)
+    return f"{str(part.dtype).removeprefix('torch.')} {tuple(part.shape)}"
 
 
 def _is_column(part: Tensor, batched: bool) -> bool:

@@ -22,7 +22,7 @@ class LoaderBatches:
 
     Args:
         loader: gives batches, as a torch `DataLoader` does, or single items, which are gathered.
-        batch_size: items in a batch that is gathered, and what an epoch is counted in.
+        batch_size: items in a batch, those that the loader gives and those that are gathered.
         wanted: what is taken of an item.
         seed: seed of the iterable's random numbers.
 
@@ -50,7 +50,8 @@ class LoaderBatches:
         """Return the batch of a training step; steps are asked for in order, or skipped.
 
         Raises:
-            ValueError: if the iterable ends before the first batch of an epoch.
+            ValueError: if the iterable ends before the first batch of an epoch, or gives batches
+                of another size, but for a smaller last one.
         """
         if step < self._step:
             self._epoch, self._step, self._batches = -1, 0, iter(())
@@ -70,9 +71,10 @@ class LoaderBatches:
         first = self._next()
         if first is None:
             raise ValueError(
-                f"{type(self.loader).__name__} gives nothing in epoch {self._epoch}, after "
-                f"{self._step} batches: give data that can be gone through again and again, such "
-                "as a list or a DataLoader, or train for fewer examples"
+                f"{type(self.loader).__name__} gives no batch of {self.batch_size} in epoch "
+                f"{self._epoch}, after {self._step} batches: give data that fill one and can be "
+                "gone through again and again, such as a list or a DataLoader, or train for fewer "
+                "examples"
             )
         rest = self._batches
         self._batches = _chain(first, rest)
@@ -87,23 +89,39 @@ class LoaderBatches:
 
     def _all(self) -> Iterator[Inputs]:
         """Go through the iterable once; a smaller last batch is left out."""
-        items = iter(self.loader)
-        for number, item in enumerate(items):
-            name = f"entry {number} of {type(self.loader).__name__}"
+        entries = enumerate(self.loader)
+        last = None
+        for number, entry in entries:
+            if last is not None:
+                raise self._other_size(*last)
             try:
-                batch = choose_inputs(item, self.wanted, name, batched=True)
+                batch = choose_inputs(entry, self.wanted, self._name(number), batched=True)
             except ValueError as error:
                 try:
-                    first = choose_inputs(item, self.wanted, name)
+                    first = choose_inputs(entry, self.wanted, self._name(number))
                 except ValueError:
                     raise error from None
                 rest = [
-                    choose_inputs(other, self.wanted, name)
-                    for other in islice(items, self.batch_size - 1)
+                    choose_inputs(other, self.wanted, self._name(index))
+                    for index, other in islice(entries, self.batch_size - 1)
                 ]
                 batch = _gathered([first, *rest])
-            if len(batch.x) == self.batch_size:
+            size = len(batch.x)
+            if size > self.batch_size:
+                raise self._other_size(number, size)
+            if size == self.batch_size:
                 yield batch
+            else:
+                last = number, size
+
+    def _other_size(self, number: int, size: int) -> ValueError:
+        return ValueError(
+            f"{self._name(number)} is a batch of {size}, but batch_size={self.batch_size}: only "
+            "the last one may be smaller, give both the same"
+        )
+
+    def _name(self, number: int) -> str:
+        return f"entry {number} of {type(self.loader).__name__}"
 
     def __repr__(self) -> str:
         return f"{type(self.loader).__name__} in batches of {self.batch_size}, {self.wanted}"

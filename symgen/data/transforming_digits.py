@@ -83,6 +83,8 @@ class TransformingDigits:
         self._poses = poses.to(pixels.device)
         colours = hue_vector(torch.tensor(DEGREES, dtype=torch.float32) - 180)
         self._colours = (colours if mode != "still" else torch.ones(1, 1)).to(pixels.device)
+        # The value of the moving factor that every sequence shows, whatever it starts at.
+        self.canonical = len(SCALES) - GROWTH if mode == "growth" else 0
         self.factor_sizes = (poses.shape[0], poses.shape[1], len(self._colours))
         self.data_shape = (self._colours.shape[1], height, width)
 

@@ -11,12 +11,12 @@ from torch import nn
 from tyro.conf import arg
 
 from symgen._errors import nearest
-from symgen.experiments.judge import Judge
 from symgen.likelihoods import Likelihood
-from symgen.models import ACE, TVAE, VAE, BubbleVAE, Pretrained, TopographicVAE, TorusVAE
+from symgen.models import ACE, TVAE, VAE, BubbleVAE, Judge, Pretrained, TopographicVAE, TorusVAE
 
 __all__ = [
     "BUILDERS",
+    "FROM_DATA",
     "Option",
     "builder",
     "complete",
@@ -28,7 +28,7 @@ __all__ = [
 BUILDERS: dict[str, type[Pretrained]] = {
     kind.__name__: kind for kind in (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE, Judge)
 }
-_FROM_DATA = ("data_shape", "frames", "classes")
+FROM_DATA = ("data_shape", "frames", "classes")
 
 
 class Option(NamedTuple):
@@ -72,7 +72,7 @@ def options_of(kind: type[Pretrained]) -> dict[str, Option]:
     told = _arguments(kind)
     found = {}
     for name, parameter in inspect.signature(kind.__init__).parameters.items():
-        plain = None if name in ("self", *_FROM_DATA) else _plain(hints[name])
+        plain = None if name in ("self", *FROM_DATA) else _plain(hints[name])
         if plain is not None:
             default = parameter.default
             default = tuple(default) if isinstance(default, list | tuple) else default

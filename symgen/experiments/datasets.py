@@ -88,7 +88,9 @@ class DigitsData(_Rooted):
         images = load(self.images, self.root, split=split, download=self.download)
         if train and self.images == "mnist":
             images, _ = paper_split(images, self.split_seed)
-        return TransformingDigits(images.pixels.to(device), self.mode if train else self._tested)
+        return TransformingDigits(
+            images.pixels.to(device), self.mode if train else self.test_mode or self.mode
+        )
 
     def labelled_images(self) -> tuple[Tensor, Tensor]:
         """Return test images (n, 1, H, W) uint8 and their classes (n,)."""
@@ -96,18 +98,9 @@ class DigitsData(_Rooted):
         return images.pixels, images.labels
 
     @property
-    def canonical(self) -> int:
-        """Value of the moving factor that every test sequence shows, the reference of CapCorr."""
-        return len(SCALES) - GROWTH if self._tested == "growth" else 0
-
-    @property
     def frames(self) -> int:
         """Frames in a sequence."""
         return {"still": 1, "growth": GROWTH}.get(self.mode, len(SCALES))
-
-    @property
-    def _tested(self) -> DigitsMode:
-        return self.mode if self.test_mode is None else self.test_mode
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,6 @@ class SpritesData:
     """DSprites that move, drawn as they are needed."""
 
     kind: ClassVar[str] = "sprites"
-    canonical: ClassVar[int] = 0
 
     mode: SpritesMode = "single"
     """What moves: one of scale, orientation and the two positions, or one of the positions."""
@@ -188,7 +180,6 @@ class RecordingData:
     """One's own recordings, how they are cut into clips, and how they are split."""
 
     kind: ClassVar[str] = "recordings"
-    canonical: ClassVar[int] = 0  # of factors, which recordings have none of
 
     data: Path | None = None
     """Recordings: an array (.npy, .npz) of shape (n, S, [channels,] height, width), a folder of
@@ -246,10 +237,9 @@ class RecordingData:
 
 @dataclass(frozen=True)
 class ArrayData:
-    """A file of the arrays that a run was trained on from Python: all items, not cut, not split."""
+    """A file of the arrays that a run was trained on from Python: all items, none held out."""
 
     kind: ClassVar[str] = "array"
-    canonical: ClassVar[int] = 0
 
     shape: tuple[int, ...] = ()
     """Shape of an item, its frames first if it is a sequence."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from symgen.data.batches import Batches
-from symgen.experiments.families import ObserveBatches, family_of
+from symgen.experiments.families import ObserveBatches, family_of, first_items
 
 __all__ = ["encode_batches"]
 
@@ -27,7 +27,7 @@ def encode_batches(
         model: a Topographic VAE or an ACE.
         data: batches in order.
         items: how many; None stands for all.
-        observe: is told how many batches of how many are done.
+        observe: is given how many batches of how many are done.
 
     Raises:
         ValueError: if there are not so many.
@@ -40,20 +40,12 @@ def encode_batches(
         >>> found["t"].shape, found["factors"].shape
         (torch.Size([8, 15, 2, 15]), torch.Size([8, 15, 5]))
     """
-    if items is not None and not 0 < items <= len(data.source):
-        raise ValueError(f"examples={items}: there are {len(data.source)}; choose up to that")
-    count = len(data.source) if items is None else items
-    batches = -(-count // data.batch_size)
     device, family = next(model.parameters()).device, family_of(type(model))
     found: dict[str, list[Tensor]] = defaultdict(list)
-    for step in range(batches):
-        batch = data.batch(step)
-        x = batch.inputs[0].to(device)
-        for name, part in family.encoded(model, x).items():
+    for batch in first_items(data, items, observe):
+        for name, part in family.encoded(model, batch.inputs[0].to(device)).items():
             found[name].append(part.cpu())
         for name in _KNOWN:
             if isinstance(part := getattr(batch, name, None), Tensor):
                 found["true_pose" if name == "pose" else name].append(part.cpu())
-        if observe is not None:
-            observe(step + 1, batches)
-    return {name: torch.cat(parts)[:count] for name, parts in found.items()}
+    return {name: torch.cat(parts) for name, parts in found.items()}

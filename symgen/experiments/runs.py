@@ -9,24 +9,19 @@ from typing import Any
 
 from symgen._files import write_json
 from symgen.data.batches import Batches
-from symgen.experiments.builders import builder, complete
-from symgen.experiments.datasets import (
-    DataConfig,
-    RecordingData,
-    data_from_json,
-    data_to_json,
-)
+from symgen.experiments.builders import FROM_DATA, builder, complete
+from symgen.experiments.datasets import DataConfig, RecordingData, data_from_json, data_to_json
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import Family, Metric, ObserveBatches, family_of
 from symgen.models import Pretrained
 from symgen.training import Run, Training, commit, fit, hardware, last_record
 from symgen.training.progress import Observe
 from symgen.training.run_folder import CONFIG, METRICS
+from symgen.training.trainable import as_batches
 
-__all__ = ["OpenRun", "evaluate", "evaluate_run", "open_run", "resume_run", "start_run"]
+__all__ = ["SUMMARY", "OpenRun", "evaluate", "held_out", "open_run", "resume_run", "start_run"]
 
-_FROM_DATA = ("data_shape", "frames", "classes")
-_SUMMARY = "summary.json"
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class OpenRun:
         Raises:
             ValueError: if data or parts of the model cannot be named in a file.
         """
-        options = {n: v for n, v in self.arguments.items() if n not in _FROM_DATA}
+        options = {n: v for n, v in self.arguments.items() if n not in FROM_DATA}
         return Experiment(self.kind.__name__, options, self.require_data(), self.training)
 
     def require_data(self) -> DataConfig:
@@ -97,11 +92,32 @@ class OpenRun:
         """Load the trained model."""
         return Pretrained.from_pretrained(self.folder, **self.parts)
 
-    def batches(self, train: bool, seed: int = 0, device: str = "cpu") -> Batches[Any]:
-        """Open the training data, shuffled, or held-out data in order, in batches of a test."""
-        source = self.require_data().source(train, device)
+    def batches(self, train: bool, seed: int | None = None) -> Batches[Any]:
+        """Return the training data, shuffled as they were, or held-out data in order."""
+        source = self.require_data().source(train)
+        if not train:
+            return held_out(source, self.family, seed or 0)
         size = min(self.family.batch_size, len(source))
-        return Batches(source, size, seed, shuffle=train, device=device)
+        return Batches(source, size, self.training.seed if seed is None else seed)
+
+    def summary(self, measured: Mapping[str, Any], device: str = "cpu") -> dict[str, Any]:
+        """Return the record of the run: what it is, how long it was trained, what was measured."""
+        about = {name: self.config[name] for name in ("name", "command", "commit", "hardware")}
+        options = {n: v for n, v in self.arguments.items() if n not in FROM_DATA}
+        plain = not any(isinstance(value, dict) for value in options.values())
+        return {
+            **about,
+            "experiment": {
+                "builder": self.kind.__name__,
+                "model": complete(self.kind, options) if plain else options,
+                "data": None if self.data is None else data_to_json(self.data),
+                "training": asdict(self.training),
+            },
+            "precision": self.config["precision"],
+            "training": last_record(self.folder / METRICS),
+            "evaluation": dict(measured),
+            "evaluated": {"commit": commit(), "hardware": hardware(device)},
+        }
 
 
 def start_run(
@@ -205,75 +221,6 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
     return replace(run, data=RecordingData(place) if data is None else data.located(place))
 
 
-def evaluate_run(
-    run: OpenRun,
-    *,
-    items: int | None = None,
-    samples: int = 10,
-    seed: int = 0,
-    device: str = "cpu",
-    record: Path | None = None,
-    metrics: Mapping[str, Metric] | None = None,
-    observe: ObserveBatches | None = None,
-) -> dict[str, Any]:
-    """Measure a run on what it was not trained on and write `summary.json` into its folder.
-
-    Args:
-        run: what to measure.
-        items: number of held-out sequences, or of test images; None stands for all.
-        samples: samples of the posteriors.
-        seed: seed of the transformations and of the samples.
-        device: where to compute.
-        record: a second file for the same summary.
-        metrics: metrics of one's own by name, from model and batch to a value for each item.
-        observe: is told how many batches of how many are done.
-
-    Returns:
-        The record: configuration, evaluation, commit, hardware, and the length of the training.
-    """
-    if record is not None:
-        record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
-    trained = last_record(run.folder / METRICS)
-    model = run.model().to(device)
-    measured = run.family.evaluate(
-        model,
-        run.batches(train=False, seed=seed),
-        run.batches(train=True, seed=run.training.seed),
-        items=items,
-        samples=samples,
-        seed=seed,
-        canonical=getattr(run.data, "canonical", 0),
-        metrics=metrics,
-        observe=observe,
-    )
-    summary = summarised(run, trained, measured, device)
-    for path in filter(None, (run.folder / _SUMMARY, record)):
-        write_json(path, summary)
-    return summary
-
-
-def summarised(
-    run: OpenRun, trained: Mapping[str, Any], measured: Mapping[str, Any], device: str = "cpu"
-) -> dict[str, Any]:
-    """Return the record of a run: what it is, how long it was trained, what was measured."""
-    about = {name: run.config[name] for name in ("name", "command", "commit", "hardware")}
-    model, arguments = run.kind.__name__, run.arguments
-    options = {n: v for n, v in arguments.items() if n not in _FROM_DATA}
-    return {
-        **about,
-        "experiment": {
-            "builder": model,
-            "model": options if _has_own(options) else complete(run.kind, options),
-            "data": None if run.data is None else data_to_json(run.data),
-            "training": asdict(run.training),
-        },
-        "precision": run.config["precision"],
-        "training": dict(trained),
-        "evaluation": dict(measured),
-        "evaluated": {"commit": commit(), "hardware": hardware(device)},
-    }
-
-
 def evaluate(
     run: Run | OpenRun | Path | str,
     data: Any = None,
@@ -281,7 +228,10 @@ def evaluate(
     items: int | None = None,
     samples: int = 10,
     seed: int = 0,
+    device: str | None = None,
+    record: Path | None = None,
     metrics: Mapping[str, Metric] | None = None,
+    observe: ObserveBatches | None = None,
     **parts: Any,
 ) -> dict[str, Any]:
     """Measure a trained model, and write `summary.json` where it has a run folder.
@@ -290,10 +240,13 @@ def evaluate(
         run: what `symgen.fit` returned, or a run folder.
         data: what to measure on: held-out data of any kind that `symgen.fit` takes; None for what
             the run held out, where a file names its data.
-        items: how many items; None stands for all.
+        items: number of held-out sequences or images; None stands for all.
         samples: samples of the posteriors.
-        seed: seed of the samples.
+        seed: seed of the transformations and of the samples.
+        device: where to compute; None leaves the model where it is.
+        record: a second file for the same summary.
         metrics: metrics of one's own by name, from model and batch to a value for each item.
+        observe: is given how many batches of how many are done.
         **parts: modules of one's own that the model of a run folder was made with, by name.
 
     Returns:
@@ -312,46 +265,45 @@ def evaluate(
         >>> sorted(measured["own"]), measured["examples"]
         (['norm'], 16)
     """
-    from symgen.training.trainable import as_batches
-
-    opened = run if isinstance(run, OpenRun) else None
-    if isinstance(run, Path | str):
-        opened = open_run(run, **parts)
-    elif isinstance(run, Run) and run.folder is not None:
-        opened = open_run(run.folder, **(parts or _own_parts(run.model)))
+    opened = _opened(run, parts)
+    if record is not None:
+        record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
     model = run.model if isinstance(run, Run) else opened.model()  # pyright: ignore
+    model = model if device is None else model.to(device)
     family = family_of(type(model))
+    if data is not None:
+        test = train = held_out(_indexed(as_batches(data, model, None, seed), data), family, seed)
+    elif opened is None:
+        raise ValueError("data=None and no run folder: name what to measure on")
+    else:
+        test, train = opened.batches(train=False, seed=seed), opened.batches(train=True)
     options = {"items": items, "samples": samples, "seed": seed, "metrics": metrics}
-    if data is None:
-        if opened is None:
-            raise ValueError("data=None and no run folder: name what to measure on")
-        return evaluate_run(opened, **options)["evaluation"]
-    feed = as_batches(data, model, None, seed)
+    measured = family.evaluate(model, test, train, observe=observe, **options)
+    if opened is not None:
+        summary = opened.summary(measured, device or "cpu")
+        for path in filter(None, (opened.folder / SUMMARY, record)):
+            write_json(path, summary)
+    return measured
+
+
+def held_out(source: Any, family: Family, seed: int = 0, device: str = "cpu") -> Batches[Any]:
+    """Return data in order, in batches of a test."""
+    size = min(family.batch_size, len(source))
+    return Batches(source, size, seed, shuffle=False, device=device)
+
+
+def _opened(run: Run | OpenRun | Path | str, parts: Mapping[str, Any]) -> OpenRun | None:
+    if isinstance(run, OpenRun):
+        return run
+    if not isinstance(run, Run):
+        return open_run(run, **parts)
+    return None if run.folder is None else open_run(run.folder, **(parts or run.model.own_parts()))
+
+
+def _indexed(feed: Any, data: Any) -> Any:
     if not isinstance(feed, Batches):
         raise ValueError(
             f"{type(data).__name__} has no items by number: evaluate a tensor, a Dataset, a "
             "source or a path"
         )
-    source = feed.source
-    test = Batches(source, min(family.batch_size, len(source)), seed, shuffle=False)
-    measured = family.evaluate(model, test, test, **options)
-    if opened is not None:
-        trained = last_record(opened.folder / METRICS)
-        write_json(opened.folder / _SUMMARY, summarised(opened, trained, measured))
-    return measured
-
-
-def _own_parts(model: Pretrained) -> dict[str, Any]:
-    """Return the modules and values of one's own that a model holds."""
-    described = model.described()["arguments"]
-    return {name: model.config[name] for name, value in described.items() if _is_own(value)}
-
-
-def _is_own(value: Any) -> bool:
-    return isinstance(value, dict) and "own" in value
-
-
-def _has_own(options: Mapping[str, Any]) -> bool:
-    return any(
-        isinstance(value, dict) and value.keys() & {"own", "symgen"} for value in options.values()
-    )
+    return feed.source

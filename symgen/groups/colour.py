@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["act", "exp", "hue_rotation", "hue_vector", "inverse", "log"]
+__all__ = ["act", "exp", "hue_degrees", "hue_rotation", "hue_vector", "inverse", "log"]
 
 # The frame e0, e1, e2 up to length, and the generators in it.
 _FRAME = [[1, 1, 1], [2, -1, -1], [0, 1, -1]]
@@ -182,6 +182,22 @@ def hue_rotation(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"
     channel = torch.arange(3, device=degrees.device)
     turned = degrees[..., None, None] + 120 * (channel - channel[:, None])
     return (1 + 2 * torch.deg2rad(turned).cos()) / 3
+
+
+def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Return the hue rotation that is nearest to colour matrices, in degrees.
+
+    Nearest by the sum of squared differences of entries: tr(R(θ)ᵀ M) is greatest.
+
+    Example:
+        >>> round(float(hue_degrees(hue_rotation(torch.tensor(40.0)))), 3)
+        40.0
+    """
+    channel = torch.arange(3, dtype=matrix.dtype, device=matrix.device)
+    apart = torch.deg2rad(120 * (channel - channel[:, None]))  # R = (1 + 2 cos(θ + apart)) / 3
+    along = (matrix * apart.cos()).sum((-2, -1))
+    across = -(matrix * apart.sin()).sum((-2, -1))
+    return torch.rad2deg(torch.atan2(across, along))
 
 
 def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:

@@ -132,7 +132,7 @@ class DiscretisedLogistic(Likelihood):
     def baseline(
         self, mean: Float[Tensor, "..."], x: Float[Tensor, "..."], dims: int, **learned: Tensor
     ) -> LogisticLevels:
-        """Take the model's scale if it is the same for all items, else that of each item's error."""
+        """Take the model's scale if all items share it, else that of each item's error."""
         if isinstance(self.scale, float):
             scale = mean.new_tensor(self.scale)
         elif "log_scale" in learned:

@@ -19,6 +19,12 @@ from symgen.metrics.forecast import (
     roll_forecast,
 )
 from symgen.metrics.frechet import frechet_distance
+from symgen.metrics.images import (
+    centred_crop,
+    height_and_slant,
+    recognised,
+    sharpness,
+)
 from symgen.metrics.likelihood import (
     entropy_floor,
     log_likelihood,
@@ -34,7 +40,11 @@ from symgen.metrics.probes import (
     pooled_capsules,
 )
 from symgen.metrics.roll_prediction import RollPrediction, roll_prediction
-from symgen.metrics.selectivity import class_selectivity, max_activating
+from symgen.metrics.selectivity import (
+    class_selectivity,
+    max_activating,
+    selectivity_summary,
+)
 
 __all__ = [
     "Accuracy",
@@ -46,6 +56,7 @@ __all__ = [
     "axis_correlation",
     "capcorr",
     "capcorr_chance",
+    "centred_crop",
     "class_selectivity",
     "correlation",
     "dci",
@@ -54,6 +65,7 @@ __all__ = [
     "equivariance_error",
     "forecast_errors",
     "frechet_distance",
+    "height_and_slant",
     "linear_forecast",
     "linear_probe",
     "log_likelihood",
@@ -71,4 +83,7 @@ __all__ = [
     "roll_forecast",
     "roll_prediction",
     "sequence_bound",
+    "recognised",
+    "selectivity_summary",
+    "sharpness",
 ]

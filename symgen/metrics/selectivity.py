@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symgen.metrics.arrays import takes_arrays
 
-__all__ = ["class_selectivity", "max_activating"]
+__all__ = ["class_selectivity", "max_activating", "selectivity_summary"]
 
 
 @takes_arrays
@@ -104,3 +104,34 @@ def class_selectivity(
     # 0 / 0: a neuron that never changes, or a class without images.
     greatest, best = discriminability.nan_to_num(nan=-math.inf).max(dim=0)
     return best.where(greatest >= threshold, -1).reshape(t.shape[1:])
+
+
+def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | float | None]:
+    """Sum up a map of the class that each unit of a torus tells best, -1 for none.
+
+    Returns:
+        `selective_percent`: share of the units that tell a class; `classes`: how many classes are
+        told by some unit; `alike_percent`: of the pairs of selective units side by side, the
+        share that tells the same class; `alike_chance_percent`: the same for units in random
+        order. None where there is no such pair.
+
+    Example:
+        >>> selectivity_summary(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]
+        2
+    """
+    chosen = best[best >= 0]
+    counts = chosen.bincount().double()
+    alike, pairs = 0, 0
+    for axis in (0, 1):
+        neighbour = best.roll(1, axis)
+        both = (best >= 0) & (neighbour >= 0)
+        pairs += int(both.sum())
+        alike += int((both & (best == neighbour)).sum())
+    ordered = len(chosen) * (len(chosen) - 1)
+    by_chance = float((counts * (counts - 1)).sum()) / ordered if ordered else None
+    return {
+        "selective_percent": 100 * len(chosen) / best.numel(),
+        "classes": len(chosen.unique()),
+        "alike_percent": 100 * alike / pairs if pairs else None,
+        "alike_chance_percent": None if by_chance is None else 100 * by_chance,
+    }

@@ -2,8 +2,10 @@
 
 from symgen.models.ace import ACE
 from symgen.models.ace_latents import ACELatents, ACEPosterior, ClassTerms, SupervisedElbo
+from symgen.models.control import Motion, draw_poses, move
 from symgen.models.elbo import Elbo, Posterior
 from symgen.models.export import export_model
+from symgen.models.judge import Judge
 from symgen.models.learned_neighbourhood import LearnedNeighbourhood
 from symgen.models.pretrained import Pretrained
 from symgen.models.stream import Stream
@@ -18,7 +20,9 @@ __all__ = [
     "BubbleVAE",
     "ClassTerms",
     "Elbo",
+    "Judge",
     "LearnedNeighbourhood",
+    "Motion",
     "Pose",
     "Posterior",
     "Pretrained",
@@ -29,5 +33,7 @@ __all__ = [
     "TopographicVAE",
     "TorusVAE",
     "VAE",
+    "draw_poses",
     "export_model",
+    "move",
 ]

@@ -110,6 +110,12 @@ class Pretrained(nn.Module):
             "arguments": {name: describe(value) for name, value in self.config.items()},
         }
 
+    def own_parts(self) -> dict[str, Any]:
+        """Return the modules and values of one's own among the arguments, by name."""
+        told = self.described()["arguments"]
+        own = [name for name, value in told.items() if isinstance(value, dict) and "own" in value]
+        return {name: self.config[name] for name in own}
+
     @classmethod
     def from_pretrained(cls: type[Model], name: str | Path, **parts: Any) -> Model:
         """Load a model from a folder or from the Hugging Face hub.

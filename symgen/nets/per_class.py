@@ -111,7 +111,8 @@ class ClassConvDecoder(nn.Module):
         if height % 4 or width % 4:
             raise ValueError(
                 f"decoder='conv-transposed' doubles the size twice, which cannot end at "
-                f"{height} × {width}: give images whose sides are multiples of 4, or take decoder='dense'"
+                f"{height} × {width}: give images whose sides are multiples of 4, or take "
+                "decoder='dense'"
             )
         self.small = (64, height // 4, width // 4)
         self.dense = ClassDenseDecoder(classes, latents, 0, hidden, self.small, initialisation)

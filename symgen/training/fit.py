@@ -137,7 +137,8 @@ def fit(
     chosen: dict[str, Any] = {
         entry.name: _plain(given[entry.name]) for entry in fields(Training) if entry.name in given
     }
-    settings = Training(**chosen | {"batch_size": feed.batch_size})
+    chosen["batch_size"] = feed.batch_size
+    settings = Training(**chosen)
     _check(model, feed, settings, evaluate_every)
     run = RunFolder(None if folder is None else Path(folder), resume)
     with shown(progress if observe is None else False) as bar:

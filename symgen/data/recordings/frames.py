@@ -12,6 +12,9 @@ __all__ = ["Frame", "check_array", "check_values", "prepare_frame"]
 # Channels, height, width: bytes, or floats in [0, 1]; or the features of a vector, any floats.
 Frame = Shaped[ndarray, "..."]
 
+_FLOATS = (np.float16, np.float32, np.float64)
+_GREATEST = np.finfo(np.float32).max  # models compute in 32 bits
+
 # Pillow's filters widen with the reduction, which is what keeps them from aliasing; the triangle
 # cannot leave the range of its inputs, as the filters with negative lobes do.
 _FILTER = Image.Resampling.BILINEAR
@@ -40,28 +43,28 @@ def check_array(
     """
     axes = leading.count(",") + 1
     if vectors:
-        if len(shape) != axes + 1 or 0 in shape or dtype.kind != "f":
+        if len(shape) != axes + 1 or 0 in shape or dtype not in _FLOATS:
             raise ValueError(
                 f"{name} has shape {shape} and holds {dtype}: vectors are floats ({leading}, "
-                "features), none of the sizes 0"
+                "features) of 16, 32 or 64 bits, none of the sizes 0"
             )
         return
     if len(shape) not in (axes + 2, axes + 3) or 0 in shape:
         raise ValueError(
             f"{name} has shape {shape}: give images ({leading}, height, width) or "
-            f"({leading}, channels, height, width), none of them 0"
+            f"({leading}, channels, height, width), none of them 0; of vectors, give axes='NTF'"
         )
     if len(shape) == axes + 3 and shape[axes] not in (1, 3):
         raise ValueError(
             f"{name} has shape {shape}, {shape[axes]} channels: give 1 or 3 channels before "
             f"height and width, ({leading}, channels, height, width)"
         )
-    if dtype not in (np.uint8, np.float16, np.float32, np.float64):
+    if dtype not in (np.uint8, *_FLOATS):
         raise ValueError(f"{name} holds {dtype}: give bytes (uint8), or floats in [0, 1]")
 
 
 def check_values(name: str, frames: Shaped[ndarray, " frames *data"], first: int = 0) -> None:
-    """Refuse floats that are not numbers or, in images, outside [0, 1]; bytes need no look.
+    """Refuse floats outside [0, 1] in images, beyond 32 bits in vectors; bytes need no look.
 
     Args:
         name: what to call them in the error.
@@ -81,14 +84,14 @@ def check_values(name: str, frames: Shaped[ndarray, " frames *data"], first: int
     flat = frames.reshape(len(frames), -1)
     least, greatest = flat.min(1), flat.max(1)
     vectors = frames.ndim == 2
-    fits = np.isfinite(least) & np.isfinite(greatest)
-    if not vectors:
-        fits &= (least >= 0) & (greatest <= 1)
-    bad = np.flatnonzero(~fits)
+    smallest, largest = (-_GREATEST, _GREATEST) if vectors else (0, 1)
+    inside = (least >= smallest) & (greatest <= largest)  # not so for NaN
+    bad = np.flatnonzero(~inside)
     if not len(bad):
         return
     low, high = float(least[bad[0]]), float(greatest[bad[0]])
-    values, wanted = ("features", "finite floats") if vectors else ("pixels", "floats in [0, 1]")
+    values = "features" if vectors else "pixels"
+    wanted = "finite floats of 32 bits" if vectors else "floats in [0, 1]"
     what = (
         f"NaN among the {values}" if np.isnan(low) else f"{values} reach from {low:g} to {high:g}"
     )

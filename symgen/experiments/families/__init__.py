@@ -3,10 +3,26 @@
 from typing import Any
 
 from symgen.experiments.families.ace import ACEFamily
-from symgen.experiments.families.family import CardText, Family, Metric, ObserveBatches, Row
+from symgen.experiments.families.family import (
+    CardText,
+    Family,
+    Metric,
+    ObserveBatches,
+    Row,
+    first_items,
+)
 from symgen.experiments.families.topographic import TopographicFamily
 
-__all__ = ["CardText", "FAMILIES", "Family", "Metric", "ObserveBatches", "Row", "family_of"]
+__all__ = [
+    "CardText",
+    "FAMILIES",
+    "Family",
+    "Metric",
+    "ObserveBatches",
+    "Row",
+    "family_of",
+    "first_items",
+]
 
 FAMILIES: tuple[Family, ...] = (TopographicFamily(), ACEFamily())
 

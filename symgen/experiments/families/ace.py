@@ -1,6 +1,6 @@
-"""ACE: every metric of a trained model on labelled test images, in one pass."""
+"""ACE: every metric of a trained model on labelled test images."""
 
-from collections import defaultdict
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,127 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data.batches import Batches
-from symgen.experiments.families.family import (
-    CardText,
-    Family,
-    Metric,
-    ObserveBatches,
-    Row,
-    mean_of_own,
-)
+from symgen.experiments.families.family import CardText, Family, Notes, Row
 from symgen.groups import affine
 from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
 from symgen.models import ACE
 
-__all__ = ["ACEFamily", "evaluate", "pose_parameters"]
+__all__ = ["ACEFamily", "pose_parameters"]
 
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
-
-
-@torch.no_grad()
-def evaluate(
-    model: ACE,
-    test: Batches[Any],
-    *,
-    items: int | None = None,
-    samples: int = 10,
-    seed: int = 0,
-    metrics: Mapping[str, Metric] | None = None,
-    observe: ObserveBatches | None = None,
-) -> dict[str, Any]:
-    """Measure classification, the bounds of eq. 4.1 and how well poses are recovered.
-
-    Labels are compared with what the model says and enter nothing else: the bounds and errors are
-    computed without them, except `labelled`, which says so.
-
-    Args:
-        model: a trained model.
-        test: test images, not shuffled.
-        items: measure that many; None stands for all.
-        samples: samples of the posteriors, over which the bounds are averaged.
-        seed: seed of the samples.
-        metrics: further ones by name, from model and batch to a value for each image.
-        observe: is told how many batches of how many are done.
-
-    Returns:
-        Values by name. `bounds` in nats per image, as means over images: R and G of the paper,
-        its bound, the valid and the tight one; `variational_pose` tells whether the KL of the pose
-        is in them. `error` in percent of the classifier with the mean pose, `error_sampled` with
-        sampled poses, `error_generative` of the class with the least bound. `pose_r2` where the
-        images were moved by known maps.
-
-    Raises:
-        ValueError: if there are fewer images than asked for, or too few for the poses.
-    """
-    if items is not None and not 0 < items <= len(test.source):
-        raise ValueError(
-            f"examples={items}: there are {len(test.source)} test images; "
-            "choose a number up to that"
-        )
-    count = len(test.source) if items is None else items
-    least = 1 if model.pose is None else 6 * model.pose.groups + model.classes + 1
-    if count < least:
-        raise ValueError(
-            f"examples={count}: the regression of true poses on what the pose net infers takes "
-            f"{least} images at least"
-        )
-    batches = -(-count // test.batch_size)
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    values: dict[str, list[Tensor]] = defaultdict(list)
-    own: dict[str, list[Tensor]] = defaultdict(list)
-
-    def note(**measured: Tensor) -> None:
-        for name, value in measured.items():
-            values[name].append(value.cpu())
-
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for step in range(batches):
-            batch = test.batch(step)
-            left = count - step * test.batch_size
-            batch = batch._make(None if part is None else part[:left] for part in batch)
-            x, y = (part.to(device) for part in batch.inputs)
-            posterior = model.encode(x)
-            note(y=y, wrong=(posterior.y != y).double())
-            if hasattr(batch, "pose"):
-                note(
-                    inferred=pose_coordinates(posterior.pose.affine),
-                    true=pose_parameters(batch.pose),
-                )
-            for _ in range(samples):
-                note(**{f"k/{k}": v for k, v in _sample_terms(model, x, y).items()})
-            for name, metric in (metrics or {}).items():
-                own[name].append(torch.as_tensor(metric(model, batch)).cpu())
-            if observe is not None:
-                observe(step + 1, batches)
-    model.train(was_training)
-
-    joined = {name: torch.cat(parts) for name, parts in values.items()}
-    bounds = {n.removeprefix("k/"): float(v.mean()) for n, v in joined.items() if "/" in n}
-    error_sampled = 100 * bounds.pop("wrong_sampled")
-    result: dict[str, Any] = {
-        "examples": count,
-        "samples": samples,
-        "seed": seed,
-        "variational_pose": model.variational_pose,
-        "error": 100 * float(joined["wrong"].mean()),
-        "error_sampled": error_sampled,
-        "error_generative": 100 * bounds.pop("wrong_generative"),
-        "bounds": bounds,
-        "nats": f"per image, {type(model.likelihood).__name__}",
-    }
-    if model.pose is not None and "true" in joined and float(joined["true"].var(0).sum()) > 0:
-        r2 = pose_recovery(joined["inferred"], joined["true"], joined["y"])
-        result["pose_r2"] = {
-            name: float(value)
-            for name, value in zip(_PARAMETERS, r2, strict=True)
-            if not value.isnan()
-        }
-    if own:
-        result["own"] = mean_of_own(own)
-    return result
 
 
 def _sample_terms(model: ACE, x: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -166,6 +53,7 @@ class ACEFamily(Family):
 
     kind = ACE
     examples = "images"
+    per = "image"
     batch_size = 250
     verbs = ("manifold", "control")
     card = CardText(
@@ -186,29 +74,54 @@ mean = decode(*(found[name] for name in ("z", "y", "affine", "colour") if name i
 }""",
     )
 
-    def evaluate(
-        self,
-        model: Any,
-        test: Batches[Any],
-        train: Batches[Any],
-        *,
-        items: int | None = None,
-        samples: int = 10,
-        seed: int = 0,
-        canonical: int = 0,
-        metrics: Mapping[str, Metric] | None = None,
-        observe: ObserveBatches | None = None,
-    ) -> dict[str, Any]:
-        """Measure classification, bounds and recovery of poses, see `evaluate`."""
-        return evaluate(
-            model,
-            test,
-            items=items,
-            samples=samples,
-            seed=seed,
-            metrics=metrics,
-            observe=observe,
-        )
+    def prepare(self, model: Any, test: Batches[Any], train: Batches[Any]) -> None:
+        """Need nothing to compare with."""
+
+    def measure(
+        self, model: Any, batch: Any, source: Any, baseline: Any, samples: int, notes: Notes
+    ) -> None:
+        """Note errors, bounds and poses of images.
+
+        Labels are compared with what the model says and enter nothing else: the bounds and errors
+        are computed without them, except `labelled`, which says so.
+        """
+        device = next(model.parameters()).device
+        x, y = (part.to(device) for part in batch.inputs)
+        posterior = model.encode(x)
+        notes.note(wrong=(posterior.y != y).double())
+        if model.pose is not None and hasattr(batch, "pose"):
+            inferred, true = pose_coordinates(posterior.pose.affine), pose_parameters(batch.pose)
+            notes.note("pose/", inferred=inferred, true=true, y=y)
+        for _ in range(samples):
+            notes.note("bounds/", **_sample_terms(model, x, y))
+
+    def summed(self, model: Any, source: Any, baseline: Any, notes: Notes) -> dict[str, Any]:
+        """Average over images, and over samples of the posteriors.
+
+        `bounds` are R and G of the paper, its bound, the valid and the tight one;
+        `variational_pose` tells whether the KL of the pose is in them. `error` is that of the
+        classifier with the mean pose, in percent, `error_sampled` with sampled poses,
+        `error_generative` of the class with the least bound. `pose_r2` is there where the images
+        were moved by known maps.
+
+        Raises:
+            ValueError: if there are too few images for the regression of poses.
+        """
+        bounds: dict[str, Any] = notes.means("bounds/")
+        found: dict[str, Any] = {
+            "variational_pose": model.variational_pose,
+            "error": 100 * float(notes.values("wrong").mean()),
+            "error_sampled": 100 * bounds.pop("wrong_sampled"),
+            "error_generative": 100 * bounds.pop("wrong_generative"),
+            "bounds": bounds,
+        }
+        if "pose/true" in notes and float(notes.values("pose/true").var(0).sum()) > 0:
+            r2 = pose_recovery(
+                *(notes.values(f"pose/{name}") for name in ("inferred", "true", "y"))
+            )
+            known = {name: float(value) for name, value in zip(_PARAMETERS, r2, strict=True)}
+            found["pose_r2"] = {n: value for n, value in known.items() if not math.isnan(value)}
+        return found
 
     def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
         """Return class probabilities, the class, the mean of its style, and the pose's maps."""
@@ -238,7 +151,7 @@ mean = decode(*(found[name] for name in ("z", "y", "affine", "colour") if name i
         yield "error, generative", generative, "class of the least U, no ω"
         density = "log p(x)" if variational or not has_pose else "log p(x | pose)"
         pose = "in every U" if variational else "free: in no U" if has_pose else "no pose"
-        for name, key, beside in (
+        for name, key, reference in (
             ("R, reconstruction", "reconstruction", "nats/image, mean over ω"),
             ("G, KL of the style", "kl_z", "nats/image, mean over ω"),
             ("KL of the pose", "kl_pose", pose),
@@ -246,7 +159,7 @@ mean = decode(*(found[name] for name in ("z", "y", "affine", "colour") if name i
             ("U, valid", "valid", f"bounds −{density} with ω"),
             ("U, tight", "tight", f"bounds −{density}, no ω"),
         ):
-            yield name, f"{measured['bounds'][key]:.1f}", beside
+            yield name, f"{measured['bounds'][key]:.1f}", reference
         for key, value in measured.get("pose_r2", {}).items():
             name = f"R² of the pose, {key.replace('_', ' ')}"
             yield name, f"{value:.2f}", "linear, an offset per class"

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from symgen.data.batches import Batches
+from symgen.data.batches import Batches, factor_names
 from symgen.latents import AxesTopography
 from symgen.metrics import axis_correlation
 from symgen.models import TopographicVAE
@@ -71,7 +71,7 @@ def followed(batch: Any, source: Any) -> tuple[Int64[Tensor, "B S F"], Int64[Ten
 
     Where nobody knows the factors, as in recordings, it is the time that every roll follows.
     """
-    if getattr(source, "factor_names", ()):
+    if factor_names(source):
         return batch.factors, batch.moved
     count, frames = batch.inputs[0].shape[:2]
     return torch.arange(frames).expand(count, -1)[..., None], torch.zeros(count, dtype=torch.int64)

@@ -1,7 +1,9 @@
-"""What experiments ask of a family of models."""
+"""What experiments ask of a family of models, and the pass over held-out data that all share."""
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 from symgen.data.batches import Batches
 from symgen.models import Pretrained
 
-__all__ = ["CardText", "Family", "Metric", "ObserveBatches", "Row", "mean_of_own"]
+__all__ = ["CardText", "Family", "Metric", "Notes", "ObserveBatches", "Row", "first_items"]
 
 Row = tuple[str, str, str]
 """A measure, its value, and what to compare it with."""
@@ -38,12 +40,49 @@ class CardText(NamedTuple):
     bibtex: str
 
 
+class Notes:
+    """Values of items, noted batch by batch and averaged at the end.
+
+    Example:
+        >>> notes = Notes()
+        >>> notes.note(error=torch.tensor([1.0, 2.0]))
+        >>> notes.note(error=torch.tensor([6.0]))
+        >>> notes.means()
+        {'error': 3.0}
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[Tensor]] = defaultdict(list)
+
+    def note(self, place: str = "", **measured: Tensor) -> None:
+        """Add the values of a batch, under the name of a place if one is given."""
+        for name, value in measured.items():
+            self._values[place + name].append(value.cpu())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def values(self, name: str) -> Tensor:
+        """Return the values of all items."""
+        return torch.cat(self._values[name])
+
+    def means(self, place: str = "") -> dict[str, float | None]:
+        """Average what was noted under a place; None stands for what is not defined."""
+        found = {}
+        for name in self._values:
+            if name.startswith(place) and "/" not in name.removeprefix(place):
+                mean = float(self.values(name).double().mean())
+                found[name.removeprefix(place)] = None if mean != mean else mean
+        return found
+
+
 class Family(ABC):
     """A family of models: how they are measured and described. A new one is one class.
 
     Attributes:
         kind: class of the models.
         examples: what they are trained on, in the plural.
+        per: what likelihoods are counted for.
         batch_size: items of a batch of the test.
         verbs: commands that draw a run, to be followed by its folder.
         card: texts of model cards.
@@ -51,11 +90,11 @@ class Family(ABC):
 
     kind: ClassVar[type[Pretrained]]
     examples: ClassVar[str]
+    per: ClassVar[str]
     batch_size: ClassVar[int]
     verbs: ClassVar[tuple[str, ...]]
     card: ClassVar[CardText]
 
-    @abstractmethod
     def evaluate(
         self,
         model: Any,
@@ -65,11 +104,10 @@ class Family(ABC):
         items: int | None = None,
         samples: int = 10,
         seed: int = 0,
-        canonical: int = 0,
         metrics: Mapping[str, Metric] | None = None,
         observe: ObserveBatches | None = None,
     ) -> dict[str, Any]:
-        """Measure a model on held-out data.
+        """Measure a model on held-out data, in one pass.
 
         Args:
             model: a trained model.
@@ -78,13 +116,45 @@ class Family(ABC):
             items: how many to measure; None stands for all.
             samples: samples of the posteriors.
             seed: seed of the samples.
-            canonical: value of the moving factor in the reference frame of CapCorr.
             metrics: further ones by name; their means join the result under `own`.
-            observe: is told how far it is.
+            observe: is given how far it is.
 
         Returns:
-            Values by name; None where one is not defined.
+            Values by name; None where one is not defined. Likelihoods are the model's own.
+
+        Raises:
+            ValueError: if there are fewer items than asked for.
         """
+        notes = Notes()
+        with _measured(model, seed), torch.no_grad():
+            batches = first_items(test, items, observe)
+            baseline = self.prepare(model, test, train)
+            for batch in batches:
+                self.measure(model, batch, test.source, baseline, samples, notes)
+                for name, metric in (metrics or {}).items():
+                    notes.note("own/", **{name: torch.as_tensor(metric(model, batch))})
+            found = {
+                "examples": len(test.source) if items is None else items,
+                "samples": samples,
+                "seed": seed,
+                "nats": f"per {self.per}, {type(model.likelihood).__name__}",
+                **self.summed(model, test.source, baseline, notes),
+            }
+        return found | ({"own": notes.means("own/")} if metrics else {})
+
+    @abstractmethod
+    def prepare(self, model: Any, test: Batches[Any], train: Batches[Any]) -> Any:
+        """Compute what every batch is compared with."""
+
+    @abstractmethod
+    def measure(
+        self, model: Any, batch: Any, source: Any, baseline: Any, samples: int, notes: Notes
+    ) -> None:
+        """Note what a batch of a source shows, with a number of samples of the posteriors."""
+
+    @abstractmethod
+    def summed(self, model: Any, source: Any, baseline: Any, notes: Notes) -> dict[str, Any]:
+        """Sum up what was noted, by name."""
 
     @abstractmethod
     def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
@@ -104,6 +174,43 @@ class Family(ABC):
         """Say how many items and samples an evaluation took."""
 
 
-def mean_of_own(values: Mapping[str, list[Tensor]]) -> dict[str, float]:
-    """Average the values that metrics of one's own gave for every batch."""
-    return {name: float(torch.cat(parts).double().mean()) for name, parts in values.items()}
+def first_items(
+    data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
+) -> Iterator[Any]:
+    """Iterate over the batches of the first items of data.
+
+    Args:
+        data: batches in order.
+        items: how many; None stands for all.
+        observe: is given how many batches of how many are done.
+
+    Raises:
+        ValueError: if there are not so many.
+    """
+    count = len(data.source) if items is None else items
+    if not 0 < count <= len(data.source):
+        raise ValueError(
+            f"examples={items}: there are {len(data.source)}; choose a number up to that"
+        )
+
+    def batches() -> Iterator[Any]:
+        steps = -(-count // data.batch_size)
+        for step in range(steps):
+            left = count - step * data.batch_size
+            batch = data.batch(step)
+            yield batch._make(None if part is None else part[:left] for part in batch)
+            if observe is not None:
+                observe(step + 1, steps)
+
+    return batches()
+
+
+@contextmanager
+def _measured(model: Any, seed: int) -> Iterator[None]:
+    """Hold a model in evaluation mode, with noise of its own."""
+    device, was_training = next(model.parameters()).device, model.training
+    model.eval()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+    model.train(was_training)

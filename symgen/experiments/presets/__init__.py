@@ -28,6 +28,7 @@ __all__ = [
     "Row",
     "preset",
     "presets",
+    "read_toml",
     "rows",
 ]
 

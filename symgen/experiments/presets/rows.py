@@ -103,9 +103,10 @@ class Row:
         return self.model() | ({"normalisation": "weight"} if normalised else {})
 
 
-def read_toml(name: str) -> dict[str, Any]:
-    """Read a file of this package."""
-    return tomllib.loads(resources.files(__name__.rpartition(".")[0]).joinpath(name).read_text(encoding="utf-8"))
+def read_toml(name: str, module: str = __name__) -> dict[str, Any]:
+    """Read a file that lies beside a module."""
+    place = resources.files(module.rpartition(".")[0])
+    return tomllib.loads(place.joinpath(name).read_text(encoding="utf-8"))
 
 
 @cache

@@ -13,23 +13,27 @@ from torch import Tensor
 from symgen.data import DistortedImages, ImageBatch
 from symgen.data.batches import Batches
 from symgen.data.distorted import SCALES
-from symgen.experiments.families.ace import evaluate, pose_parameters
-from symgen.experiments.judge import recognised, to_digit_size
+from symgen.experiments.families.ace import ACEFamily, pose_parameters
+from symgen.experiments.runs import held_out
 from symgen.groups import affine, warp
 from symgen.latents import Laplace
 from symgen.likelihoods import Bernoulli
 from symgen.metrics import (
+    centred_crop,
     entropy_floor,
     frechet_distance,
+    height_and_slant,
     mixture_bounds,
     pose_coordinates,
     pose_recovery,
+    recognised,
+    sharpness,
 )
 from symgen.models import ACE, ACELatents
 
-__all__ = ["MEASURES", "height_and_slant", "motions", "prior_samples", "sharpness", "stays"]
+__all__ = ["MEASURES", "motions", "prior_samples", "stays"]
 
-Values = Mapping[str, float | None]
+Values = Mapping[str, float]
 _POINTS, _END = 20, 4.0  # of a traversal (Georgiev 2016, Figs 1 and 2)
 _DIGITS, _POSES = 300, 8  # of the regression with an offset for each digit
 _TURN, _GROWTH, _STEP = math.radians(30), 1.3, 5.0
@@ -43,18 +47,14 @@ _SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "nats")  # m
 
 
 def judge(measured: Any) -> Values:
-    """Return a judge's test error in percent, and what a model without latents costs.
+    """Measure a judge's test error in percent, and what a model without latents costs.
 
     `class_mean`, in nats per test image, is the cost under the mean of its class with every
-    pixel's probability at least 0.001 away from 0 and 1; `entropy_floor` that below which no Bernoulli
-    pixels can go.
+    pixel's probability at least 0.001 away from 0 and 1; `entropy_floor` that below which no
+    Bernoulli pixels can go.
     """
     data, net = measured.experiment.data, measured.model
-    device = next(net.parameters()).device
-    train, test = (
-        Batches(source, min(250, len(source)), shuffle=False)
-        for source in (replace(data, fixed=True).source(True), data.source(False))
-    )
+    train = held_out(replace(data, fixed=True).source(True), ACEFamily())
     totals = torch.zeros(net.classes, *train.source.data_shape, dtype=torch.float64)
     counts = torch.zeros(net.classes, dtype=torch.float64)
     for batch in train:
@@ -62,24 +62,22 @@ def judge(measured: Any) -> Values:
         counts += batch.labels.bincount(minlength=len(counts))
     means = (totals / counts[:, None, None, None]).float()
     wrong, costs, floors = [], [], []
-    for batch in test:
-        wrong.append(net.scores(batch.images.to(device)).argmax(1).cpu() != batch.labels)
+    for batch in held_out(data.source(False), ACEFamily()):
+        scores = net.scores(batch.images.to(measured.workshop.device))
+        wrong.append((scores.argmax(1).cpu() != batch.labels).double())
         around = Bernoulli().baseline(means[batch.labels], batch.images, 3)
-        costs.append(-around.log_prob(batch.images))
-        floors.append(entropy_floor(batch.images[:, None]))
-    return {
-        "error": 100 * float(torch.cat(wrong).double().mean()),
-        "class_mean": float(torch.cat(costs).double().mean()),
-        "entropy_floor": float(torch.cat(floors).double().mean()),
-    }
+        costs.append(-around.log_prob(batch.images).double())
+        floors.append(entropy_floor(batch.images[:, None]).double())
+    error, class_mean, floor = (float(torch.cat(part).mean()) for part in (wrong, costs, floors))
+    return {"error": 100 * error, "class_mean": class_mean, "entropy_floor": floor}
 
 
-def _kind(measured: Any) -> str:
-    """Name the judge of a run's data."""
-    data = measured.experiment.data
+def _judge_of(measured: Any) -> Any:
+    """Load the judge of a run's data."""
+    name = measured.experiment.data.distortion
     if measured.line.preset.startswith("ace-cifar"):
-        return "judge-cifar10"
-    return {"none": "judge-mnist"}.get(data.distortion, f"judge-{data.distortion}")
+        name = "cifar10"
+    return measured.other(f"judge-{'mnist' if name == 'none' else name}")
 
 
 def _tests(measured: Any) -> ImageBatch:
@@ -94,57 +92,50 @@ def _tests(measured: Any) -> ImageBatch:
 
 
 def traversal(measured: Any) -> Values:
-    """Return how far judges recognise 20 styles from -4 to 4, and what moves along them.
+    """Measure how far judges recognise 20 styles from -4 to 4, and what moves along them.
 
     Styles are shown at the identity, and in the mean pose of each class's test images: which
     pose is canonical is for the model to choose, its size included, and a judge knows only the
     sizes in its data.
     """
-    own = measured.other(_kind(measured))
-    at_identity = _traversal(measured.model)
-    shown = _in_mean_pose(measured)
+    own, model = _judge_of(measured).scores, measured.model
+    z = torch.linspace(-_END, _END, _POINTS, device=next(model.parameters()).device)
+    z = z[:, None].expand(-1, model.latent_count)
+    at_identity = model.manifold(z)
+    shown = at_identity if model.pose is None else _in_mean_pose(model, _tests(measured), z)
     height, slant = (float(part.var(1).mean()) for part in height_and_slant(at_identity))
-    values: Values = {
+    values = {
         "recognised, %": recognised(own, shown),
         "recognised at the identity, %": recognised(own, at_identity),
         "height variance": height,
         "slant variance": slant,
     }
     if shown.shape[-1] > _SIDE:
-        mnist = measured.other("judge-mnist")
-        upright = to_digit_size(shown)
+        mnist = measured.other("judge-mnist").scores
+        upright = centred_crop(shown, _SIDE)
         inner = upright[:, _POINTS // 4 : -(_POINTS // 4)]
         values["recognised by the judge of MNIST, %"] = recognised(mnist, upright)
         values["recognised by it from -2 to 2, %"] = recognised(mnist, inner)
     return values
 
 
-def _traversal(model: ACE) -> Float[Tensor, "classes 20 channels height width"]:
-    z = torch.linspace(-_END, _END, _POINTS, device=next(model.parameters()).device)
-    return model.manifold(z[:, None].expand(-1, model.latent_count))
-
-
-def _in_mean_pose(measured: Any) -> Float[Tensor, "classes 20 channels height width"]:
-    model = measured.model
-    if model.pose is None:
-        return _traversal(model)
-    batch = _tests(measured)
+def _in_mean_pose(
+    model: Any, batch: ImageBatch, z: Float[Tensor, "points latents"]
+) -> Float[Tensor, "classes points channels height width"]:
     h = model.encode(batch.images).h
-    z = torch.linspace(-_END, _END, _POINTS, device=h.device)[:, None]
-    z = z.expand(-1, model.latent_count)
     rows = []
     for label in range(model.classes):
-        mean = h[batch.labels == label].mean(0).expand(_POINTS, -1)
-        y = torch.full((_POINTS,), label, device=h.device)
+        mean = h[batch.labels == label].mean(0).expand(len(z), -1)
+        y = torch.full((len(z),), label, device=h.device)
         rows.append(model.decode(ACELatents(z, y, model.pose.element(mean))).mean)
     return torch.stack(rows)
 
 
 def samples(measured: Any) -> Values:
-    """Return how far a judge recognises samples of the prior, in a drawn pose and without."""
-    own, count = measured.other(_kind(measured)), measured.budget.drawn
+    """Measure how far a judge recognises samples of the prior, in a drawn pose and without."""
+    own, count = _judge_of(measured).scores, measured.budget.drawn
     model, seed = measured.model, measured.seed
-    values: Values = {"canonical pose, %": recognised(own, prior_samples(model, count, seed))}
+    values = {"canonical pose, %": recognised(own, prior_samples(model, count, seed))}
     if model.pose is not None:
         drawn = prior_samples(model, count, seed, "prior")
         values["pose drawn, %"] = recognised(own, drawn)
@@ -163,12 +154,11 @@ def prior_samples(
 
 
 def photographs(measured: Any) -> Values:
-    """Return how sharp samples are, and their Fréchet distance in the features of the judge."""
-    net, model = measured.other(_kind(measured)), measured.model
-    source = measured.experiment.data.source(train=False)
-    batches = list(Batches(source, min(1000, len(source)), shuffle=False))
-    shown = torch.cat([net.features(b.images.to(measured.workshop.device)) for b in batches])
-    labels = torch.cat([batch.labels for batch in batches]).to(shown.device)
+    """Measure how sharp samples are, and their Fréchet distance in the features of the judge."""
+    net, model, device = _judge_of(measured), measured.model, measured.workshop.device
+    batches = list(held_out(measured.experiment.data.source(train=False), ACEFamily()))
+    shown = torch.cat([net.features(batch.images.to(device)) for batch in batches])
+    labels = torch.cat([batch.labels for batch in batches]).to(device)
     count = -(-measured.budget.painted // model.classes)
     drawn = prior_samples(model, count, measured.seed, "prior")
     painted = torch.stack([net.features(row) for row in drawn])
@@ -180,50 +170,11 @@ def photographs(measured: Any) -> Values:
     }
 
 
-def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
-    """Return the mean length of the gradient of brightness, per pixel.
-
-    Example:
-        >>> round(sharpness(torch.arange(4.0).expand(1, 4, 4)), 4)
-        1.0
-    """
-    dx = images.diff(dim=-1)[..., :-1, :]
-    dy = images.diff(dim=-2)[..., :-1]
-    return float((dx.square() + dy.square()).sqrt().mean())
-
-
-def height_and_slant(
-    images: Float[Tensor, "*batch channels height width"],
-) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-    """Return height and slant of what images show, by the moments of their brightness.
-
-    The height is the standard deviation along y, in pixels; the slant is the covariance of x and
-    y over the variance along y: how far x moves for each pixel down.
-
-    Example:
-        >>> image = torch.zeros(1, 28, 28)
-        >>> image[0, 5:23, 14] = 1
-        >>> [round(float(v), 3) for v in height_and_slant(image)]
-        [5.188, 0.0]
-    """
-    ink = images.sum(-3)
-    ink = ink / ink.sum((-2, -1), keepdim=True).clamp(min=1e-9)
-    y = torch.arange(ink.shape[-2], dtype=ink.dtype, device=ink.device)[:, None]
-    x = torch.arange(ink.shape[-1], dtype=ink.dtype, device=ink.device)
-
-    def mean(values: Tensor) -> Tensor:
-        return (ink * values).sum((-2, -1), keepdim=True)
-
-    dx, dy = x - mean(x), y - mean(y)
-    along = mean(dy.square())[..., 0, 0]
-    return along.sqrt(), mean(dx * dy)[..., 0, 0] / along.clamp(min=1e-9)
-
-
 # --- poses -------------------------------------------------------------------------------------
 
 
 def poses(measured: Any) -> Values:
-    """Return R² of the pose with a canonical pose of each digit, not of each class.
+    """Measure R² of the pose with a canonical pose of each digit, not of each class.
 
     The same test digits are shown in several poses, and the regression has an offset for each.
     """
@@ -241,32 +192,29 @@ def poses(measured: Any) -> Values:
 
 
 def control(measured: Any) -> Values:
-    """Hold the reconstruction of moved latents against the reconstruction moved as an image.
+    """Compare the reconstruction of moved latents with the reconstruction moved as an image.
 
     Over the test images whose object stays on the canvas; of three motions the worst one counts.
     """
     model, batch = measured.model, _tests(measured)
     latents = model.latents(batch.images)
     still = model.decode(latents).mean
-    net = measured.other(_kind(measured))
-    seen: dict[str, Callable[[Tensor], Tensor]] = {
+    net = _judge_of(measured)
+    classifiers: dict[str, Callable[[Tensor], Tensor]] = {
         "model": lambda x: model.encode(x).y,
         "judge": lambda x: net.scores(x).argmax(1),
     }
     level = 0.0 if model.background is None else model.background[0].sum(0).sigmoid()
-    distances: list[float] = []
-    same: dict[str, list[float]] = {name: [] for name in seen}
-    staying: list[float] = []
+    distances, staying, same = [], [], {name: [] for name in classifiers}
     for element in motions(batch.pose):
         on = stays(batch.images, element)
         moved = model.decode(model.act(latents, element)).mean
         directly = warp(still, affine.inverse(element), background=level)
         distances.append(float((moved - directly).abs()[on].mean()))
         staying.append(100 * float(on.double().mean()))
-        for name, classify in seen.items():
-            same[name].append(
-                100 * float((classify(moved) == classify(still))[on].double().mean())
-            )
+        for name, classify in classifiers.items():
+            unchanged = (classify(moved) == classify(still))[on]
+            same[name].append(100 * float(unchanged.double().mean()))
     return {
         "distance from direct warp": max(distances),
         "class unchanged for the judge, %": min(same["judge"]),
@@ -391,10 +339,10 @@ def _label_free(measured: Any, count: int, roll: int) -> dict[str, float]:
     source = measured.experiment.data.source(train=False)
     images = source.images._replace(labels=source.images.labels.roll(roll))
     same = DistortedImages(images, source.distortion, fixed=True, seed=source.seed)
-    found = evaluate(measured.model, Batches(same, 250, shuffle=False), items=count, samples=1)
-    bounds = {name: value for name, value in found["bounds"].items() if name != "labelled"}
-    rest = {n: float(v) for n, v in found.items() if n not in (*_SCORES, "bounds")}
-    return rest | bounds
+    test: Batches[Any] = held_out(same, ACEFamily())
+    found = ACEFamily().evaluate(measured.model, test, test, items=count, samples=1)
+    bounds = {name: value for name, value in found.pop("bounds").items() if name != "labelled"}
+    return {name: float(value) for name, value in found.items() if name not in _SCORES} | bounds
 
 
 @contextmanager
@@ -406,12 +354,7 @@ def _seeded(seed: int, where: Tensor) -> Iterator[None]:
 
 
 MEASURES: dict[str, Callable[[Any], Any]] = {
-    "judge": judge,
-    "traversal": traversal,
-    "samples": samples,
-    "photographs": photographs,
-    "poses": poses,
-    "control": control,
-    "mechanics": mechanics,
+    kind.__name__: kind
+    for kind in (judge, traversal, samples, photographs, poses, control, mechanics)
 }
 """Measures of ACE by name."""

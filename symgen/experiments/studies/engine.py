@@ -1,6 +1,6 @@
 """The engine of all studies: plan, train or resume, measure, record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,6 @@ from symgen._errors import nearest
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.runs import OpenRun, open_run, resume_run, start_run
 from symgen.experiments.studies.criteria import judged
-from symgen.experiments.studies.joined import JOINED
 from symgen.experiments.studies.measures import MEASURES
 from symgen.experiments.studies.record import (
     Entry,
@@ -38,6 +37,7 @@ from symgen.training.run_folder import CHECKPOINT, CONFIG, METRICS
 __all__ = ["Missing", "StudyRun", "Workshop", "run_study"]
 
 Show = Callable[[int, int, str], object]
+_PLACES = ("root", "data", "cache")  # of files on the machine of the training
 
 
 class Missing(RuntimeError):
@@ -54,7 +54,7 @@ class Workshop:
         train: whether to train what is not finished.
         place: folder of the image files.
         device: where to train and to measure.
-        show: is told what is done of how much, and of what.
+        show: is given what is done of how much, and of what.
     """
 
     out: Path
@@ -76,10 +76,11 @@ class Workshop:
             ValueError: if the folder holds a run of other settings.
         """
         folder = self.folder(line, seed)
+        wanted = self.budget.experiment(line, seed, self.place)
+        command = self.budget.command(line, seed, folder)
+        done = saved_step(folder / CHECKPOINT)
+        how: dict[str, Any] = {"device": self.device, "observe": observe}
         try:
-            wanted = self.budget.experiment(line, seed, self.place)
-            command = self.budget.command(line, seed, folder)
-            done = saved_step(folder / CHECKPOINT)
             if (folder / CONFIG).is_file():
                 _require_same(open_run(folder).experiment, wanted, folder)
             if done >= wanted.training.steps:
@@ -91,17 +92,9 @@ class Workshop:
                     f"`{command}`" + (" and --resume" if done else "")
                 )
             elif (folder / CHECKPOINT).is_file():
-                run = open_run(folder, self.place)
-                resume_run(run, device=self.device, observe=observe)
+                resume_run(open_run(folder, self.place), **how)
             else:
-                start_run(
-                    line.preset,
-                    wanted,
-                    folder,
-                    command=command,
-                    device=self.device,
-                    observe=observe,
-                )
+                start_run(line.preset, wanted, folder, command=command, **how)
             return open_run(folder, self.place)
         except (FileNotFoundError, RunBusy, TrainingDiverged) as error:
             raise Missing(f"{folder.name}: {error}") from error
@@ -139,8 +132,7 @@ class StudyRun:
 
     def other(self, preset: str, seed: int = 0) -> Any:
         """Load the model of a run of another preset."""
-        line = Line(preset, preset, preset)
-        folder = self.workshop.folder(line, seed)
+        folder = self.workshop.folder(Line(preset, preset, preset), seed)
         if not (folder / CONFIG).is_file():
             raise Missing(f"{folder.name} is needed for {self.line.name} and is not there")
         return Pretrained.from_pretrained(folder).to(self.workshop.device)
@@ -168,10 +160,10 @@ def run_study(
     """Train and measure the lines of a study, and put them on record.
 
     What is on record with the same settings, budget and seed is left as it is, here or in the
-    record of another study beside it, unless its run folder tells of another run. Of the others,
-    finished runs are measured, stopped ones resumed, missing ones trained; the record is written
-    after each. Lines that need the same run share it. Several processes may work at once; a run
-    that another one trains is passed over.
+    record of another study in the same folder, unless its run folder tells of another run. Of the
+    others, finished runs are measured, stopped ones resumed, missing ones trained; the record is
+    written after each. Lines that need the same run share it. Several processes may work at once;
+    a run that another one trains is passed over.
 
     Args:
         name: name of the study.
@@ -183,57 +175,56 @@ def run_study(
         train: whether to train what is missing.
         place: folder of the image files; None: the environment variable SYMGEN_DATA.
         device: where to train and to measure.
-        show: is told what is done of how much, and of what.
+        show: is given what is done of how much, and of what.
         spending: what the budget comes to, if not what its name stands for.
 
     Returns:
-        The entries of the lines, why others are `missing` by run, and what follows from all.
+        The entries of the lines, why others are `missing` by run, and the criteria of ACE.
 
     Raises:
         ValueError: if there is no such study, budget or line, or `seeds` is not positive.
     """
     about = study(name)
-    if budget not in about.budgets:
-        raise ValueError(f"no budget {budget!r} of {name}: {nearest(budget, about.budgets)}")
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds}: give a positive number")
-    spent = spending or about.budgets[budget]
-    lines = about.lines(spent)
-    names = {line.name for line in lines}
-    for line in only or ():
-        if line not in names:
-            raise ValueError(f"no line {line!r} in {name}: {nearest(line, names)}")
-    chosen = [line for line in lines if only is None or line.name in only]
+    lines = _chosen(about, budget, seeds, only, spending)
     record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
+    spent = spending or about.budgets[budget]
     workshop = Workshop(out, spent, train, place, device, show or Workshop.show)
-    words = [f"symgen reproduce {name} --seeds {seeds} --budget {budget}"]
-    words += [f"--only {' '.join(only)}"] if only else []
-    header = {
+    command = f"symgen reproduce {name} --seeds {seeds} --budget {budget}"
+    header: dict[str, Any] = {
         "study": name,
-        "command": " ".join(words),
+        "command": " ".join([command, "--only", *only] if only else [command]),
         "commit": commit(),
         "hardware": hardware(device),
     }
-    missing = _work(about, chosen, budget, seeds, workshop, StudyRecord(name, record), header)
-    entries = [
-        entry
-        for line in chosen
-        for seed in range(seeds)
-        if (entry := entry_of(read_entries(record), line, budget, seed)) is not None
-    ]
-    result: dict[str, Any] = {**header, "entries": entries, "missing": missing}
-    derived: dict[str, Any] = {}
+    kept = StudyRecord(name, record)
+    missing = _work(lines, budget, seeds, workshop, kept, header)
+    known = read_entries(record)
+    found = [entry_of(known, line, budget, seed) for line in lines for seed in range(seeds)]
+    entries = [entry for entry in found if entry is not None]
+    result = {**header, "entries": entries, "missing": missing}
     if "criteria" in about.shown:
         derived = {"criteria": judged(entries, seeds, smoke=budget == "smoke"), "seeds": seeds}
-    elif name in JOINED and entries:
-        derived = {"joined": JOINED[name](chosen, entries)}
-    if derived and entries:
-        StudyRecord(name, record).note(derived)
-    return result | derived
+        result |= derived
+        if entries:
+            kept.note(derived)
+    return result
+
+
+def _chosen(
+    about: Study, budget: str, seeds: int, only: Sequence[str] | None, spending: Budget | None
+) -> list[Line]:
+    if budget not in about.budgets:
+        raise ValueError(f"no budget {budget!r} of {about.name}: {nearest(budget, about.budgets)}")
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds}: give a positive number")
+    lines = {line.name: line for line in about.lines(spending or about.budgets[budget])}
+    for name in only or ():
+        if name not in lines:
+            raise ValueError(f"no line {name!r} in {about.name}: {nearest(name, lines)}")
+    return [line for name, line in lines.items() if only is None or name in only]
 
 
 def _work(
-    about: Study,
     lines: Sequence[Line],
     budget: str,
     seeds: int,
@@ -244,29 +235,32 @@ def _work(
     """Make the entries that are not on record; return why some could not be made."""
     evaluated = {"items": workshop.budget.items, "samples": workshop.budget.samples, "seed": 0}
     jobs: list[tuple[Line, int]] = []
-    for seed in range(seeds):  # the first seed of every line comes first
-        for line in lines:
-            if line.seeds is not None and seed >= line.seeds:
-                continue
-            wanted = workshop.budget.experiment(line, seed, workshop.place)
-            known = record.find(line, budget, seed, wanted, evaluated)
-            if known is None or not _tells_of(known, workshop.folder(line, seed), wanted):
-                jobs.append((line, seed))
-            elif entry_of(read_entries(record.path), line, budget, seed) != known:
-                record.put(known, header)  # found in another study's record
+    for line, seed in _runs(lines, seeds):
+        wanted = workshop.budget.experiment(line, seed, workshop.place)
+        known = record.find(line, budget, seed, wanted, evaluated)
+        if known is None or not _tells_of(known, workshop.folder(line, seed), wanted):
+            jobs.append((line, seed))
+        elif entry_of(read_entries(record.path), line, budget, seed) != known:
+            record.put(known, header)  # found in another study's record
     missing: dict[str, str] = {}
     for number, (line, seed) in enumerate(jobs):
+        later = _examples_left(workshop, jobs[number + 1 :]) if workshop.train else 0
         name = line.run_name(seed)
+        shown = _training_shown(workshop, f"run {number + 1} of {len(jobs)}, {name}", later)
         try:
-            later = _steps_left(workshop, jobs[number + 1 :]) if workshop.train else 0
-            shown = _training_shown(workshop, f"run {number + 1} of {len(jobs)}, {name}", later)
             run = workshop.finished(line, seed, shown) if line.trained else None
-            entry = _entry(line, seed, budget, workshop, run, evaluated)
+            record.put(_entry(line, seed, budget, workshop, run, evaluated), header)
         except Missing as reason:
             missing[name] = str(reason)
-            continue
-        record.put(entry, header)
     return missing
+
+
+def _runs(lines: Sequence[Line], seeds: int) -> Iterator[tuple[Line, int]]:
+    """Iterate over lines and seeds; the first seed of every line comes first."""
+    for seed in range(seeds):
+        for line in lines:
+            if line.seeds is None or seed < line.seeds:
+                yield line, seed
 
 
 def _entry(
@@ -278,8 +272,8 @@ def _entry(
     evaluated: dict[str, Any],
 ) -> Entry:
     experiment = workshop.budget.experiment(line, seed, workshop.place)
-    settings = experiment.changed().to_json()
-    settings["data"] |= {key: None for key in ("root", "data", "cache") if key in settings["data"]}
+    settings = experiment.to_json()
+    settings["data"] |= {key: None for key in _PLACES if key in settings["data"]}
     if line.test_mode is not None:
         experiment = experiment.changed(data={"test_mode": line.test_mode}, place=workshop.place)
     measured = StudyRun(line, seed, experiment, workshop, run)
@@ -288,7 +282,7 @@ def _entry(
     return {
         "line": line.name,
         "preset": line.preset,
-        "variant": line.name if any(line.settings.values()) else None,
+        "variant": line.variant,
         "test_mode": line.test_mode,
         "trained": line.trained,
         "budget": budget,
@@ -327,14 +321,15 @@ def _require_same(found: Experiment, wanted: Experiment, folder: Path) -> None:
         )
 
 
-def _steps_left(workshop: Workshop, jobs: Sequence[tuple[Line, int]]) -> int:
-    """Count the examples that runs have still to see."""
+def _examples_left(workshop: Workshop, jobs: Sequence[tuple[Line, int]]) -> int:
+    """Count the examples that runs have still to see; lines share some of them."""
     left = {}
     for line, seed in jobs:
-        training = workshop.budget.experiment(line, seed).training
-        folder = workshop.folder(line, seed)
-        done = saved_step(folder / CHECKPOINT)
-        left[folder] = (training.steps - done) * training.batch_size if line.trained else 0
+        if line.trained:
+            folder = workshop.folder(line, seed)
+            training = workshop.budget.experiment(line, seed).training
+            steps = training.steps - saved_step(folder / CHECKPOINT)
+            left[folder] = steps * training.batch_size
     return sum(left.values())
 
 

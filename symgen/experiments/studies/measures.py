@@ -4,17 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
 from symgen.data.batches import Batches
 from symgen.experiments.families import family_of
+from symgen.experiments.runs import held_out as in_order
 from symgen.experiments.studies import ace_measures
 from symgen.experiments.studies.forecast import forecast
 from symgen.experiments.studies.probes import probes
-from symgen.metrics import class_selectivity
+from symgen.metrics import class_selectivity, selectivity_summary
 
-__all__ = ["MEASURES", "selectivity_of"]
+__all__ = ["MEASURES"]
 
 
 def evaluation(measured: Any, held_out: bool = True) -> dict[str, Any]:
@@ -22,14 +21,13 @@ def evaluation(measured: Any, held_out: bool = True) -> dict[str, Any]:
     data, budget = measured.experiment.data, measured.budget
     family = family_of(type(measured.model))
     train, source = data.source(train=True), data.source(train=not held_out)
-    seed = measured.experiment.training.seed
+    size, seed = min(family.batch_size, len(train)), measured.experiment.training.seed
     return family.evaluate(
         measured.model,
-        Batches(source, min(family.batch_size, len(source)), 0, shuffle=False),
-        Batches(train, min(family.batch_size, len(train)), seed),
+        in_order(source, family),
+        Batches(train, size, seed),
         items=None if budget.items is None else min(budget.items, len(source)),
         samples=budget.samples if held_out else 1,
-        canonical=getattr(data, "canonical", 0),
         observe=measured.observed,
     )
 
@@ -47,39 +45,7 @@ def selectivity(measured: Any) -> dict[str, int | float | None]:
         measured.model.latents(x[:, None].to(device).float() / 255)[:, 0].cpu()
         for x in images.split(500)
     ]
-    return selectivity_of(class_selectivity(torch.cat(t), labels))
-
-
-def selectivity_of(best: Int64[Tensor, "rows columns"]) -> dict[str, int | float | None]:
-    """Sum up a map of the class that each unit of a torus tells best, -1 for none.
-
-    Returns:
-        `selective_percent`: share of the units that tell a class; `classes`: how many classes are
-        told by some unit; `alike_percent`: of the pairs of selective units side by side, the
-        share that tells the same class; `alike_chance_percent`: the same for units in random
-        order. None where there is no such pair.
-
-    Example:
-        >>> selectivity_of(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]
-        2
-    """
-    chosen = best[best >= 0]
-    counts = chosen.bincount().double()
-    alike, pairs = 0, 0
-    for axis in (0, 1):
-        beside = best.roll(1, axis)
-        both = (best >= 0) & (beside >= 0)
-        pairs += int(both.sum())
-        alike += int((both & (best == beside)).sum())
-    ordered = len(chosen) * (len(chosen) - 1)
-    return {
-        "selective_percent": 100 * len(chosen) / best.numel(),
-        "classes": len(chosen.unique()),
-        "alike_percent": 100 * alike / pairs if pairs else None,
-        "alike_chance_percent": (
-            100 * float((counts * (counts - 1)).sum()) / ordered if ordered else None
-        ),
-    }
+    return selectivity_summary(class_selectivity(torch.cat(t), labels))
 
 
 MEASURES: dict[str, Callable[[Any], Any]] = {

@@ -1,7 +1,7 @@
 """The record of a study: one entry for each line and seed, kept when others are added."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from symgen.training import hold
 __all__ = ["Entry", "StudyRecord", "entry_of", "read_entries", "same_training"]
 
 Entry = dict[str, Any]
+_KEY = ("preset", "variant", "test_mode", "trained", "budget", "seed")
 _PLACES = ("root", "download", "cache")  # of files, which do not shape a run
 
 
@@ -32,7 +33,7 @@ def read_entries(path: Path) -> list[Entry]:
 
 def entry_of(entries: Iterable[Entry], line: Line, budget: str, seed: int) -> Entry | None:
     """Find the entry of a line and seed within a budget."""
-    wanted = (line.preset, _own(line), line.test_mode, line.trained, budget, seed)
+    wanted = (line.preset, line.variant, line.test_mode, line.trained, budget, seed)
     return next((entry for entry in entries if _key(entry) == wanted), None)
 
 
@@ -68,9 +69,8 @@ class StudyRecord:
     def __init__(self, name: str, path: Path) -> None:
         self.path = path
         self._name = name
-        self._beside = [
-            path.with_name(f"{other}.json") for other in study_names() if other != name
-        ]
+        others = (other for other in study_names() if other != name)
+        self._beside = [path.with_name(f"{other}.json") for other in others]
 
     def find(
         self, line: Line, budget: str, seed: int, wanted: Experiment, evaluated: dict[str, Any]
@@ -101,7 +101,7 @@ class StudyRecord:
 
     def _order(self, entry: Entry) -> tuple[Any, ...]:
         about = study(self._name)
-        keys = [(ln.preset, _own(ln)) for b in about.budgets.values() for ln in about.lines(b)]
+        keys = [(ln.preset, ln.variant) for b in about.budgets.values() for ln in about.lines(b)]
         key = _key(entry)[:2]
         place = keys.index(key) if key in keys else len(keys)
         return (entry["budget"], place, str(entry["test_mode"]), entry["seed"])
@@ -113,10 +113,5 @@ class StudyRecord:
             return False
 
 
-def _own(line: Line) -> str | None:
-    return line.name if any(line.settings.values()) else None
-
-
 def _key(entry: Entry) -> tuple[Any, ...]:
-    names: Sequence[str] = ("preset", "variant", "test_mode", "trained", "budget", "seed")
-    return tuple(entry[name] for name in names)
+    return tuple(entry[name] for name in _KEY)

@@ -1,22 +1,21 @@
 """Studies as data: their lines, and what a budget lets each of them spend."""
 
 import shlex
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from symgen._errors import nearest
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.presets import EDITIONS, Edition, preset, rows
+from symgen.experiments.presets import EDITIONS, Edition, preset, read_toml, rows
 
-__all__ = ["Budget", "Line", "Study", "study", "study_names"]
+__all__ = ["Budget", "Line", "Study", "described", "study", "study_names"]
 
 Printed = dict[Edition, dict[str, tuple[float, float]]]
 _EDITION = {"paper": "camera-ready", "submission": "submission"}
+_PARTS = ("model", "data", "training")
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,14 @@ class Line:
     printed: Printed = field(default_factory=dict)
     """Mean and deviation of each value that a paper prints, by edition."""
 
+    @property
+    def variant(self) -> str | None:
+        """The line's name if it has settings of its own, which make its run another one."""
+        return self.name if any(self.settings.values()) else None
+
     def run_name(self, seed: int) -> str:
-        """Name the run folder: lines of the same preset without settings of their own share it."""
-        own = any(self.settings.values())
-        return f"{self.name if own else self.preset}-{seed}"
+        """Name the run folder, which lines of the same preset and settings share."""
+        return f"{self.variant or self.preset}-{seed}"
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,7 @@ class Budget:
             kind = "still"
         replaced = self.by_kind.get("judge" if experiment.builder == "Judge" else kind, {})
         merged = {
-            part: {**line.settings.get(part, {}), **replaced.get(part, {})}
-            for part in ("model", "data", "training")
+            part: {**line.settings.get(part, {}), **replaced.get(part, {})} for part in _PARTS
         }
         if self.only_images is not None and hasattr(experiment.data, "images"):
             merged["data"]["images"] = self.only_images
@@ -133,45 +135,30 @@ class Study:
 
     def lines(self, budget: Budget) -> tuple[Line, ...]:
         """Return the lines: of our recipe, or of the paper's own presets if that is the budget."""
+        common = self.told.get("settings", {})
         made = []
         for entry in self._entries():
+            plain = {key: value for key, value in entry.items() if key not in _PARTS}
+            settings = {p: {**common.get(p, {}), **entry.get(p, {})} for p in _PARTS}
+            name = entry.get("name", entry["preset"])
             measures = tuple(entry.get("measures", self.told.get("measures", ())))
-            common = self.told.get("settings", {})
-            settings = {
-                part: {**common.get(part, {}), **entry.get(part, {})}
-                for part in ("model", "data", "training")
-            }
-            line = Line(
-                entry.get("name", entry["preset"]),
-                entry.get("label", f"`{entry.get('name', entry['preset'])}`"),
-                entry["preset"],
-                {part: values for part, values in settings.items() if values},
-                measures,
-                entry.get("seeds"),
-                entry.get("trained", True),
-                entry.get("test_mode"),
-                entry.get("printed", {}),
-            )
+            told = {"name": name, "label": f"`{name}`", **plain, "measures": measures}
+            line = Line(**told, settings={p: v for p, v in settings.items() if v})
             made += _editions(line) if budget.faithful else [line]
         return tuple(made)
 
     def _entries(self) -> list[dict[str, Any]]:
         if "rows" not in self.told:
             return self.told["lines"]
-        chosen = self.told["rows"]
-        entries = []
+        chosen, entries = self.told["rows"], []
         for row in rows(chosen["frames"]):
-            if not row.label.startswith(chosen.get("only", "")):
-                continue
             printed: Printed = {}
             for table in chosen["tables"]:  # those of an earlier table go first
                 for each in row.printed:
                     if each.table == table:
                         printed.setdefault(each.edition, each.numbers)
-            if printed:
-                entries.append(
-                    {"preset": row.name, "label": row.label, "printed": printed, "name": row.name}
-                )
+            if printed and row.label.startswith(chosen.get("only", "")):
+                entries.append({"preset": row.name, "label": row.label, "printed": printed})
         return entries
 
 
@@ -202,14 +189,14 @@ def _words(option: str, value: Any) -> list[str]:
 
 
 @cache
-def _told() -> dict[str, Any]:
-    text = resources.files(__name__.rpartition(".")[0]).joinpath("studies.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def described() -> Mapping[str, Any]:
+    """Return what the file says: budgets, tables and studies."""
+    return read_toml("studies.toml", __name__)
 
 
 def study_names() -> tuple[str, ...]:
     """Return the names of all studies."""
-    return tuple(_told()["studies"])
+    return tuple(described()["studies"])
 
 
 @cache
@@ -223,13 +210,12 @@ def study(name: str) -> Study:
         >>> study("table1").title
         'Table 1: likelihood and equivariance on MNIST'
     """
-    told = _told()["studies"]
-    if name not in told:
-        raise ValueError(f"no study {name!r}: {nearest(name, told)}")
-    entry = told[name]
-    own = {"faithful", "only_images", "items", "samples", "checked", "drawn", "painted"}
+    if name not in study_names():
+        raise ValueError(f"no study {name!r}: {nearest(name, study_names())}")
+    entry = described()["studies"][name]
+    own = {each.name for each in fields(Budget)}
     budgets = {}
-    for budget, values in _told()["budgets"][entry["budgets"]].items():
+    for budget, values in described()["budgets"][entry["budgets"]].items():
         plain = {key: value for key, value in values.items() if key in own}
         by_kind = {key: value for key, value in values.items() if key not in own}
         if budget != "smoke":  # a study may measure more or less than others

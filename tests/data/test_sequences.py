@@ -11,14 +11,14 @@ class Recorder:
     factor_names = ("item",)
     factor_sizes = (10,)
     frames = 3
-    image_shape = (1, 1, 1)
+    data_shape = (1, 1, 1)
 
     def __len__(self) -> int:
         return 10
 
-    def make(self, items: torch.Tensor, generator: torch.Generator) -> SequenceBatch:
-        draws = torch.rand(len(items), 3, 1, 1, 1, generator=generator)
-        return SequenceBatch(draws, items.view(-1, 1, 1).expand(-1, 3, 1), items * 0)
+    def batch(self, indices: torch.Tensor, generator: torch.Generator) -> SequenceBatch:
+        draws = torch.rand(len(indices), 3, 1, 1, 1, generator=generator)
+        return SequenceBatch(draws, indices.view(-1, 1, 1).expand(-1, 3, 1), indices * 0)
 
     def __repr__(self) -> str:
         return "Recorder()"
@@ -36,8 +36,8 @@ def test_sequences_are_the_batches_of_a_source_with_factors():
 
 def test_a_source_without_factors_is_no_sequence_source():
     class Nameless:
-        frames, image_shape = 3, (1, 1, 1)
-        __len__, make = Recorder.__len__, Recorder.make
+        frames, data_shape = 3, (1, 1, 1)
+        __len__, batch = Recorder.__len__, Recorder.batch
 
     assert not isinstance(Nameless(), SequenceSource)
 

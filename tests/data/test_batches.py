@@ -21,7 +21,7 @@ class Recorder:
     """A source whose batches tell the numbers of the items and what the generator gave."""
 
     frames = 1
-    image_shape = (1, 1, 1)
+    data_shape = (1, 1, 1)
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -29,8 +29,8 @@ class Recorder:
     def __len__(self) -> int:
         return self.size
 
-    def make(self, items: torch.Tensor, generator: torch.Generator) -> Draws:
-        return Draws(items, torch.rand(len(items), 3, generator=generator))
+    def batch(self, indices: torch.Tensor, generator: torch.Generator) -> Draws:
+        return Draws(indices, torch.rand(len(indices), 3, generator=generator))
 
     def __repr__(self) -> str:
         return f"Recorder({self.size})"
@@ -95,10 +95,16 @@ def test_without_shuffling_the_order_is_the_source_s():
     assert len(Batches(Recorder(8), 4, shuffle=False)) == 2
 
 
-@pytest.mark.parametrize(("size", "batch", "shuffle"), [(0, 1, False), (5, 6, True), (5, 0, True)])
+@pytest.mark.parametrize(("size", "batch", "shuffle"), [(5, 6, True), (5, 0, True), (5, 0, False)])
 def test_sources_that_cannot_fill_a_batch_are_refused(size, batch, shuffle):
     with pytest.raises(ValueError, match=f"a source of {size} items .* a batch of {batch}"):
         Batches(Recorder(size), batch, shuffle=shuffle)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_an_empty_source_is_refused(shuffle):
+    with pytest.raises(ValueError, match="a source of 0 items fills no batch"):
+        Batches(Recorder(0), 1, shuffle=shuffle)
 
 
 def test_an_unshuffled_source_may_be_smaller_than_a_batch():

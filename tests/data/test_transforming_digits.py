@@ -78,7 +78,7 @@ def frame(mode: str, image: np.ndarray, angle: int, scale: int, hue: int) -> np.
 def test_frames_are_what_the_equations_say(mode, pixels):
     source = TransformingDigits(pixels, mode)
     items = torch.tensor([3, 0, 31, 7, 3, 12])
-    frames, factors, moved = source.make(items, generator(2))
+    frames, factors, moved = source.batch(items, generator(2))
     if mode == "single":
         assert set(moved.tolist()) == {0, 1, 2}
     for b, s in [(b, s) for b in range(len(items)) for s in range(0, source.frames, 5)]:
@@ -88,7 +88,7 @@ def test_frames_are_what_the_equations_say(mode, pixels):
 
 
 def test_every_perspective_frame_of_a_cycle(pixels):
-    frames, factors, _ = TransformingDigits(pixels, "perspective+hue").make(
+    frames, factors, _ = TransformingDigits(pixels, "perspective+hue").batch(
         torch.tensor([5]), generator()
     )
     image = pixels[5, 0].double().numpy() / 255
@@ -103,8 +103,8 @@ def test_shapes_ranges_and_names(mode, pixels):
     source = TransformingDigits(pixels, mode)
     assert isinstance(source, SequenceSource)
     assert source.factor_names == ("angle", "scale", "hue")
-    frames, factors, moved = source.make(torch.arange(30), generator())
-    assert frames.shape == (30, source.frames, *source.image_shape)
+    frames, factors, moved = source.batch(torch.arange(30), generator())
+    assert frames.shape == (30, source.frames, *source.data_shape)
     assert frames.dtype == torch.float32
     assert frames.is_contiguous()
     assert 0 <= frames.min() < frames.max() <= 1
@@ -127,12 +127,12 @@ def test_sizes_of_the_modes(mode, sizes, frames, channels, pixels):
     source = TransformingDigits(pixels, mode)
     assert source.factor_sizes == sizes
     assert source.frames == frames
-    assert source.image_shape == (channels, 28, 28)
+    assert source.data_shape == (channels, 28, 28)
 
 
 def test_in_single_mode_one_factor_walks_and_the_others_stay(pixels):
     source = TransformingDigits(pixels)
-    _, factors, moved = source.make(torch.arange(40).repeat(50), generator())
+    _, factors, moved = source.batch(torch.arange(40).repeat(50), generator())
     steps = (factors.roll(-1, 1) - factors) % 18  # cyclic: the last frame leads to the first
     moving = moved[:, None, None] == torch.arange(3)
     assert torch.equal(steps, moving.long().expand(-1, 18, -1))
@@ -140,7 +140,7 @@ def test_in_single_mode_one_factor_walks_and_the_others_stay(pixels):
 
 @pytest.mark.parametrize("mode", ["rotation+hue", "perspective+hue"])
 def test_in_combined_modes_angle_and_hue_walk_together(mode, pixels):
-    _, factors, moved = TransformingDigits(pixels, mode).make(torch.arange(40), generator())
+    _, factors, moved = TransformingDigits(pixels, mode).batch(torch.arange(40), generator())
     steps = (factors.roll(-1, 1) - factors) % 18
     assert torch.equal(steps, torch.tensor([1, 0, 1]).expand(40, 18, 3))
     assert torch.equal(moved, torch.full((40,), -1))
@@ -150,7 +150,7 @@ def test_in_combined_modes_angle_and_hue_walk_together(mode, pixels):
 def test_choices_are_uniform_and_independent(pixels):
     source = TransformingDigits(pixels, frames=1)
     count = 18000
-    _, factors, moved = source.make(torch.zeros(count, dtype=torch.int64), generator())
+    _, factors, moved = source.batch(torch.zeros(count, dtype=torch.int64), generator())
 
     def chi_squared(choices: torch.Tensor, values: int) -> float:
         expected = count / values
@@ -165,7 +165,7 @@ def test_choices_are_uniform_and_independent(pixels):
 
 
 def test_every_frame_is_a_colour_times_one_gray_image(pixels):
-    frames, factors, moved = TransformingDigits(pixels).make(torch.arange(40), generator())
+    frames, factors, moved = TransformingDigits(pixels).batch(torch.arange(40), generator())
     gray = frames.amax(2)  # every saturated colour has a channel of 1
     colour = hue_vector(20.0 * factors[..., 2] - 180)
     assert torch.equal(frames, colour[..., None, None] * gray[:, :, None])
@@ -174,7 +174,7 @@ def test_every_frame_is_a_colour_times_one_gray_image(pixels):
 
 
 def test_still_frames_are_the_images(pixels):
-    frames, _, moved = TransformingDigits(pixels, "still").make(torch.arange(40), generator())
+    frames, _, moved = TransformingDigits(pixels, "still").batch(torch.arange(40), generator())
     torch.testing.assert_close(frames[:, 0], pixels / 255, atol=1e-5, rtol=0)
     assert torch.equal(moved, torch.full((40,), -1))
 
@@ -183,19 +183,19 @@ def test_still_frames_are_the_images(pixels):
 def test_the_generator_decides_everything(mode, pixels):
     source = TransformingDigits(pixels, mode)
     items = torch.arange(12)
-    first, again, other = (source.make(items, generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (source.batch(items, generator(seed)) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     if mode != "still":
         assert not torch.equal(first.factors, other.factors)
         torch.manual_seed(5)
-        assert torch.equal(source.make(items, generator(1)).frames, first.frames)
+        assert torch.equal(source.batch(items, generator(1)).frames, first.frames)
 
 
 @pytest.mark.parametrize("frames", [1, 5, 30])
 def test_a_shorter_or_longer_walk(frames, pixels):
     source = TransformingDigits(pixels, frames=frames)
-    batch = source.make(torch.arange(20), generator(4))
-    cycle = TransformingDigits(pixels).make(torch.arange(20), generator(4))
+    batch = source.batch(torch.arange(20), generator(4))
+    cycle = TransformingDigits(pixels).batch(torch.arange(20), generator(4))
     again = torch.arange(frames) % 18
     assert torch.equal(batch.factors, cycle.factors[:, again])
     torch.testing.assert_close(batch.frames, cycle.frames[:, again])
@@ -204,7 +204,7 @@ def test_a_shorter_or_longer_walk(frames, pixels):
 def test_images_of_another_size_turn_about_half_their_size():
     pixels = torch.zeros(1, 1, 11, 20, dtype=torch.uint8)
     pixels[0, 0, 5, 10] = pixels[0, 0, 6, 10] = 255  # around (x, y) = (10, 5.5)
-    frames, _, moved = TransformingDigits(pixels).make(torch.zeros(30).long(), generator(3))
+    frames, _, moved = TransformingDigits(pixels).batch(torch.zeros(30).long(), generator(3))
     assert frames.shape == (30, 18, 3, 11, 20)
     gray = frames[moved == 0].amax(2)
     x = (gray * torch.arange(20.0)).sum((2, 3)) / gray.sum((2, 3))
@@ -246,12 +246,12 @@ def test_bad_input_is_named(arguments, message, pixels, monkeypatch):
 @pytest.mark.parametrize("item", [-1, 40])
 def test_items_that_are_not_there_are_named(item, pixels):
     with pytest.raises(ValueError, match=f"no image {item}: .* 0 to 39"):
-        TransformingDigits(pixels).make(torch.tensor([0, item]), generator())
+        TransformingDigits(pixels).batch(torch.tensor([0, item]), generator())
 
 
 def test_digits_that_grow_start_small_and_never_come_round(pixels):
     source = TransformingDigits(pixels, "growth")
-    frames, factors, moved = source.make(torch.arange(40).repeat(10), generator())
+    frames, factors, moved = source.batch(torch.arange(40).repeat(10), generator())
     assert frames.shape == (400, 12, 3, 28, 28)
     assert (factors[:, 1:, 1] - factors[:, :-1, 1] == 1).all()
     assert (factors[:, :, [0, 2]] == factors[:, :1, [0, 2]]).all()

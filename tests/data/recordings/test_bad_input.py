@@ -51,7 +51,7 @@ def test_the_bad_frame_of_an_array_is_named_or_its_sequence_skipped(tmp_path):
     refused(path, f"{path}[3], frame 2: NaN among the pixels")
     source = data.open(path, "all", skip_broken=True)
     assert [entry.name for entry in source.skipped] == [f"{path}[3]"]
-    rest = source.make(torch.arange(len(source)), torch.Generator()).frames
+    rest = source.batch(torch.arange(len(source)), torch.Generator()).frames
     assert rest.equal(torch.from_numpy(np.delete(array, 3, axis=0)))
 
 
@@ -106,21 +106,21 @@ def test_a_broken_folder_is_named_or_skipped_and_listed(kind, tmp_path):
     ((name, reason),) = source.skipped
     assert name == str(frame.parent) and message in reason
     kept = torch.from_numpy(np.delete(films()[:5], 2, axis=0)).float() / 255
-    assert source.make(torch.arange(4), torch.Generator()).frames.equal(kept)
+    assert source.batch(torch.arange(4), torch.Generator()).frames.equal(kept)
 
 
 def test_size_and_gray_mend_what_differs(tmp_path):
     folder = write_frames(tmp_path / "set", films()[:3])
     for number in range(12):
         Image.new("L", (20, 24)).save(folder / "film 1" / f"{number}.png")
-    assert data.open(folder, "all", size=(8, 8), gray=True).image_shape == (1, 8, 8)
+    assert data.open(folder, "all", size=(8, 8), gray=True).data_shape == (1, 8, 8)
 
 
 def test_a_first_recording_that_is_broken_does_not_set_the_measure(tmp_path):
     folder = write_frames(tmp_path / "set", films()[:3])
     Image.new("L", (4, 4)).save(folder / "film 0" / "0.png")  # all others of its frames differ
     source = data.open(folder, "all", skip_broken=True)
-    assert source.image_shape == (3, 16, 16) and len(source.skipped) == 1
+    assert source.data_shape == (3, 16, 16) and len(source.skipped) == 1
     for number in (1, 2):
         (folder / f"film {number}" / "0.png").write_text("no image")
     refused(folder, "all 3 recordings are broken; the first: ", skip_broken=True)
@@ -219,4 +219,4 @@ def test_tensors_that_are_no_recordings(item, message):
 def test_there_is_no_item_beyond_the_last():
     source = data.open([torch.rand(9, 1, 4, 4)] * 4, "all")
     with pytest.raises(ValueError, match=r"no item 4: .* has items 0 to 3"):
-        source.make(torch.tensor([4]), torch.Generator())
+        source.batch(torch.tensor([4]), torch.Generator())

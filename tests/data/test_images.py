@@ -41,14 +41,6 @@ def write_mnist(folder: Path, packed: bool = True) -> dict[str, torch.Tensor]:
     return written
 
 
-@pytest.fixture
-def nowhere(tmp_path, monkeypatch) -> Path:
-    """No SYMGEN_DATA and an empty cache."""
-    monkeypatch.delenv("SYMGEN_DATA", raising=False)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
-    return tmp_path
-
-
 @pytest.mark.parametrize("shape", [(5,), (2, 3), (4, 3, 2), (0, 4)])
 @pytest.mark.parametrize("pack", [gzip.compress, bytes])
 def test_read_idx_returns_what_was_written(shape, pack, tmp_path):

@@ -9,15 +9,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from symgen.groups import affine, centroid, warp
-from symgen.models import Pretrained
+from symgen.groups import affine, warp
+from symgen.models.pretrained import Pretrained
 
-__all__ = ["Judge", "JudgeTerms", "recognised", "to_digit_size"]
+__all__ = ["Judge", "JudgeTerms"]
 
 _CHANNELS = (32, 32, 64, 64)
 _HIDDEN = 128
 _DROPOUT = 0.4
-_SIDE = 28  # of a digit of MNIST
 # Deviations of rotation, scale, stretch and shear, and of shifts as parts of the side.
 _WOBBLE = (0.1, 0.07, 0.05, 0.05, 0.04, 0.04)
 
@@ -94,38 +93,3 @@ class Judge(Pretrained):
             deviations = x.new_tensor([*_WOBBLE[:4], *(part * side for part in _WOBBLE[4:])])
             x = warp(x, affine.exp(deviations * torch.randn(len(x), 6, device=x.device)))
         return JudgeTerms(functional.cross_entropy(self.scores(x).float(), y, reduction="none"))
-
-
-@torch.no_grad()
-def recognised(
-    judge: Judge, images: Float[Tensor, "classes points channels height width"]
-) -> float:
-    """Return the share of images that a judge takes for the class of their row, in percent.
-
-    Example:
-        >>> judge = Judge((1, 28, 28)).eval()
-        >>> 0 <= recognised(judge, torch.rand(10, 2, 1, 28, 28)) <= 100
-        True
-    """
-    found = torch.cat([judge.scores(row).argmax(1)[None] for row in images])
-    own = torch.arange(len(images), device=found.device)
-    return 100 * float((found == own[:, None]).double().mean())
-
-
-def to_digit_size(
-    images: Float[Tensor, "*batch channels height width"],
-) -> Float[Tensor, "*batch channels 28 28"]:
-    """Cut 28 × 28 pixels around the centroid out of larger images, as MNIST is centred.
-
-    Example:
-        >>> image = torch.zeros(1, 42, 42)
-        >>> image[0, 10:12, 30:32] = 1
-        >>> to_digit_size(image)[0, 13:15, 13:15].min() > 0.99
-        tensor(True)
-    """
-    height, width = images.shape[-2:]
-    shift = centroid(images.clamp(min=0))
-    pose = torch.eye(3, dtype=images.dtype, device=images.device).repeat(*shift.shape[:-1], 1, 1)
-    pose[..., :2, 2] = shift
-    top, left = (height - _SIDE) // 2, (width - _SIDE) // 2
-    return warp(images, pose)[..., top : top + _SIDE, left : left + _SIDE]

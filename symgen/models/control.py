@@ -1,21 +1,19 @@
-"""Control of a trained ACE: an image of one's own, a motion, and what becomes of it."""
+"""Control of a trained ACE: a motion, and what becomes of an image under it."""
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
-from symgen.experiments.datasets import DataConfig
 from symgen.groups import affine, colour
-from symgen.models import ACE, ACELatents, ACEPosterior, Pose
+from symgen.models.ace import ACE
+from symgen.models.ace_latents import ACELatents, ACEPosterior
+from symgen.models.symmetry_statistics import Pose
 
-__all__ = ["Motion", "draw_poses", "held_out_image", "hue_degrees", "move", "read_image"]
+__all__ = ["Motion", "draw_poses", "move"]
 
 _SCALES = (0.01, 100.0)
 _FARTHEST = 10_000.0  # pixels or degrees; beyond it single precision has no image left to read
@@ -160,93 +158,3 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return model.pose.element(posterior.statistics.rsample(count)[:, 0])
-
-
-def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """Return the hue rotation that is nearest to colour matrices, in degrees.
-
-    Nearest by the sum of squared differences of entries: tr(R(θ)ᵀ M) is greatest.
-
-    Example:
-        >>> round(float(hue_degrees(colour.hue_rotation(torch.tensor(40.0)))), 3)
-        40.0
-    """
-    channel = torch.arange(3, dtype=matrix.dtype, device=matrix.device)
-    apart = torch.deg2rad(120 * (channel - channel[:, None]))  # R = (1 + 2 cos(θ + apart)) / 3
-    along = (matrix * apart.cos()).sum((-2, -1))
-    across = -(matrix * apart.sin()).sum((-2, -1))
-    return torch.rad2deg(torch.atan2(across, along))
-
-
-def held_out_image(
-    data: DataConfig, index: int
-) -> tuple[Float[Tensor, "1 channels height width"], int]:
-    """Return a test image of some data and its label.
-
-    Raises:
-        ValueError: if there is no such image.
-    """
-    source = data.source(train=False)
-    if not 0 <= index < len(source):
-        raise ValueError(f"test image {index}: there are {len(source):,}, from 0 on")
-    x, y = source.batch(torch.tensor([index]), torch.Generator()).inputs
-    return x, int(y)
-
-
-def read_image(
-    path: Path, data_shape: tuple[int, ...], *, invert: bool = False, canvas: bool = True
-) -> tuple[Float[Tensor, "1 channels height width"], tuple[int, int]]:
-    """Read an image file of any mode for a model.
-
-    Args:
-        path: the file.
-        data_shape: channels, height and width that the model takes.
-        invert: turn dark on light into light on dark.
-        canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
-
-    Returns:
-        The image in [0, 1], and the height and width that the file has. What is transparent in
-        it is black in the image.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no image, a damaged one, or has another size than the model takes.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"no image file {path}: give a path, or test:INDEX")
-    channels, height, width = data_shape
-    try:
-        with Image.open(path) as opened:
-            levels = _levels(opened, channels, background=255 if invert else 0)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is damaged or no image: {error}") from error
-    if invert:
-        levels = 1 - levels
-    high, wide = levels.shape[1:]
-    if (high, wide) == (height, width):
-        return levels[None], (high, wide)
-    if not canvas or high > height or wide > width:
-        smaller = " (a smaller image is laid on a black canvas)" if canvas else ""
-        raise ValueError(
-            f"{path} is {wide} × {high} pixels, the model reads {width} × {height}: crop and "
-            f"resize the image to that{smaller}"
-        )
-    result = levels.new_zeros(1, channels, height, width)
-    top, left = (height - high) // 2, (width - wide) // 2
-    result[0, :, top : top + high, left : left + wide] = levels
-    return result, (high, wide)
-
-
-def _levels(
-    image: Image.Image, channels: int, background: int
-) -> Float[Tensor, "channels height width"]:
-    """Convert an image of any mode to 1 or 3 channels in [0, 1]."""
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
-        deep = np.asarray(image).astype(np.float32) / 65535
-        return torch.from_numpy(deep).clamp(0, 1).expand(channels, -1, -1)
-    if "A" in image.getbands() or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = Image.new("RGBA", layer.size, (background,) * 3 + (255,))
-        image.alpha_composite(layer)
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB")).astype(np.float32)
-    return torch.from_numpy(pixels / 255).reshape(image.height, image.width, -1).permute(2, 0, 1)

@@ -34,14 +34,6 @@ def assert_same(found: Images, written: Images) -> None:
     assert torch.equal(found.labels, written.labels)
 
 
-@pytest.fixture
-def nowhere(tmp_path, monkeypatch) -> Path:
-    """No SYMGEN_DATA and an empty cache."""
-    monkeypatch.delenv("SYMGEN_DATA", raising=False)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
-    return tmp_path
-
-
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_read_returns_what_was_written(split, tmp_path):
     written = write_cifar10(tmp_path)

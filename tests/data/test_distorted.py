@@ -16,7 +16,7 @@ SIZE = {"none": 28, "translated": 60, "rts": 42, "tc": 60, "hue": 28}
 
 def made(source: DistortedImages, seed: int = 0) -> ImageBatch:
     """Make all items."""
-    return source.make(torch.arange(len(source)), torch.Generator().manual_seed(seed))
+    return source.batch(torch.arange(len(source)), torch.Generator().manual_seed(seed))
 
 
 def constant(*values: int, size: int = 28) -> Images:
@@ -47,10 +47,10 @@ def test_every_distortion_keeps_the_contract_of_a_source(distortion, fixed, digi
     assert source.frames == 1
     assert source.classes == 10
     channels = 3 if distortion == "hue" else 1
-    assert source.image_shape == (channels, SIZE[distortion], SIZE[distortion])
+    assert source.data_shape == (channels, SIZE[distortion], SIZE[distortion])
     items = torch.tensor([5, 0, 5])
-    batch = source.make(items, torch.Generator())
-    assert batch.images.shape == (3, *source.image_shape)
+    batch = source.batch(items, torch.Generator())
+    assert batch.images.shape == (3, *source.data_shape)
     assert batch.pose.shape == (3, 3, 3)
     assert batch.hue.shape == (3,)
     assert {part.device.type for part in batch} == {device.type}
@@ -67,7 +67,7 @@ def recovered(images: Images, distortion: Distortion) -> tuple[torch.Tensor, tor
     """Return batches read through their poses, and what they should be."""
     source = DistortedImages(images, distortion)
     batch = made(source)
-    margin = (source.image_shape[1] - 28) // 2
+    margin = (source.data_shape[1] - 28) // 2
     upright = F.pad(images.pixels.float() / 255, (margin,) * 4)
     return warp(batch.images, batch.pose), upright
 
@@ -99,7 +99,7 @@ def test_the_pose_tells_where_a_dot_went():
     source = DistortedImages(Images(pixels, torch.zeros(200, dtype=torch.int64)), "rts")
     batch = made(source)
     weight = batch.images[:, 0] / batch.images.sum((1, 2, 3))[:, None, None]
-    places = torch.arange(source.image_shape[1]) - (source.image_shape[1] - 1) / 2
+    places = torch.arange(source.data_shape[1]) - (source.data_shape[1] - 1) / 2
     found = torch.stack([weight.sum(1) @ places, weight.sum(2) @ places], 1)
     expected = (batch.pose @ torch.tensor([x, y, 1.0]))[:, :2]
     assert (found - expected).abs().max() < 0.75
@@ -160,7 +160,7 @@ def test_shifted_digits_reach_every_whole_pixel_place_and_stay_inside(distortion
 def test_a_fixed_item_looks_the_same_in_every_batch(distortion, digits):
     source, again = (DistortedImages(digits, distortion, seed=3) for _ in range(2))
     whole = made(source)
-    part = again.make(torch.tensor([7, 300, 7]), torch.Generator().manual_seed(99))
+    part = again.batch(torch.tensor([7, 300, 7]), torch.Generator().manual_seed(99))
     assert same(part, ImageBatch(*(tensor[[7, 300, 7]] for tensor in whole)))
     first, second = (
         torch.cat([batch.images for batch in Batches(source, size, shuffle=False)])
@@ -192,7 +192,7 @@ def test_an_undistorted_image_is_the_image():
     assert torch.equal(batch.pose, torch.eye(3).expand(4, 3, 3))
     assert batch.hue.tolist() == [0] * 4
     assert source.classes == 3
-    assert source.image_shape == (3, 5, 7)
+    assert source.data_shape == (3, 5, 7)
 
 
 @pytest.mark.parametrize("distortion", ["translated", "rts", "tc"])
@@ -200,7 +200,7 @@ def test_each_side_has_its_own_margin(distortion):
     pixels = torch.full((1000, 1, 28, 14), 255, dtype=torch.uint8)
     source = DistortedImages(Images(pixels, torch.zeros(1000, dtype=torch.int64)), distortion)
     sides = {"rts": (42, 20)}.get(distortion, (60, 30))
-    assert source.image_shape == (1, *sides)
+    assert source.data_shape == (1, *sides)
     batch = made(source)
     assert batch.images.shape == (1000, 1, *sides)
     assert (batch.images > 0).any(0).all()
@@ -219,7 +219,7 @@ def test_clutter_is_laid_over_the_translated_digit(digits):
 def test_clutter_is_six_patches_of_six_by_six_anywhere():
     black, white = (torch.full((1, 1, 28, 42), value, dtype=torch.uint8) for value in (0, 200))
     source = DistortedImages(Images(torch.cat([black, white]), torch.arange(2)), "tc", fixed=False)
-    lit = bytes_of(source.make(torch.zeros(4000, dtype=torch.int64), torch.Generator())) == 200
+    lit = bytes_of(source.batch(torch.zeros(4000, dtype=torch.int64), torch.Generator())) == 200
     assert lit.shape == (4000, 1, 60, 90)
     area = lit.sum((1, 2, 3))
     assert area.min() >= 36
@@ -234,7 +234,7 @@ def test_patches_are_cut_anywhere_and_keep_their_orientation():
     for gradient in (down, down.T):
         images = Images(torch.stack([black, gradient])[:, None], torch.arange(2))
         source = DistortedImages(images, "tc", fixed=False)
-        batch = source.make(torch.zeros(500, dtype=torch.int64), torch.Generator())
+        batch = source.batch(torch.zeros(500, dtype=torch.int64), torch.Generator())
         seen = bytes_of(batch)[:, 0]
         assert seen.unique().tolist() == list(range(29))
         whole = seen[(seen > 0).sum((1, 2)) == 6 * 36]  # no overlaps
@@ -262,8 +262,8 @@ def test_clutter_comes_from_all_other_images_and_never_from_the_own(values):
     for own, value in enumerate(values):
         others = {0, *values} - {value}
         items = torch.full((300,), own)
-        assert beside_the_digit(fresh.make(items, torch.Generator())) == others
-        batches = [source.make(items[:1], torch.Generator()) for source in fixed]
+        assert beside_the_digit(fresh.batch(items, torch.Generator())) == others
+        batches = [source.batch(items[:1], torch.Generator()) for source in fixed]
         assert set().union(*map(beside_the_digit, batches)) == others
 
 
@@ -313,4 +313,4 @@ def test_what_cannot_be_distorted_is_refused(
 def test_missing_items_are_named(item):
     source = DistortedImages(constant(1, 2))
     with pytest.raises(ValueError, match=f"no image {item}: .* has 0 to 1"):
-        source.make(torch.tensor([0, item]), torch.Generator())
+        source.batch(torch.tensor([0, item]), torch.Generator())

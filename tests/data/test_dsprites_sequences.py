@@ -29,7 +29,7 @@ def test_one_factor_moves_cyclically(sources: dict[str, MovingSprites], split: s
     source = sources[split]
     assert isinstance(source, SequenceSource)
     items = torch.randint(len(source), (64,))
-    frames, factors, moved = source.make(items, torch.Generator())
+    frames, factors, moved = source.batch(items, torch.Generator())
     assert frames.shape == (64, 15, 1, 64, 64)
     assert frames.dtype == torch.float32
     assert source.factor_sizes == (3, 5, 15, 15, 15)
@@ -46,14 +46,14 @@ def test_one_factor_moves_cyclically(sources: dict[str, MovingSprites], split: s
 @SPLITS
 def test_frames_show_their_factors(sources: dict[str, MovingSprites], split: str) -> None:
     source = sources[split]
-    frames, factors, _ = source.make(torch.randint(len(source), (20,)), torch.Generator())
+    frames, factors, _ = source.batch(torch.randint(len(source), (20,)), torch.Generator())
     latents = factors.flatten(0, 1) * torch.tensor([1, 1, 2, 2, 2])
     latents[:, SCALE] += 1  # the largest five of six
     assert frames.flatten(0, 2).equal(render(latents).float())
 
 
 def test_the_scale_comes_round_three_times(sources: dict[str, MovingSprites]) -> None:
-    frames, factors, moved = sources["all"].make(torch.arange(64), torch.Generator())
+    frames, factors, moved = sources["all"].batch(torch.arange(64), torch.Generator())
     frames, factors = frames[moved == SCALE], factors[moved == SCALE]
     assert len(frames)
     assert frames.equal(frames.roll(5, 1))
@@ -70,7 +70,7 @@ def test_a_later_start_is_the_rolled_sequence(sources: dict[str, MovingSprites])
     follower = (factors[:, 0] == after).all(-1) & (moved == moved[item])
     assert follower.sum() == 1  # an orbit is held out whole
     pair = torch.stack((items[item], items[follower][0]))
-    frames, factors, _ = source.make(pair, torch.Generator())
+    frames, factors, _ = source.batch(pair, torch.Generator())
     assert frames[1].equal(frames[0].roll(-1, 0))
     assert factors[1].equal(factors[0].roll(-1, 0))
 
@@ -137,8 +137,8 @@ def test_given_images_are_shown(sources: dict[str, MovingSprites]) -> None:
     negatives = Sprites(~dsprites.render_bits(latents), latents)
     source = MovingSprites("test", sprites=negatives)
     items = torch.randint(len(source), (16,))
-    given = source.make(items, torch.Generator())
-    drawn = sources["test"].make(items, torch.Generator())
+    given = source.batch(items, torch.Generator())
+    drawn = sources["test"].batch(items, torch.Generator())
     assert given.frames.equal(1 - drawn.frames)
     assert given.factors.equal(drawn.factors)
 
@@ -159,14 +159,14 @@ def test_an_empty_split_is_refused(held_out: float) -> None:
 @pytest.mark.parametrize("item", [-1, 20270])
 def test_a_missing_item_is_named(sources: dict[str, MovingSprites], item: int) -> None:
     with pytest.raises(ValueError, match=f"no item {item}: .*'test'.* has items 0 to 20269"):
-        sources["test"].make(torch.tensor([0, item]), torch.Generator())
+        sources["test"].batch(torch.tensor([0, item]), torch.Generator())
 
 
 @pytest.mark.parametrize("split", ["train", "test", "all"])
 def test_in_position_mode_only_posx_or_posy_moves(split):
     source = MovingSprites(split, mode="position")
     items = torch.arange(0, len(source), 997)
-    _, factors, moved = source.make(items, torch.Generator().manual_seed(0))
+    _, factors, moved = source.batch(items, torch.Generator().manual_seed(0))
     assert set(moved.tolist()) == {3, 4}
     assert (factors[:, :, :3] == factors[:, :1, :3]).all()
     single = MovingSprites(split)

@@ -14,11 +14,11 @@ from torch.utils.data import Dataset
 
 from symgen import data
 from symgen.data import Recordings, Sequences, SequenceSource
-from symgen.data.recordings_clips import Window, divide
+from symgen.data.recordings import ClipSpec, divide
 
 
 def all_frames(source: Recordings) -> torch.Tensor:
-    return source.make(torch.arange(len(source)), torch.Generator()).frames
+    return source.batch(torch.arange(len(source)), torch.Generator()).frames
 
 
 def clips_of(array: np.ndarray, length: int, stride: int, every: int) -> np.ndarray:
@@ -119,7 +119,7 @@ def test_size_and_gray_are_pillows(kind, written):
     source = data.open(written / kind, "all", size=(8, 6), gray=True)
     picture = Image.fromarray(films()[4, 5].transpose(1, 2, 0)).convert("L")
     expected = np.asarray(picture.resize((6, 8), Image.Resampling.BILINEAR))
-    assert source.image_shape == (1, 8, 6)
+    assert source.data_shape == (1, 8, 6)
     assert (all_frames(source)[4, 5, 0] * 255).round().numpy().tolist() == expected.tolist()
 
 
@@ -129,7 +129,7 @@ def test_resizing_does_not_alias():
     assert (small - 0.5).abs().max() < 0.02
 
 
-def test_unequal_lengths_are_cut_by_windows():
+def test_unequal_lengths_are_cut_alike():
     lengths = (12, 30, 17)
     recordings = [torch.rand(length, 1, 4, 4) for length in lengths]
     source = data.open(recordings, "all", length=8, stride=3)
@@ -145,7 +145,7 @@ def test_default_lengths_and_strides():
     long, short = ([torch.rand(n, 1, 4, 4) for n in sizes] for sizes in ((40,) * 9, (40, 9, 40)))
     train, test = data.open(long), data.open(long, "test")
     assert train.frames == test.frames == 16
-    assert (train.window.stride, test.window.stride) == (1, 16)
+    assert (train.spec.stride, test.spec.stride) == (1, 16)
     assert data.open(short).frames == 9 and data.open(short, every=2).frames == 5
     assert data.open(long[:1]).frames == 8  # 40 frames hold three clips and two gaps of 8
 
@@ -153,19 +153,19 @@ def test_default_lengths_and_strides():
 @settings(deadline=None)
 @given(
     lengths=st.lists(st.integers(70, 120), min_size=1, max_size=9),
-    window=st.builds(Window, st.integers(2, 4), st.integers(1, 5), st.integers(1, 3)),
+    spec=st.builds(ClipSpec, st.integers(2, 4), st.integers(1, 5), st.integers(1, 3)),
     shares=st.tuples(*[st.sampled_from([0.0, 0.1, 0.2])] * 2),
     seed=st.integers(0, 3),
 )
-def test_splits_are_disjoint_deterministic_and_apart(lengths, window, shares, seed):
+def test_splits_are_disjoint_deterministic_and_apart(lengths, spec, shares, seed):
     lengths = np.array(lengths)
     used = {}
     for split, share in zip(("train", "validation", "test"), (1, *shares), strict=True):
         if not share:
             continue
-        one, two = (divide(lengths, split, window.extent, *shares, seed) for _ in range(2))
+        one, two = (divide(lengths, split, spec.extent, *shares, seed) for _ in range(2))
         assert all(np.array_equal(a, b) for a, b in zip(*map(vars_of, (one, two)), strict=True))
-        assert (one.clips(window) > 0).all()
+        assert (one.clips(spec) > 0).all()
         used[split] = {
             (int(recording), int(frame))
             for recording, begin, length in zip(*vars_of(one), strict=True)
@@ -185,7 +185,7 @@ def test_splits_are_disjoint_deterministic_and_apart(lengths, window, shares, se
         for frames in owner:
             ordered = sorted(frames)
             for a, b in pairwise(ordered):
-                assert frames[a] == frames[b] or b - a > window.extent
+                assert frames[a] == frames[b] or b - a > spec.extent
 
 
 def vars_of(part):

@@ -1,4 +1,6 @@
-"""Poses: read at the identity first, factored out and in again, and acted on by the group."""
+"""Poses: at the identity first, factored out and in again, and acted on by the group."""
+
+import itertools
 
 import jaxtyping
 import pytest
@@ -8,17 +10,17 @@ from torch import nn
 from symgen.groups import affine, colour, warp
 from symgen.latents import Gaussian, Laplace
 from symgen.models import Pose, SymmetryStatistics
-from symgen.models.symmetry_statistics import density, precise
+from symgen.models.symmetry_statistics import at_least_float32, density
 
 SPREAD = torch.tensor([0.3, 0.1, 0.1, 0.1, 1.5, 1.5])
 KINDS = {
     "affine": {"statistics": "affine"},
-    "raw": {"statistics": "raw"},
+    "matrix": {"statistics": "matrix"},
     "groups": {"statistics": "affine", "groups": 3},
     "colour": {"statistics": "affine", "colour_pose": True},
     "colour alone": {"statistics": None, "colour_pose": True},
-    "laplace": {"statistics": "raw", "groups": 2, "latent": "laplace"},
-    "three readings": {"statistics": "affine", "readings": 3},
+    "laplace": {"statistics": "matrix", "groups": 2, "latent": "laplace"},
+    "three times": {"statistics": "affine", "iterations": 3},
 }
 
 
@@ -47,37 +49,39 @@ def poses(count, device, dtype, groups=1, with_colour=False):
 
 @pytest.mark.parametrize("arguments", KINDS.values(), ids=KINDS.keys())
 def test_every_image_starts_at_the_identity(arguments, device):
-    reader = SymmetryStatistics((3, 16, 12), **arguments, channels=(4, 4)).to(device)
+    inference = SymmetryStatistics((3, 16, 12), **arguments, channels=(4, 4)).to(device)
     x = torch.rand(5, 3, 16, 12, device=device)
-    statistics = reader(x)
-    assert statistics.mean.shape == (5, len(reader.log_scale))
+    statistics = inference(x)
+    assert statistics.mean.shape == (5, len(inference.log_scale))
     assert torch.allclose(statistics.std, torch.full_like(statistics.std, 0.05), rtol=0.01)
-    pose = reader.element(statistics.mean)
-    assert pose.affine.shape == (5, reader.groups, 3, 3)
+    pose = inference.element(statistics.mean)
+    assert pose.affine.shape == (5, inference.groups, 3, 3)
     assert torch.equal(pose.affine, torch.eye(3, device=device).expand_as(pose.affine))
-    assert (pose.colour is None) != reader.colour_pose
+    assert (pose.colour is None) != inference.colour_pose
     if pose.colour is not None:
         assert torch.equal(pose.colour, torch.eye(3, device=device).expand_as(pose.colour))
     else:  # bilinear weights are computed from pixel positions, so not quite bit for bit
-        grouped = torch.cat([x[:, :1]] * reader.groups, 1)
+        grouped = torch.cat([x[:, :1]] * inference.groups, 1)
         canonical = pose.factor_out(grouped, "background")
         torch.testing.assert_close(canonical, grouped, atol=1e-5, rtol=0)
 
 
 def test_coordinates_are_in_units_of_the_priors_deviation(device, dtype):
     h = torch.randn(4, 6, device=device, dtype=dtype)
-    for statistics, build in (("affine", affine.exp), ("raw", affine.from_raw)):
-        reader = SymmetryStatistics((1, 16, 12), statistics, channels=(4, 4)).to(device, dtype)
-        scale = reader.log_scale.exp()
+    for statistics, build in (("affine", affine.exp), ("matrix", affine.from_raw)):
+        inference = SymmetryStatistics((1, 16, 12), statistics, channels=(4, 4))
+        scale = inference.to(device, dtype).log_scale.exp()
         assert scale[4:].tolist() == pytest.approx([1.2, 1.6])
-        torch.testing.assert_close(reader.element(h).affine[:, 0], build(h * scale))
+        torch.testing.assert_close(inference.element(h).affine[:, 0], build(h * scale))
 
 
 def test_maps_and_colours_share_the_coordinates(device, dtype):
-    reader = SymmetryStatistics((3, 16, 16), "affine", groups=2, colour_pose=True, channels=(2, 2))
+    inference = SymmetryStatistics(
+        (3, 16, 16), "affine", groups=2, colour_pose=True, channels=(2, 2)
+    )
     h = torch.randn(4, 20, device=device, dtype=dtype)
-    generators = h * reader.to(device, dtype).log_scale.exp()
-    pose = reader.element(h)
+    generators = h * inference.to(device, dtype).log_scale.exp()
+    pose = inference.element(h)
     torch.testing.assert_close(pose.affine[:, 0], affine.exp(generators[:, :6]))
     torch.testing.assert_close(pose.affine[:, 1], affine.exp(generators[:, 6:12]))
     torch.testing.assert_close(pose.colour, colour.exp(generators[:, 12:]))
@@ -88,8 +92,8 @@ def test_a_pose_is_factored_out_and_in_again(device, dtype):
     pose = poses(20, device, dtype)
     canonical = pose.factor_out(images, "background")
     assert (canonical - images).abs().mean() > 0.01
-    zero = torch.zeros(1, 1, device=device, dtype=dtype)
-    back = pose.factor_in(canonical[:, None], zero, "background")[:, 0]
+    zero = torch.zeros(1, 1, 1, device=device, dtype=dtype)
+    back = pose.factor_in(canonical[:, None, None], zero, "background")[:, 0, 0]
     assert (back - images).abs().mean() < 2e-3
     assert (back - images).abs().max() < 0.05
 
@@ -100,7 +104,7 @@ def test_a_colour_is_factored_out_and_in_again(device, dtype):
     pose = Pose(identity, poses(5, device, dtype, with_colour=True).colour)
     canonical = pose.factor_out(images, "border")
     torch.testing.assert_close(canonical, colour.act(images, colour.inverse(pose.colour)))
-    back = pose.factor_in(canonical[:, None], None, "border")[:, 0]
+    back = pose.factor_in(canonical[:, None, None], None, "border")[:, 0, 0]
     torch.testing.assert_close(back, images)
 
 
@@ -112,25 +116,39 @@ def test_an_integer_shift_moves_whole_pixels(device, dtype):
     assert (seen[..., 0, :].abs() < 1e-9).all() and (seen[..., -2:].abs() < 1e-9).all()
 
 
-@pytest.mark.parametrize("outside", ["background", "border"])
-def test_every_group_has_a_map_of_its_own(outside, device, dtype):
+@pytest.mark.parametrize("padding_mode", ["background", "border"])
+def test_every_group_has_a_map_of_its_own(padding_mode, device, dtype):
+    """Of every number that the likelihood asks for, each with a background of its own."""
     pose = poses(4, device, dtype, groups=2)
     x = torch.rand(4, 6, 10, 10, device=device, dtype=dtype)
-    seen = pose.factor_out(x, outside)
-    logits = torch.randn(4, 3, 4, 10, 10, device=device, dtype=dtype)
-    background = torch.randn(2, 2, device=device, dtype=dtype) if outside == "background" else None
-    shown = pose.factor_in(logits, background, outside)
-    assert shown.shape == (4, 3, 2, 10, 10)
+    seen = pose.factor_out(x, padding_mode)
+    outputs = torch.randn(4, 3, 2, 4, 10, 10, device=device, dtype=dtype)
+    background = torch.randn(2, 2, 2, device=device, dtype=dtype)  # (parameters, groups, channels)
+    background = background if padding_mode == "background" else None
+    shown = pose.factor_in(outputs, background, padding_mode)
+    assert shown.shape == (4, 3, 2, 2, 10, 10)
     expected = torch.zeros_like(shown)
-    for group, half in enumerate(logits.split(2, 2)):
+    for group, half in enumerate(outputs.split(2, 3)):
         maps = pose.affine[:, group]
-        part = warp(x[:, 3 * group : 3 * group + 3], maps, outside=outside)
+        part = warp(x[:, 3 * group : 3 * group + 3], maps, padding_mode=padding_mode)
         torch.testing.assert_close(seen[:, 3 * group : 3 * group + 3], part)
-        value = 0.0 if background is None else background[group]
-        for stack in range(3):
-            back = affine.inverse(maps)
-            expected[:, stack] += warp(half[:, stack], back, value, outside=outside)
+        back = affine.inverse(maps)
+        for stack, parameter in itertools.product(range(3), range(2)):
+            value = 0.0 if background is None else background[parameter, group]
+            expected[:, stack, parameter] += warp(
+                half[:, stack, parameter], back, value, padding_mode=padding_mode
+            )
     torch.testing.assert_close(shown, expected)
+
+
+def test_a_colour_acts_on_the_first_parameter_alone(device, dtype):
+    """How bright a channel is has a hue; a scale of its noise has none."""
+    outputs = torch.randn(4, 1, 2, 3, 6, 6, device=device, dtype=dtype)
+    identity = torch.eye(3, device=device, dtype=dtype).expand(4, 1, 3, 3)
+    pose = Pose(identity, poses(4, device, dtype, with_colour=True).colour)
+    shown = pose.factor_in(outputs, None, "border")
+    torch.testing.assert_close(shown[:, 0, 0], colour.act(outputs[:, 0, 0], pose.colour))
+    torch.testing.assert_close(shown[:, 0, 1], outputs[:, 0, 1])
 
 
 def test_colour_is_factored_out_before_the_stem(device, dtype):
@@ -144,10 +162,10 @@ def test_colour_is_factored_out_before_the_stem(device, dtype):
 
 def test_outside_of_the_canonical_image_is_the_background(device, dtype):
     far = torch.tensor([[[0, 0, 0, 0, 100.0, 0]]], device=device, dtype=dtype)
-    logits = torch.randn(1, 1, 3, 8, 8, device=device, dtype=dtype)
-    background = torch.tensor([[-4.0, 1.0, 2.0]], device=device, dtype=dtype)
-    shown = Pose(affine.exp(far), None).factor_in(logits, background, "background")
-    torch.testing.assert_close(shown, background[0, :, None, None].expand_as(shown))
+    outputs = torch.randn(1, 1, 2, 3, 8, 8, device=device, dtype=dtype)
+    background = torch.randn(2, 1, 3, device=device, dtype=dtype)
+    shown = Pose(affine.exp(far), None).factor_in(outputs, background, "background")
+    torch.testing.assert_close(shown, background.transpose(0, 1)[..., None, None].expand_as(shown))
 
 
 def test_elements_act_as_a_group(device, dtype):
@@ -183,34 +201,34 @@ def test_autocast_does_not_make_poses_coarse(device):
     pose = poses(5, device, torch.float32, with_colour=True)
     x = shapes(5, device, torch.float32, channels=3)
     element = affine.exp(torch.randn(6, device=device))
-    background = torch.zeros(1, 3, device=device)
+    background = torch.zeros(1, 1, 3, device=device)
     maps, rounded = Pose(pose.affine, None), x.bfloat16().float()
     with torch.autocast(device.type, torch.bfloat16):
         moved = pose.after(Pose(element[None], pose.colour))
         seen = pose.factor_out(x, "background")
         coarse = maps.factor_out(rounded, "background", lambda image: image.bfloat16())
-        shown = pose.factor_in(x[:, None], background, "background")
+        shown = pose.factor_in(x[:, None, None], background, "background")
     expected = pose.after(Pose(element[None], pose.colour))
     assert torch.equal(moved.affine, expected.affine)
     assert torch.equal(moved.colour, expected.colour)
     assert torch.equal(seen, pose.factor_out(x, "background"))
     assert torch.equal(coarse, maps.factor_out(rounded, "background"))
-    assert torch.equal(shown, pose.factor_in(x[:, None], background, "background"))
+    assert torch.equal(shown, pose.factor_in(x[:, None, None], background, "background"))
 
 
-# --- the centre of mass ---------------------------------------------------------------------
+# --- the centroid ---------------------------------------------------------------------------
 
 
-def test_the_centre_of_mass_centres_a_blob(device, dtype):
+def test_the_centroid_centres_a_blob(device, dtype):
     places = [[6.0, -4.0], [-3.5, 5.25], [0.0, 0.0]]
     x = 0.8 * blob(40, places, 2.0, device, dtype)
-    reader = SymmetryStatistics((1, 40, 40), "centre").to(device, dtype)
-    statistics = reader(x)
-    pose = reader.element(statistics.mean)
+    inference = SymmetryStatistics((1, 40, 40), "centroid").to(device, dtype)
+    statistics = inference(x)
+    pose = inference.element(statistics.mean)
     found = pose.affine[:, 0, :2, 2]
     torch.testing.assert_close(found, found.new_tensor(places), atol=1e-5, rtol=0)
     canonical = pose.factor_out(x, "background")
-    still = reader.element(reader(canonical).mean).affine
+    still = inference.element(inference(canonical).mean).affine
     torch.testing.assert_close(still, torch.eye(3, device=device, dtype=dtype).expand_as(still))
     middle = 0.8 * blob(40, [[0.0, 0.0]], 2.0, device, dtype)
     torch.testing.assert_close(canonical[[0, 2]], middle.expand(2, -1, -1, -1))
@@ -218,8 +236,8 @@ def test_the_centre_of_mass_centres_a_blob(device, dtype):
 
 
 def test_an_empty_image_is_in_the_middle(device):
-    reader = SymmetryStatistics((1, 8, 12), "centre").to(device)
-    pose = reader.element(reader(torch.zeros(2, 1, 8, 12, device=device)).mean)
+    inference = SymmetryStatistics((1, 8, 12), "centroid").to(device)
+    pose = inference.element(inference(torch.zeros(2, 1, 8, 12, device=device)).mean)
     assert torch.equal(pose.affine, torch.eye(3, device=device).expand_as(pose.affine))
 
 
@@ -227,7 +245,7 @@ def test_an_empty_image_is_in_the_middle(device):
 
 
 class Half(nn.Module):
-    """Reads half of the shift of a blob's centre, and nothing else."""
+    """Finds half of the shift of a blob's centre, and nothing else."""
 
     def forward(self, x):
         axis = torch.arange(x.shape[-1]).to(x) - (x.shape[-1] - 1) / 2
@@ -238,13 +256,14 @@ class Half(nn.Module):
         return h
 
 
-@pytest.mark.parametrize("readings", [1, 2, 3])
-def test_what_one_reading_leaves_the_next_one_finds(readings, device, dtype):
-    reader = SymmetryStatistics((1, 40, 40), "affine", readings=readings).to(device, dtype)
-    reader.reader = Half()
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_what_one_iteration_leaves_the_next_one_finds(iterations, device, dtype):
+    inference = SymmetryStatistics((1, 40, 40), "affine", iterations=iterations)
+    inference = inference.to(device, dtype)
+    inference.net = Half()
     places = torch.tensor([[4.0, 2.0], [-6.0, 3.0]], device=device, dtype=dtype)
-    pose = reader.element(reader(blob(40, places, 2.5, device, dtype)).mean)
-    expected = (1 - 0.5**readings) * places
+    pose = inference.element(inference(blob(40, places, 2.5, device, dtype)).mean)
+    expected = (1 - 0.5**iterations) * places
     torch.testing.assert_close(pose.affine[:, 0, :2, 2], expected, rtol=0, atol=0.02)
 
 
@@ -254,22 +273,24 @@ def test_densities_have_names():
         density("cauchy")
 
 
-def test_precise_numbers_stay_as_they_are():
+def test_coarse_numbers_become_single_and_others_stay_as_they_are():
     for given, expected in (("bfloat16", "float32"), ("float32", "float32"), ("float64",) * 2):
-        assert precise(torch.ones(2).to(getattr(torch, given))).dtype == getattr(torch, expected)
+        assert at_least_float32(torch.ones(2).to(getattr(torch, given))).dtype == getattr(
+            torch, expected
+        )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"statistics": "projective"}, "pose='projective': choose affine, raw, centre"),
-        ({"statistics": "centre", "groups": 2}, "pose='centre' is one shift"),
-        ({"statistics": "centre", "colour_pose": True}, "pose='centre' is one shift"),
+        ({"statistics": "projective"}, "pose='projective': choose affine, matrix, centroid"),
+        ({"statistics": "centroid", "groups": 2}, "pose='centroid' is one shift"),
+        ({"statistics": "centroid", "colour_pose": True}, "pose='centroid' is one shift"),
         ({"statistics": "affine", "colour_pose": True}, "three channels, not 1"),
         ({"statistics": "affine", "latent": "cauchy"}, "latent='cauchy'"),
-        ({"statistics": "affine", "readings": 0}, "pose_readings=0 with pose='affine'"),
-        ({"statistics": "raw", "readings": 2}, "pose_readings=2 with pose='raw'"),
-        ({"statistics": "affine", "readings": 2, "groups": 2}, "and for more pose='affine'"),
+        ({"statistics": "affine", "iterations": 0}, "pose_iterations=0 with pose='affine'"),
+        ({"statistics": "matrix", "iterations": 2}, "pose_iterations=2 with pose='matrix'"),
+        ({"statistics": "affine", "iterations": 2, "groups": 2}, "and for more pose='affine'"),
     ],
 )
 def test_statistics_that_do_not_fit_together_are_refused(arguments, message, monkeypatch):

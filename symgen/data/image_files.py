@@ -1,0 +1,70 @@
+"""Image files of one's own, for models of images."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+__all__ = ["read_image"]
+
+
+def read_image(
+    path: Path, data_shape: tuple[int, ...], *, invert: bool = False, canvas: bool = True
+) -> tuple[Float[Tensor, "1 channels height width"], tuple[int, int]]:
+    """Read an image file of any mode for a model.
+
+    Args:
+        path: the file.
+        data_shape: channels, height and width that the model takes.
+        invert: turn dark on light into light on dark.
+        canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
+
+    Returns:
+        The image in [0, 1], and the height and width that the file has. What is transparent in
+        it is black in the image.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no image, a damaged one, or has another size than the model takes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no image file {path}: give a path, or test:INDEX")
+    channels, height, width = data_shape
+    try:
+        with Image.open(path) as opened:
+            levels = _levels(opened, channels, background=255 if invert else 0)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is damaged or no image: {error}") from error
+    if invert:
+        levels = 1 - levels
+    high, wide = levels.shape[1:]
+    if (high, wide) == (height, width):
+        return levels[None], (high, wide)
+    if not canvas or high > height or wide > width:
+        smaller = " (a smaller image is laid on a black canvas)" if canvas else ""
+        raise ValueError(
+            f"{path} is {wide} × {high} pixels, the model reads {width} × {height}: crop and "
+            f"resize the image to that{smaller}"
+        )
+    result = levels.new_zeros(1, channels, height, width)
+    top, left = (height - high) // 2, (width - wide) // 2
+    result[0, :, top : top + high, left : left + wide] = levels
+    return result, (high, wide)
+
+
+def _levels(
+    image: Image.Image, channels: int, background: int
+) -> Float[Tensor, "channels height width"]:
+    """Convert an image of any mode to 1 or 3 channels in [0, 1]."""
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
+        deep = np.asarray(image).astype(np.float32) / 65535
+        return torch.from_numpy(deep).clamp(0, 1).expand(channels, -1, -1)
+    if "A" in image.getbands() or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.new("RGBA", layer.size, (background,) * 3 + (255,))
+        image.alpha_composite(layer)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB")).astype(np.float32)
+    return torch.from_numpy(pixels / 255).reshape(image.height, image.width, -1).permute(2, 0, 1)

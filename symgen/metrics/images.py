@@ -1,0 +1,89 @@
+"""What images show: a class that a judge recognises, height and slant, sharpness."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.groups import centroid, warp
+
+__all__ = ["centred_crop", "height_and_slant", "recognised", "sharpness"]
+
+
+@torch.no_grad()
+def recognised(
+    scores: Callable[[Tensor], Tensor],
+    images: Float[Tensor, "classes points channels height width"],
+) -> float:
+    """Return the share of images that a classifier takes for the class of their row, in percent.
+
+    Args:
+        scores: takes images (n, channels, height, width) and returns scores (n, classes).
+        images: images that are meant to show a class, row by row.
+
+    Example:
+        >>> recognised(lambda x: x.flatten(1), torch.eye(2).reshape(2, 1, 1, 1, 2))
+        100.0
+    """
+    found = torch.stack([scores(row).argmax(1) for row in images])
+    own = torch.arange(len(images), device=found.device)
+    return 100 * float((found == own[:, None]).double().mean())
+
+
+def centred_crop(
+    images: Float[Tensor, "*batch channels height width"], side: int = 28
+) -> Float[Tensor, "*batch channels side side"]:
+    """Cut a square around the centroid out of larger images, as MNIST is centred.
+
+    Example:
+        >>> image = torch.zeros(1, 42, 42)
+        >>> image[0, 10:12, 30:32] = 1
+        >>> centred_crop(image)[0, 13:15, 13:15].min() > 0.99
+        tensor(True)
+    """
+    height, width = images.shape[-2:]
+    shift = centroid(images.clamp(min=0))
+    pose = torch.eye(3, dtype=images.dtype, device=images.device).repeat(*shift.shape[:-1], 1, 1)
+    pose[..., :2, 2] = shift
+    top, left = (height - side) // 2, (width - side) // 2
+    return warp(images, pose)[..., top : top + side, left : left + side]
+
+
+def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
+    """Return the mean length of the gradient of brightness, per pixel.
+
+    Example:
+        >>> round(sharpness(torch.arange(4.0).expand(1, 4, 4)), 4)
+        1.0
+    """
+    dx = images.diff(dim=-1)[..., :-1, :]
+    dy = images.diff(dim=-2)[..., :-1]
+    return float((dx.square() + dy.square()).sqrt().mean())
+
+
+def height_and_slant(
+    images: Float[Tensor, "*batch channels height width"],
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """Return height and slant of what images show, by the moments of their brightness.
+
+    The height is the standard deviation along y, in pixels; the slant is the covariance of x and
+    y over the variance along y: how far x moves for each pixel down.
+
+    Example:
+        >>> image = torch.zeros(1, 28, 28)
+        >>> image[0, 5:23, 14] = 1
+        >>> [round(float(v), 3) for v in height_and_slant(image)]
+        [5.188, 0.0]
+    """
+    ink = images.sum(-3)
+    ink = ink / ink.sum((-2, -1), keepdim=True).clamp(min=1e-9)
+    y = torch.arange(ink.shape[-2], dtype=ink.dtype, device=ink.device)[:, None]
+    x = torch.arange(ink.shape[-1], dtype=ink.dtype, device=ink.device)
+
+    def mean(values: Tensor) -> Tensor:
+        return (ink * values).sum((-2, -1), keepdim=True)
+
+    dx, dy = x - mean(x), y - mean(y)
+    along = mean(dy.square())[..., 0, 0]
+    return along.sqrt(), mean(dx * dy)[..., 0, 0] / along.clamp(min=1e-9)

@@ -1,0 +1,259 @@
+"""Topographic VAEs: what their numbers are made of, and what they refuse."""
+
+import jaxtyping
+import pytest
+import torch
+from model_helpers import COVERING, FURTHER, SEQUENCES, inputs
+
+from symgen import TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
+from symgen.latents import AxesTopography, Gaussian, Topography, roll, student_t
+from symgen.models.prior_moments import prior_moments
+
+SIZE = {**SEQUENCES, "data_shape": (2, 6, 5)}
+MODELS = FURTHER | {
+    name: case.make
+    for name, case in COVERING.items()
+    if case.net == "dense" and "ace" not in case.kind
+}
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS.keys())
+def model(request, device):
+    return request.param().to(device)
+
+
+@pytest.fixture
+def x(model):
+    return inputs(model, 3)[0]
+
+
+def small(device):
+    return TVAE(**SIZE, window=3, neighbourhood=3).to(device)
+
+
+# --- bounds -----------------------------------------------------------------------------------
+
+
+def many_times(x, count):
+    """Repeat a batch, so that one call draws many samples."""
+    return x.repeat(count, *[1] * (x.dim() - 1))
+
+
+def test_elbo_is_the_bound_of_its_parts(model, x):
+    """Each frame from its own latents, or frame l + k from those of frame l rolled by k."""
+    for rolled in {0, 1, model.frames - 1} & set(range(model.frames)):
+        steps = rolled or model.ahead
+        torch.manual_seed(5)
+        elbo = model(x, roll=rolled)
+        torch.manual_seed(5)
+        posterior = model.encode(x)
+        t = model.latents(posterior, sampled=True)
+        assert elbo.nll.shape == (3, model.frames - steps)
+        for frame, nll in enumerate(elbo.nll.unbind(1)):
+            decoded = model.decode(model.act(t[:, frame], steps) if steps else t[:, frame])
+            torch.testing.assert_close(nll, -decoded.log_prob(x[:, frame + steps]))
+        kl_z = posterior.z.kl().sum((-2, -1))[:, : model.frames - model.ahead]
+        torch.testing.assert_close(elbo.kl_z, kl_z)
+        assert (elbo.kl_u == 0).all() if posterior.u is None else (elbo.kl_u > 0).all()
+        torch.testing.assert_close(elbo.loss, elbo.nll.mean() + (elbo.kl_z + elbo.kl_u).mean())
+
+
+def test_importance_weights_average_to_the_negative_elbo(model, x):
+    weights = model.log_weights(x, 100)
+    elbo = model(many_times(x, 100))
+    bounds = -(elbo.nll + elbo.kl).unflatten(0, (100, 3))
+    error = (bounds.std(0) + weights.std(0)) / 100**0.5
+    assert ((weights.mean(0) - bounds.mean(0)).abs() < 6 * error + 1e-3).all()
+
+
+def test_log_prob_is_above_the_elbo_and_grows_with_samples(model, x):
+    few = model.log_prob(many_times(x, 30), 1).mean()
+    many = model.log_prob(many_times(x, 10), 30).mean()
+    assert many > few
+
+
+# --- latents and their rolls ------------------------------------------------------------------
+
+
+def test_traversal_decodes_the_rolls_of_the_first_frame(model, x):
+    first = model.latents(x)[:, 0]
+    for step, image in enumerate(model.traverse(x).unbind(1)):
+        expected = model.decode(model.act(first, step)).mean
+        torch.testing.assert_close(image, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [TVAE, BubbleVAE, TorusVAE, VAE])
+def test_a_whole_step_is_an_exact_roll(kind):
+    t = torch.randn(2, 5, 6)
+    assert torch.equal(kind((5,), capsules=5, units=6).act(t, 2), roll(t, 2))
+
+
+def test_the_first_frame_depends_on_the_frames_it_sees_only(model, x):
+    x = x.clone().requires_grad_()
+    model.latents(x, sampled=True)[:, 0].square().sum().backward()
+    assert x.grad is not None
+    reached = x.grad.flatten(2).abs().sum((0, 2)) > 0
+    assert torch.equal(reached.cpu(), model.topography.receptive_field())
+
+
+def test_latents_are_the_student_t_construction(device):
+    model = small(device)
+    z, u = torch.randn(2, 3, 4, 2, 6, device=device)
+    expected = student_t(z, u, model.topography, model.mu, model.eps)
+    torch.testing.assert_close(model.latents_from(z, u), expected)
+
+
+def test_expected_energy_is_not_the_energy_of_the_mean(device):
+    """With u spread around zero the energy of its mean vanishes, its expected energy does not."""
+    model = small(device)
+    posterior = model.encode(torch.rand(2, 4, 2, 6, 5, device=device))
+    zero = torch.zeros_like(posterior.u.mean)
+    t = model.latents(posterior._replace(u=Gaussian(zero, zero)))
+    torch.testing.assert_close(t, (posterior.z.mean + 30) / 3)
+
+
+def test_latents_of_the_prior_are_the_student_t_of_normal_variables(device):
+    model = small(device)
+    torch.manual_seed(1)
+    t = model.sample_latents(7)
+    torch.manual_seed(1)
+    z, u = (torch.randn(7, 4, 2, 6, device=device) for _ in range(2))
+    torch.testing.assert_close(t, model.latents_from(z, u))
+
+
+@pytest.mark.parametrize("mu", [-30.0, -3.0])
+def test_standardised_latents_have_mean_zero_and_unit_variance_under_the_prior(mu):
+    for topography in (
+        Topography.tvae(4, 18, 18, 13, neighbourhood=3),
+        Topography.torus((9, 9)),
+        Topography.tvae(4, 9, 18, 9, shift=0.5),
+        Topography.tvae(4, 18, 18, 9, boundary="zero", capsule_boundary="zero"),
+        AxesTopography(1, (9, 9), 9, 9),
+    ):
+        location, scale = prior_moments(topography, mu, eps=1e-6)
+        z, u = torch.randn(2, 400, *(topography.frames, topography.capsules, topography.units))
+        t = (student_t(z, u, topography, mu) - location) / scale
+        assert abs(t.mean()) < 0.05 and abs(t.std() - 1) < 0.05
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_the_decoder_is_fed_standardised_latents_if_at_all(standardise, device):
+    model = TVAE(**SIZE, window=3, standardise=standardise).to(device)
+    fed = []
+    model.decoder.register_forward_pre_hook(lambda module, given: fed.append(given[0]))
+    model.decode(model.sample_latents(500))
+    (t,) = fed
+    assert (abs(t.mean()) < 0.2) == standardise
+    assert model.latents(torch.rand(2, 4, 2, 6, 5, device=device)).mean() > 5  # as the paper's
+
+
+# --- sizes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data_shape", [(3, 28, 28), (1, 64, 64)])
+def test_paper_sizes_have_the_papers_number_of_parameters(data_shape):
+    mnist = data_shape[0] == 3
+    count = 18 if mnist else 15
+    size = {"data_shape": data_shape, "capsules": count, "units": count, "frames": count}
+
+    def parameters(model):
+        return sum(p.numel() for p in model.parameters())
+
+    reference = {"output_bias": "channel"}
+    tvae = parameters(TVAE(**size, window=5, **reference))
+    assert tvae == (9_803_920 if mnist else 9_716_177)
+    if mnist:
+        assert parameters(VAE(**size, **reference)) == 6_465_747
+
+
+def test_what_is_not_said_follows_the_frames():
+    topography = TVAE((5,), frames=12).topography
+    assert (topography.capsules, topography.units, topography.window) == (16, 12, 8)
+    assert VAE((5,), frames=12).units == 12
+    assert TVAE((5,), axes=(3, 4), frames=12).units == 12
+
+
+# --- errors -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda m, x: x[..., :-1] if m.topography.open_ended else torch.cat([x, x[:, :1]], 1),
+        lambda m, x: x[0],
+        lambda m, x: x.to(torch.uint8),
+    ],
+    ids=["size", "no batch", "integers"],
+)
+def test_data_of_another_form_are_refused(model, x, wrong, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    given = wrong(model, x)
+    with pytest.raises(ValueError, match="does not fit the model") as error:
+        model.encode(given)
+    assert f"{tuple(given.shape)} and {given.dtype}" in str(error.value)
+    assert str(model.data_shape[-1]) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "value", "message"),
+    [
+        ("bernoulli", float("nan"), "x reaches from nan"),
+        ("discretised-logistic", -0.1, "x reaches from -0.1"),
+        ("continuous-bernoulli", 255.0, "to 255: scale"),
+        ("gaussian", float("nan"), "1 values that are not finite"),
+        ("poisson", 0.5, "not all counts"),
+    ],
+)
+def test_values_that_the_likelihood_gives_no_probability_to_are_refused(
+    likelihood, value, message
+):
+    x = torch.zeros(3, 4, 2, 6, 5)
+    model = TVAE(**SIZE, window=3, likelihood=likelihood)
+    model.encode(x)
+    x[1, 2, 0, 3, 3] = value
+    for call in (model, model.encode, model.latents, model.log_prob, model.traverse):
+        with pytest.raises(ValueError, match=message):
+            call(x)
+
+
+def test_standardise_needs_a_variance():
+    with pytest.raises(ValueError, match=r"neighbourhood of 1 units.*standardise=False"):
+        TVAE(**SIZE, window=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data_shape": (28, 28)}, r"data_shape=\(28, 28\): give positive numbers, \(features,\)"),
+        ({"data_shape": (0, 28, 28)}, "give positive numbers"),
+        ({"window": 5}, "window=5 does not fit frames=4"),
+        ({"axes": (2, 2)}, r"axes=\(2, 2\) with units=6"),
+        ({"learn": "everything"}, "learn='everything': choose none, kernel or speed"),
+        ({"axes": (2, 3), "learn": "speed"}, "give capsules of one axis"),
+        ({"net": "deep"}, "net='deep': choose dense, residual or conv"),
+        ({"net": "conv", "data_shape": (7,)}, "take net='dense' or 'residual' for vectors"),
+        ({"net": "conv", "normalisation": "weight"}, "these options are for net='dense'"),
+        ({"likelihood": "gausian"}, "did you mean gaussian"),
+        ({"likelihood_scale": 0.1}, "a scale is for 'gaussian'"),
+    ],
+)
+def test_models_that_do_not_fit_together_are_refused(arguments, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=message):
+        TVAE(**{**SIZE, "window": 3} | arguments)
+
+
+def test_loading_another_kind_or_a_damaged_file_is_refused(tmp_path):
+    VAE(**SIZE).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="holds a VAE, not a TVAE"):
+        TVAE.from_pretrained(tmp_path)
+    assert type(TopographicVAE.from_pretrained(tmp_path)) is VAE
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"model\.safetensors"):
+        VAE.from_pretrained(tmp_path)
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"model\.json does not describe a model"):
+        VAE.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        VAE.from_pretrained(tmp_path / "nothing")

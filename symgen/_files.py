@@ -1,12 +1,14 @@
-"""Files that are replaced in one act."""
+"""Files that are replaced in one act, and files of the package."""
 
 import json
 import os
+import tomllib
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_atomically", "write_json"]
+__all__ = ["read_text", "read_toml", "write_atomically", "write_json"]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -41,3 +43,14 @@ def write_json(path: Path, values: Any) -> None:
     """Replace a file in one act with values as indented JSON."""
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_text(name: str, module: str) -> str:
+    """Read a file of the package that lies next to a module, such as `__name__`."""
+    place = resources.files(module.rpartition(".")[0])
+    return place.joinpath(name).read_text(encoding="utf-8")
+
+
+def read_toml(name: str, module: str) -> dict[str, Any]:
+    """Read a TOML file of the package, see `read_text`."""
+    return tomllib.loads(read_text(name, module))

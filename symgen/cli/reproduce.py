@@ -72,9 +72,9 @@ def reproduce(
     say(f"{about.title}; budget {budget}")
     if found["entries"]:
         for header, rows in tables_of(about, found, budget, only):
-            table = Table(
-                *(column.replace("*", "") for column in header), box=None, pad_edge=False
-            )
+            table = Table(box=None, pad_edge=False)
+            for column in header:
+                table.add_column(column.replace("*", ""), overflow="fold")
             for row in rows:
                 table.add_row(*row)
             console.print("", table)

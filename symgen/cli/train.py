@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, make_dataclass, replace
+from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import OmitArgPrefixes
+from tyro.conf import OmitArgPrefixes, arg
 
 from symgen.cli._terminal import (
     best_device,
@@ -16,7 +16,7 @@ from symgen.cli._terminal import (
     training_shown,
     usable_device,
 )
-from symgen.experiments.builders import settings_class
+from symgen.experiments.builders import options_of
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of
 from symgen.experiments.presets import preset
@@ -54,7 +54,7 @@ class _Where:
 def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     """Take the name of a preset, and the options after it."""
     experiment = preset(words[0]).experiment
-    options = settings_class(experiment.kind)
+    options = _options(experiment.kind)
     parts: dict[str, Any] = {
         "model": options(**experiment.model),
         "data": experiment.data,
@@ -69,6 +69,15 @@ def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
         experiment, model=asdict(given.model), data=given.data, training=given.training
     )
     return changed, given.where
+
+
+def _options(kind: type[Any]) -> type[Any]:
+    """Make a dataclass of a builder's options, for the command line to fill in."""
+    entries = [
+        (name, Annotated[option.type, arg(help=option.help)], field(default=option.default))
+        for name, option in options_of(kind).items()
+    ]
+    return make_dataclass(f"{kind.__name__}Options", entries, frozen=True)
 
 
 def train(words: Sequence[str]) -> None:

@@ -3,12 +3,10 @@
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field, make_dataclass
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
-from tyro.conf import arg
 
 from symgen._errors import nearest
 from symgen.likelihoods import Likelihood
@@ -21,7 +19,6 @@ __all__ = [
     "builder",
     "complete",
     "options_of",
-    "settings_class",
     "takes",
 ]
 
@@ -99,16 +96,6 @@ def complete(kind: type[Pretrained], values: Mapping[str, Any]) -> dict[str, Any
             raise ValueError(f"{kind.__name__} has no option {name!r}: {nearest(name, known)}")
     options = {name: option.default for name, option in known.items()} | dict(values)
     return {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
-
-
-@lru_cache
-def settings_class(kind: type[Pretrained]) -> type[Any]:
-    """Return a dataclass of a builder's options, for the command line to fill in."""
-    entries = [
-        (name, Annotated[option.type, arg(help=option.help)], field(default=option.default))
-        for name, option in options_of(kind).items()
-    ]
-    return make_dataclass(f"{kind.__name__}Options", entries, frozen=True)
 
 
 def takes(kind: type[Pretrained], name: str) -> bool:

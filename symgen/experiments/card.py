@@ -2,28 +2,23 @@
 
 import json
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from symgen._files import write_atomically
+from symgen._files import read_text, read_toml, write_atomically
 from symgen.experiments.runs import OpenRun
 from symgen.training import last_record
 from symgen.training.run_folder import METRICS
 
 __all__ = ["write_card"]
 
-_LIMITS = """\
-* Trained on nothing but the data named above and for data of the one shape in the arguments.
-  Nothing is known of it elsewhere.
-* A research model of how latents carry symmetries; not made for decisions about people or safety.
-* The exported programs have the batch size open and all other sizes fixed, and do not check the
-  range of their input."""
 _PLACES = ("root", "data", "cache", "download")  # of files on the machine of the training
 
 
 def write_card(run: OpenRun, folder: Path) -> Path:
-    """Write `README.md`, the model card of a run, beside exported weights.
+    """Write `README.md`, the model card of a run, next to exported weights.
 
     The results are those of the run's `summary.json`; a run that was not evaluated has a card
     that says so.
@@ -38,69 +33,18 @@ def write_card(run: OpenRun, folder: Path) -> Path:
     Raises:
         ValueError: if the run has no record of its training yet.
     """
-    card, kind = run.family.card, run.kind.__name__
-    header = ModelCardData(
-        license="apache-2.0",
-        library_name="symgen",
-        tags=[
-            "symgen",
-            "generative-model",
-            "variational-autoencoder",
-            "equivariance",
-            card.tag,
-        ],
-    ).to_yaml()
-    text = f"""\
----
-{header}
----
-
-# {run.name}
-
-`{kind}`, {card.described}, trained with symgen.
-
-## Use
-
-```python
-from symgen import {kind}
-
-model = {kind}.from_pretrained("FOLDER")  # or its id on the hub, owner/name
-```
-
-or, with torch alone,
-
-```python
-import torch
-
-encode = torch.export.load("encoder.pt2").module()
-decode = torch.export.load("decoder.pt2").module()
-{card.programs}
-```
-
-## Arguments of the model
-
-```json
-{json.dumps(run.arguments, indent=2)}
-```
-
-## Training
-
-{_training(run)}
-
-## Results
-
-{_results(run)}
-
-## Limits
-
-{_LIMITS}{card.limits}
-
-## Citation
-
-```bibtex
-{card.bibtex}
-```
-"""
+    told = read_toml("families/cards.toml", __name__)[run.family.name]
+    tags = ["symgen", "generative-model", "variational-autoencoder", "equivariance", told["tag"]]
+    header = ModelCardData(license="apache-2.0", library_name="symgen", tags=tags).to_yaml()
+    text = Template(read_text("card.md", __name__)).substitute(
+        told,
+        header=header,
+        name=run.name,
+        kind=run.kind.__name__,
+        arguments=json.dumps(run.arguments, indent=2),
+        training=_training(run),
+        results=_results(run),
+    )
     path = folder / "README.md"
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
     return path

@@ -31,6 +31,9 @@ def vector_maps(
         path: PNG, PDF or SVG file to write as well.
         titles: a caption for every example.
 
+    Raises:
+        ValueError: if the shapes disagree.
+
     Example:
         >>> import torch
         >>> x = torch.randn(2, 16, 12)
@@ -41,8 +44,17 @@ def vector_maps(
     names = list(rows)
     given = rows[names[0]]
     count = len(given)
+    titles = [""] * count if titles is None else titles
+    shapes = {name: tuple(values.shape) for name, values in rows.items()}
+    if given.ndim != 3 or set(shapes.values()) != {(count, len(seen), given.shape[2])}:
+        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{told} with {len(seen)} frames seen or not: give all (n, S, features)")
+    if len(titles) != count:
+        raise ValueError(
+            f"{len(titles)} titles {list(titles)} for {count} examples: give one each"
+        )
     figure = new_figure(3.4 * len(names), 1.9 * count + 0.5)
-    edges = np.flatnonzero(np.diff(seen.numpy().astype(int))) + 0.5
+    edges = np.flatnonzero(np.diff(seen.int().numpy(force=True))) + 0.5
     for example in range(count):
         low, high = (float(bound) for bound in given[example].aminmax())
         for column, (name, values) in enumerate(rows.items()):
@@ -51,7 +63,7 @@ def vector_maps(
             axes.imshow(image, aspect="auto", vmin=low, vmax=high, interpolation="nearest")
             for edge in edges:
                 axes.axvline(edge, color="white", linestyle="--", linewidth=1.0)
-            caption = titles[example] if titles is not None and column == 0 else ""
+            caption = titles[example] if column == 0 else ""
             if example == 0:
                 caption = f"{name}   {caption}".rstrip()
             axes.set_title(caption, loc="left", fontsize=9)

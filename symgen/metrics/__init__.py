@@ -1,6 +1,6 @@
 """Metrics: plain functions from tensors to one value per sequence, or per factor."""
 
-from symgen.metrics.axes import axis_correlation
+from symgen.metrics.axes import AxisAssignment, axis_correlation
 from symgen.metrics.capcorr import (
     ObservedRolls,
     capcorr,
@@ -10,10 +10,12 @@ from symgen.metrics.capcorr import (
     roll_resolution,
 )
 from symgen.metrics.class_bounds import MixtureBounds, mixture_bounds
+from symgen.metrics.control import motions, round_trip, stays
 from symgen.metrics.disentanglement import DCI, dci, mutual_information_gap
 from symgen.metrics.equivariance import equivariance_chance, equivariance_error
 from symgen.metrics.forecast import (
     ForecastErrors,
+    GRUForecast,
     forecast_errors,
     linear_forecast,
     roll_forecast,
@@ -48,8 +50,10 @@ from symgen.metrics.selectivity import (
 
 __all__ = [
     "Accuracy",
+    "AxisAssignment",
     "DCI",
     "ForecastErrors",
+    "GRUForecast",
     "MixtureBounds",
     "RollPrediction",
     "ObservedRolls",
@@ -70,6 +74,7 @@ __all__ = [
     "linear_probe",
     "log_likelihood",
     "max_activating",
+    "motions",
     "mixture_bounds",
     "mutual_information_gap",
     "observed_and_true",
@@ -84,6 +89,8 @@ __all__ = [
     "roll_prediction",
     "sequence_bound",
     "recognised",
+    "round_trip",
     "selectivity_summary",
     "sharpness",
+    "stays",
 ]

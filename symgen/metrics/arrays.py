@@ -46,12 +46,14 @@ def _holds_array(value: Any) -> bool:
 def _to_tensor(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _to_tensor(entry) for name, entry in value.items()}
-    return torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):  # copied if torch cannot share it: reversed, or read-only
+        return torch.from_numpy(np.require(value, requirements=["C", "W"]))
+    return value
 
 
 def _to_array(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.numpy(force=True)
-    if isinstance(value, tuple) and hasattr(value, "_make"):
-        return value._make(map(_to_array, value))  # pyright: ignore
+    if isinstance(value, tuple):
+        return getattr(value, "_make", tuple)(map(_to_array, value))
     return value

@@ -1,9 +1,11 @@
 """Which axis of the capsules has taken which factor of variation."""
 
 import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from symgen.latents import observed_rolls
@@ -11,7 +13,7 @@ from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.capcorr import correlation
 from symgen.metrics.shapes import require_shapes
 
-__all__ = ["axis_correlation"]
+__all__ = ["AxisAssignment", "axis_correlation"]
 
 
 @takes_arrays
@@ -52,9 +54,8 @@ def axis_correlation(
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"))
     if math.prod(shape) != t.shape[-1]:
         raise ValueError(f"shape={shape} does not have the {t.shape[-1]} units of t")
-    rolls = observed_rolls(t[:, :1].expand_as(t)[:, 1:], t[:, 1:], shape).flatten(
-        0, 1
-    )  # (M, C, axes)
+    first = t[:, :1].expand_as(t)[:, 1:]
+    rolls = observed_rolls(first, t[:, 1:], shape).flatten(0, 1)  # (M, C, axes)
     steps = (factors[:, 1:] - factors[:, :1]).flatten(0, 1)  # (M, F)
     turns = rolls * period / torch.tensor(shape, device=t.device)
     table = t.new_zeros(steps.shape[1], t.shape[2], len(shape))
@@ -62,3 +63,69 @@ def axis_correlation(
         value = correlation(turns[:, capsule, axis], steps[:, factor], period)
         table[factor, capsule, axis] = 0 if math.isnan(value) else value
     return table
+
+
+class RollsAxes(Protocol):
+    """A model whose capsules roll along several axes."""
+
+    def act(self, t: Tensor, element: Any, axis: Any, /) -> Tensor:
+        """Roll every capsule along an axis of its own."""
+        ...
+
+
+class AxisAssignment(NamedTuple):
+    """Which axis every capsule has assigned to every factor.
+
+    Attributes:
+        correlation: of the rolls along every axis with every factor, see `axis_correlation`.
+
+    Example:
+        >>> found = AxisAssignment(torch.tensor([[[0.9, 0.1]], [[0.2, 0.7]]]))  # (F, C, axes)
+        >>> found.axes(0), found.axes(1)
+        ([0], [1])
+    """
+
+    correlation: Float[Tensor, "F C axes"]
+
+    def axes(self, factor: int) -> list[int]:
+        """Return the axis of every capsule that follows a factor best."""
+        return self.correlation[factor].argmax(-1).tolist()
+
+    def parts(self, moved: Int64[Tensor, " B"]) -> list[tuple[Bool[Tensor, " B"], list[int]]]:
+        """Part sequences by the factor that moves; name the axis of every capsule for each.
+
+        Raises:
+            ValueError: if several factors move in a sequence.
+        """
+        factors = moved.unique().tolist()
+        if -1 in factors:
+            raise ValueError(
+                "capsules of several axes are evaluated on sequences in which one factor moves, "
+                "but in some several do: choose another test_mode"
+            )
+        return [(moved == factor, self.axes(factor)) for factor in factors]
+
+    def unrolled(
+        self, model: RollsAxes, t: Float[Tensor, "B S C D"], moved: Int64[Tensor, " B"]
+    ) -> Float[Tensor, "B S C D"]:
+        """Roll every frame back to frame 0, each capsule along the axis of the moving factor."""
+        back = -torch.arange(t.shape[1], device=t.device)
+        still = torch.empty_like(t)
+        for chosen, axes in self.parts(moved):
+            still[chosen] = model.act(t[chosen], back, axes)
+        return still
+
+    def described(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return, for every factor that moved, the correlations and the axes of the capsules.
+
+        Without names of factors there is one, the time.
+        """
+        return {
+            name: {
+                "correlation": table.tolist(),
+                "assigned": table.argmax(-1).tolist(),
+                "mean": float(table.amax(-1).mean()),
+            }
+            for name, table in zip(names or ["time"], self.correlation, strict=True)
+            if table.any()
+        }

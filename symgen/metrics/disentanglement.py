@@ -6,11 +6,14 @@ import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from symgen.metrics.arrays import takes_arrays
+
 __all__ = ["DCI", "dci", "mutual_information_gap"]
 
 _TINY = 1e-12
 
 
+@takes_arrays
 def mutual_information_gap(
     codes: Float[Tensor, "n K"], factors: Int64[Tensor, "n F"], bins: int = 20
 ) -> float:
@@ -66,6 +69,7 @@ class DCI(NamedTuple):
     informativeness: float
 
 
+@takes_arrays
 def dci(
     codes: Float[Tensor, "n K"],
     factors: Int64[Tensor, "n F"],

@@ -1,19 +1,24 @@
 """Forecasts of the frames after a context: by rolling capsules, and what to compare that with."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
-from symgen.likelihoods import Bernoulli, Likelihood
+from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.roll_prediction import RollsFrames
 from symgen.metrics.shapes import require_shapes
 
-__all__ = ["ForecastErrors", "forecast_errors", "linear_forecast", "roll_forecast"]
-
-_BERNOULLI = Bernoulli()
+__all__ = [
+    "ForecastErrors",
+    "GRUForecast",
+    "forecast_errors",
+    "linear_forecast",
+    "roll_forecast",
+]
 
 
 class ForecastErrors(NamedTuple):
@@ -32,7 +37,7 @@ class ForecastErrors(NamedTuple):
 def forecast_errors(
     predicted: Float[Tensor, "B H *data"],
     true: Float[Tensor, "B H *data"],
-    likelihood: Likelihood = _BERNOULLI,
+    likelihood: LikelihoodName | Likelihood = "bernoulli",
 ) -> ForecastErrors:
     """Measure predicted frames against those that came.
 
@@ -42,8 +47,8 @@ def forecast_errors(
     Args:
         predicted: frames at horizons 1 … H.
         true: the frames that came.
-        likelihood: under which the nats are counted; Bernoulli probabilities are held within
-            [0.001, 0.999].
+        likelihood: under which the nats are counted, by name or as a value; Bernoulli
+            probabilities are held within [0.001, 0.999].
 
     Raises:
         ValueError: if the shapes differ.
@@ -55,7 +60,7 @@ def forecast_errors(
         (torch.Size([3, 4]), 0.0)
     """
     require_shapes(("predicted", predicted, "B H *data"), ("true", true, "B H *data"))
-    around = likelihood.baseline(predicted, true, true.dim() - 2)
+    around = make_likelihood(likelihood).baseline(predicted, true, true.dim() - 2)
     squared_error = (predicted - true).square().flatten(2).sum(-1)
     nll = torch.full_like(squared_error, torch.nan) if around is None else -around.log_prob(true)
     return ForecastErrors(nll=nll, squared_error=squared_error)
@@ -160,3 +165,49 @@ def linear_forecast(
         code = (after.transpose(1, 2) @ weights)[:, :, 0]
         forecast.append(code)
     return torch.stack(forecast, 1)
+
+
+class GRUForecast(nn.Module):
+    """Predicts the next code from those before, and goes on from its own predictions.
+
+    Args:
+        size: entries of a code, N.
+        hidden: units of the GRU.
+        seed: seed of its initial weights.
+
+    Example:
+        >>> gru = GRUForecast(6, hidden=8)
+        >>> gru.fit([torch.randn(4, 9, 6)], context=5)
+        >>> gru(torch.randn(2, 5, 6), horizon=3).shape
+        torch.Size([2, 7, 6])
+    """
+
+    def __init__(self, size: int, hidden: int = 256, seed: int = 0) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.gru = nn.GRU(size, hidden, batch_first=True)
+            self.readout = nn.Linear(hidden, size)
+
+    def forward(self, codes: Float[Tensor, "B L N"], horizon: int) -> Float[Tensor, "B L_H N"]:
+        """Return codes (B, L - 1 + H, N): each next one of the context, then the forecast."""
+        states, state = self.gru(codes)
+        predicted = [self.readout(states)]
+        for _ in range(horizon - 1):
+            states, state = self.gru(predicted[-1][:, -1:], state)
+            predicted.append(self.readout(states))
+        return torch.cat(predicted, 1)
+
+    @torch.enable_grad()
+    def fit(
+        self, sequences: Iterable[Float[Tensor, "B S N"]], context: int, rate: float = 1e-3
+    ) -> None:
+        """Train with Adam, a step for each batch of sequences, to forecast after a context."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=rate)
+        for codes in sequences:
+            predicted = self(codes[:, :context], codes.shape[1] - context)
+            loss = (predicted - codes[:, 1:]).square().sum(-1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        self.eval().requires_grad_(False)

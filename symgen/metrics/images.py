@@ -7,10 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.groups import centroid, warp
+from symgen.metrics.arrays import takes_arrays
 
 __all__ = ["centred_crop", "height_and_slant", "recognised", "sharpness"]
 
 
+@takes_arrays
 @torch.no_grad()
 def recognised(
     scores: Callable[[Tensor], Tensor],
@@ -31,6 +33,7 @@ def recognised(
     return 100 * float((found == own[:, None]).double().mean())
 
 
+@takes_arrays
 def centred_crop(
     images: Float[Tensor, "*batch channels height width"], side: int = 28
 ) -> Float[Tensor, "*batch channels side side"]:
@@ -50,6 +53,7 @@ def centred_crop(
     return warp(images, pose)[..., top : top + side, left : left + side]
 
 
+@takes_arrays
 def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
     """Return the mean length of the gradient of brightness, per pixel.
 
@@ -62,6 +66,7 @@ def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
     return float((dx.square() + dy.square()).sqrt().mean())
 
 
+@takes_arrays
 def height_and_slant(
     images: Float[Tensor, "*batch channels height width"],
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:

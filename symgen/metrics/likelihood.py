@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.likelihoods import Bernoulli, Likelihood
+from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.shapes import require_shapes
 
@@ -70,7 +70,6 @@ def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     return weights.logsumexp(0).mean(-1)
 
 
-_BERNOULLI = Bernoulli()
 _CONVENTIONS = {"bound": sequence_bound, "paper": paper_estimate}
 
 # Images decoded at once: enough for full speed, few enough to stay in the cache.
@@ -119,7 +118,7 @@ def log_likelihood(
 
 @takes_arrays
 def entropy_floor(
-    x: Float[Tensor, "B S *data"], likelihood: Likelihood = _BERNOULLI
+    x: Float[Tensor, "B S *data"], likelihood: LikelihoodName | Likelihood = "bernoulli"
 ) -> Float[Tensor, " B"]:
     """Compute the least negative log-likelihood that data can have under a likelihood.
 
@@ -130,7 +129,7 @@ def entropy_floor(
 
     Args:
         x: sequences of data.
-        likelihood: a likelihood that has a floor: "bernoulli" or "poisson".
+        likelihood: by name or as a value; "bernoulli" and "poisson" have a floor.
 
     Returns:
         Nats per frame for every sequence, the mean over its frames; nan where there is no floor.
@@ -143,5 +142,5 @@ def entropy_floor(
         tensor([16.])
     """
     require_shapes(("x", x, "B S *data"))
-    floor = likelihood.entropy_floor(x, x.dim() - 2)
+    floor = make_likelihood(likelihood).entropy_floor(x, x.dim() - 2)
     return x.new_full(x.shape[:1], math.nan) if floor is None else floor.mean(-1)

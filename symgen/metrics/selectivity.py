@@ -106,6 +106,7 @@ def class_selectivity(
     return best.where(greatest >= threshold, -1).reshape(t.shape[1:])
 
 
+@takes_arrays
 def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | float | None]:
     """Sum up a map of the class that each unit of a torus tells best, -1 for none.
 

@@ -217,8 +217,9 @@ class ACE(Pretrained):
                 initialisation=initialisation,
             )
         self.classifier = classifier
+        trunk = classifier if isinstance(classifier, ConvReadout) else None
         shared = encoder == "shared"
-        if (shared or shallow_latents) and not isinstance(classifier, ConvReadout):
+        if (shared or shallow_latents) and trunk is None:
             raise ValueError(
                 f"encoder={encoder!r}, shallow_latents={shallow_latents}: the classifier's trunk "
                 "can be shared only of classifier='conv-pooling'"
@@ -235,10 +236,8 @@ class ACE(Pretrained):
             else make_style_encoder(encoder, self.seen, hidden, initialisation, **sizes)
         )
         deep = (latents - shallow_latents, shallow_latents)
-        features = (
-            classifier_hidden if self.encoder is None else features_of(self.encoder, self.seen)
-        )
-        maps = classifier_channels[0] if classifier_channels else 0
+        features = _hidden_of(trunk) if shared else features_of(self.encoder, self.seen)
+        maps = trunk.convolutions.shapes[0][0] if trunk is not None and shallow_latents else 0
         self.heads = StyleHeads(classes, deep, features, maps, initialisation)
         if not isinstance(decoder, nn.Module):
             bias = dark if initialisation == "fan_in" else 0.0
@@ -470,9 +469,19 @@ class ACE(Pretrained):
         return min(side, height), min(side, width)
 
     def _check_part(self, name: str, module: nn.Module) -> None:
+        if self._built and self.heads.sees_maps:
+            raise ValueError(
+                f"{name} cannot be replaced where shallow latents tie it to the others: build a "
+                "new model"
+            )
         if name == "classifier":
             seen = (self.seen[0], *(self.window or self.seen[1:]))
             check_net(name, module, seen, (self.classes,), "the classes' scores")
+            if self.encoder is None and _hidden_of(module) != self.heads.features:
+                raise ValueError(
+                    f"classifier is a {type(module).__name__}, but styles are inferred from its "
+                    f"trunk: give a ConvReadout with {self.heads.features} hidden units"
+                )
         elif name == "decoder":
             check_class_decoder(module, self.latent_count, self.painted)
         elif self._built and features_of(module, self.seen) != self.heads.features:
@@ -539,6 +548,11 @@ class ACE(Pretrained):
 
     def _likelihood(self, outputs: Tensor) -> Distribution:
         return self.likelihood(outputs, len(self.data_shape), **dict(self.shared.items()))
+
+
+def _hidden_of(classifier: nn.Module | None) -> int:
+    """Count the features of a trunk that can be shared; 0 of another classifier."""
+    return len(classifier.hidden.weight) if isinstance(classifier, ConvReadout) else 0
 
 
 def _middle(x: Tensor, size: tuple[int, int]) -> Tensor:

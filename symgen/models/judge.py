@@ -60,6 +60,7 @@ class Judge(Pretrained):
         super().__init__()
         inputs, height, width = data_shape
         self.data_shape = (inputs, height, width)
+        self.classes = classes
         self.pool = pool
         self.wobble = wobble
         layers: list[nn.Module] = []

@@ -58,7 +58,11 @@ class Pretrained(nn.Module):
             given = signature.bind_partial(None, *arguments, **named).arguments
         except TypeError:  # the constructor will say so
             given = {}
-        config = {name: value for name, value in given.items() if name != "self"}
+        config = {}
+        for name, value in given.items():
+            gathers = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+            config |= value if gathers else {name: value}
+        config.pop("self", None)
         object.__setattr__(module, "config", config)
         return module
 

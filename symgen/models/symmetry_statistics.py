@@ -138,7 +138,8 @@ class Pose(NamedTuple):
         inner = layers.shape[2:5]  # stack, parameters, channels of each group (B, groups, ...)
         base: float | Tensor = 0.0
         if background is not None:
-            base = background.transpose(0, 1)[:, None, :, :, None, None]
+            # Not transposed: a gradient of other strides than its weight slows distributed runs.
+            base = torch.stack(background.unbind(1))[:, None, :, :, None, None]
         painted = warp((layers - base).flatten(2, 4), back, padding_mode=padding_mode)
         result = (painted.unflatten(2, inner) + base).sum(1)
         if self.colour is not None:
@@ -153,11 +154,11 @@ def _rows(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2 3"]:
 
 
 class _Centroid(nn.Module):
-    """Takes the centroid of the brightness for a shift; only its momenta are learned."""
+    """Takes the centroid of the brightness for a shift; at most its momenta are learned."""
 
-    def __init__(self) -> None:
+    def __init__(self, learned: bool) -> None:
         super().__init__()
-        self.log_variance = nn.Parameter(torch.full((2,), _START))
+        self.log_variance = nn.Parameter(torch.full((2,), _START), requires_grad=learned)
 
     def forward(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B 4"]:
         """Return the centroid in pixels, and the log-variances."""
@@ -180,7 +181,7 @@ class SymmetryStatistics(nn.Module):
         colour_pose: also infer the eight generators of SL(3, R), for three channels.
         groups: affine maps to infer, one for each group of feature maps.
         latent: "gaussian" or "laplace".
-        learn_scale: fit the prior's deviations, as a variational pose does.
+        learn_scale: fit the prior's deviations, and the centroid's, as a variational pose does.
         channels: of the two convolutions of 5 × 5 (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
         kernel: side of their kernels.
         hidden: units between features and pose.
@@ -253,7 +254,7 @@ class SymmetryStatistics(nn.Module):
         scale = torch.tensor(spread[statistics] * groups + [0.3] * (_COLOUR * colour_pose))
         self.log_scale = nn.Parameter(scale.log(), requires_grad=learn_scale)
         if statistics == "centroid":
-            self.net = _Centroid()
+            self.net = _Centroid(learn_scale)
             return
         net = Convolutions(
             data_shape, channels=channels, kernel=kernel, pool=pool, initialisation=initialisation

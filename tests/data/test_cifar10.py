@@ -1,11 +1,11 @@
 """CIFAR-10: its files, where they are looked for and what is said of damaged ones."""
 
-import subprocess
-import sys
+import runpy
 import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pooch
 import pytest
 import torch
@@ -107,13 +107,14 @@ def test_a_download_is_checked_unpacked_and_needed_once(nowhere, monkeypatch):
 
 
 def test_real_cifar10(real_data, tmp_path):
-    script = real_data / "unpack_cifar10.py"
-    if not script.is_file():
-        pytest.skip(f"no real CIFAR-10: there is no {script}")
-    subprocess.run([sys.executable, script, tmp_path], check=True)
-    train, test = (load("cifar10", root=tmp_path, split=split) for split in ("train", "test"))
-    assert train.pixels.shape == (50000, 3, 32, 32)
-    assert train.labels.bincount().tolist() == [5000] * 10
+    script, archive = real_data / "unpack_cifar10.py", real_data / "cifar10" / "cifar10_jpeg.npz"
+    if not script.is_file() or not archive.is_file():
+        pytest.skip(f"no real CIFAR-10: there is no {script}, or no {archive}")
+    folder = tmp_path / cifar10.FOLDER
+    folder.mkdir()
+    with np.load(archive) as content:  # the training images would take five times as long
+        runpy.run_path(str(script))["records"](content, "test").tofile(folder / "test_batch.bin")
+    test = load("cifar10", root=tmp_path, split="test")
     assert test.pixels.shape == (10000, 3, 32, 32)
     assert test.labels.bincount().tolist() == [1000] * 10
     # The mean colour is known, 0.491, 0.482, 0.447; ships (8) have more blue than deer (4).
@@ -122,7 +123,7 @@ def test_real_cifar10(real_data, tmp_path):
     blue = [test.pixels[test.labels == label, 2].float().mean() for label in (4, 8)]
     assert blue[1] > 1.2 * blue[0]
     # Neighbouring pixels are alike only if rows and planes are read in their order.
-    pixels = train.pixels[:1000].float()
+    pixels = test.pixels[:1000].float()
     for axis in (2, 3):
         near, far = ((pixels - pixels.roll(by, axis)).abs().mean() for by in (1, 16))
         assert near < 0.5 * far

@@ -4,7 +4,6 @@ from typing import Any
 
 from symgen.experiments.families.ace import ACEFamily
 from symgen.experiments.families.family import (
-    CardText,
     Family,
     Metric,
     ObserveBatches,
@@ -14,7 +13,6 @@ from symgen.experiments.families.family import (
 from symgen.experiments.families.topographic import TopographicFamily
 
 __all__ = [
-    "CardText",
     "FAMILIES",
     "Family",
     "Metric",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data.batches import Batches
-from symgen.experiments.families.family import CardText, Family, Notes, Row
+from symgen.experiments.families.family import Family, Notes, Row
 from symgen.groups import affine
 from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
 from symgen.models import ACE
@@ -52,27 +52,11 @@ class ACEFamily(Family):
     """Classifiers with an auto-encoder for every class, behind a pose."""
 
     kind = ACE
+    name = "ace"
     examples = "images"
     per = "image"
     batch_size = 250
     verbs = ("manifold", "control")
-    card = CardText(
-        described="a classifier with one auto-encoder per class, behind a pose that is factored "
-        "out of the image and in again (Georgiev 2016)",
-        programs="""\
-found = encode(x)  # x (B, *data_shape): probabilities, y, z, affine and, if any, colour
-mean = decode(*(found[name] for name in ("z", "y", "affine", "colour") if name in found))""",
-        limits="""
-* It has as many classes as it was trained with, and gives every image one of them.""",
-        tag="ace",
-        bibtex="""\
-@article{georgiev2016symmetries,
-  title   = {Symmetries and control in generative neural nets},
-  author  = {Georgiev, Galin},
-  journal = {arXiv preprint arXiv:1511.02841},
-  year    = {2016}
-}""",
-    )
 
     def prepare(self, model: Any, test: Batches[Any], train: Batches[Any]) -> None:
         """Need nothing to compare with."""

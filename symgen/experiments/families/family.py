@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from symgen.data.batches import Batches
 from symgen.models import Pretrained
 
-__all__ = ["CardText", "Family", "Metric", "Notes", "ObserveBatches", "Row", "first_items"]
+__all__ = ["Family", "Metric", "Notes", "ObserveBatches", "Row", "first_items"]
 
 Row = tuple[str, str, str]
 """A measure, its value, and what to compare it with."""
@@ -20,24 +20,6 @@ Metric = Callable[[Any, Any], Tensor]
 """Takes a model and a batch and returns a value for each of its items."""
 ObserveBatches = Callable[[int, int], object]
 """Is given how many batches of how many are done."""
-
-
-class CardText(NamedTuple):
-    """What a model card says of a family.
-
-    Attributes:
-        described: what a model is, to follow its name.
-        programs: how the exported programs are called.
-        limits: what it cannot do.
-        tag: the family's tag on the hub.
-        bibtex: what to cite.
-    """
-
-    described: str
-    programs: str
-    limits: str
-    tag: str
-    bibtex: str
 
 
 class Notes:
@@ -81,19 +63,19 @@ class Family(ABC):
 
     Attributes:
         kind: class of the models.
+        name: under which `cards.toml` tells of them.
         examples: what they are trained on, in the plural.
         per: what likelihoods are counted for.
         batch_size: items of a batch of the test.
         verbs: commands that draw a run, to be followed by its folder.
-        card: texts of model cards.
     """
 
     kind: ClassVar[type[Pretrained]]
+    name: ClassVar[str]
     examples: ClassVar[str]
     per: ClassVar[str]
     batch_size: ClassVar[int]
     verbs: ClassVar[tuple[str, ...]]
-    card: ClassVar[CardText]
 
     def evaluate(
         self,

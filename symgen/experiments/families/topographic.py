@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from symgen.data.batches import Batches, factor_names
-from symgen.experiments.families.axes import AxisAssignment, assign_axes, followed
-from symgen.experiments.families.family import CardText, Family, Notes, Row
+from symgen.experiments.families.family import Family, Notes, Row
 from symgen.latents import AxesTopography
 from symgen.metrics import (
+    AxisAssignment,
     ObservedRolls,
+    axis_correlation,
     capcorr_chance,
     correlation,
     entropy_floor,
@@ -30,6 +31,7 @@ from symgen.models import TopographicVAE
 __all__ = ["TopographicFamily"]
 
 _MEAN_OF = 2_000  # sequences whose mean frame is a baseline
+_ASSIGNED_ON = 4  # batches
 
 
 class _Baseline(NamedTuple):
@@ -48,34 +50,15 @@ class TopographicFamily(Family):
     """Models of sequences whose capsules roll, and the plain VAE beside them."""
 
     kind = TopographicVAE
+    name = "topographic"
     examples = "sequences"
     per = "frame"
     batch_size = 50
     verbs = ("traverse",)
-    card = CardText(
-        described="a variational auto-encoder of the family of the Topographic VAE "
-        "(Keller & Welling 2021)",
-        programs="""\
-t = encode(x)  # x (B, S, *data_shape) -> t (B, S, C, D)
-mean = decode(t[:, 0])  # t (B, C, D) -> means (B, *data_shape)
-mean = decode(t[:, 0].roll(1, -1))  # the same, one step on: every capsule rolled by a unit""",
-        limits="""
-* Its equivariance is learned, not built in: it holds as far as the results say, for the
-  transformations of the training sequences.""",
-        tag="topographic-vae",
-        bibtex="""\
-@inproceedings{keller2021topographic,
-  title     = {Topographic {VAEs} learn Equivariant Capsules},
-  author    = {Keller, T. Anderson and Welling, Max},
-  booktitle = {Advances in Neural Information Processing Systems},
-  volume    = {34},
-  year      = {2021}
-}""",
-    )
 
     def prepare(self, model: Any, test: Batches[Any], train: Batches[Any]) -> _Baseline:
         """Average training frames, and find the axis that every capsule rolls along."""
-        axes = assign_axes(model, test) if isinstance(model.topography, AxesTopography) else None
+        axes = _assigned(model, test) if isinstance(model.topography, AxesTopography) else None
         return _Baseline(mean_frame(train).to(next(model.parameters()).device), axes)
 
     def measure(
@@ -102,7 +85,7 @@ mean = decode(t[:, 0].roll(1, -1))  # the same, one step on: every capsule rolle
             log_p_bound=sequence_bound(weights),
             entropy_floor=entropy_floor(x, model.likelihood),
         )
-        factors, moved = (part.to(x.device) for part in followed(batch, source))
+        factors, moved = (part.to(x.device) for part in _followed(batch, source))
         parts: list[tuple[Any, Any]] = [(slice(None), 0)]
         roll: dict[str, Any] = _roll(model)
         if baseline.axes is not None:
@@ -205,6 +188,27 @@ def mean_frame(data: Batches[Any]) -> Float[Tensor, "*data"]:
     batches = math.ceil(min(_MEAN_OF, len(data.source)) / data.batch_size)
     means = [data.batch(step).inputs[0].mean((0, 1)) for step in range(batches)]
     return torch.stack(means).mean(0)
+
+
+def _followed(batch: Any, source: Any) -> tuple[Int64[Tensor, "B S F"], Int64[Tensor, " B"]]:
+    """Return the factors that rolls are compared with, and which of them moves.
+
+    Where nobody knows the factors, as in recordings, it is the time that every roll follows.
+    """
+    if factor_names(source):
+        return batch.factors, batch.moved
+    count, frames = batch.inputs[0].shape[:2]
+    return torch.arange(frames).expand(count, -1)[..., None], torch.zeros(count, dtype=torch.int64)
+
+
+def _assigned(model: TopographicVAE, data: Batches[Any]) -> AxisAssignment:
+    """Find the axis that every capsule has assigned to every factor, from a few batches."""
+    device = next(model.parameters()).device
+    batches = [data.batch(step) for step in range(min(_ASSIGNED_ON, len(data)))]
+    t = torch.cat([model.latents(b.inputs[0].to(device)) for b in batches])
+    factors = torch.cat([_followed(b, data.source)[0] for b in batches]).to(device)
+    shape = cast(AxesTopography, model.topography).shape
+    return AxisAssignment(axis_correlation(t, factors, shape, period=model.frames))
 
 
 def _roll(model: TopographicVAE) -> dict[str, Any]:

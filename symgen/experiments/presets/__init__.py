@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from symgen._errors import nearest
+from symgen._files import read_toml
 from symgen.experiments.builders import builder, options_of
 from symgen.experiments.datasets import data_from_json
 from symgen.experiments.experiment import Experiment
@@ -14,7 +15,6 @@ from symgen.experiments.presets.rows import (
     Edition,
     Printed,
     Row,
-    read_toml,
     row_presets,
     rows,
 )
@@ -28,11 +28,10 @@ __all__ = [
     "Row",
     "preset",
     "presets",
-    "read_toml",
     "rows",
 ]
 
-_FILES = ("sprites", "mnist", "faithful", "extensions", "recordings", "ace", "studies")
+_FILES = ("sprites", "recordings", "mnist", "faithful", "extensions", "ace", "studies")
 _PARTS = ("model", "data", "training")
 
 
@@ -61,7 +60,7 @@ def _described() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     recipes: dict[str, dict[str, Any]] = {}
     found: dict[str, dict[str, Any]] = {}
     for name in _FILES:
-        told = read_toml(f"{name}.toml")
+        told = read_toml(f"{name}.toml", f"{__name__}.rows")
         recipes |= told.get("recipes", {})
         found |= told.get("presets", {})
     found |= row_presets()

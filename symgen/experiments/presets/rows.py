@@ -1,12 +1,12 @@
 """The rows of the paper's tables, and the presets that train them."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal, get_args
 
-__all__ = ["EDITIONS", "Edition", "Printed", "Row", "read_toml", "row_presets", "rows"]
+from symgen._files import read_toml
+
+__all__ = ["EDITIONS", "Edition", "Printed", "Row", "row_presets", "rows"]
 
 Edition = Literal["paper", "submission"]
 EDITIONS: tuple[Edition, ...] = get_args(Edition)
@@ -103,17 +103,11 @@ class Row:
         return self.model() | ({"normalisation": "weight"} if normalised else {})
 
 
-def read_toml(name: str, module: str = __name__) -> dict[str, Any]:
-    """Read a file that lies beside a module."""
-    place = resources.files(module.rpartition(".")[0])
-    return tomllib.loads(place.joinpath(name).read_text(encoding="utf-8"))
-
-
 @cache
 def rows(frames: int | None = None) -> tuple[Row, ...]:
     """Return the rows of all tables, or those of sequences of so many frames: 18 are MNIST."""
     found = []
-    for entry in read_toml("rows.toml")["rows"]:
+    for entry in read_toml("rows.toml", __name__)["rows"]:
         printed = tuple(
             Printed(
                 each.pop("table"),

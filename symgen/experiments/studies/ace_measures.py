@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data import DistortedImages, ImageBatch
@@ -24,20 +24,21 @@ from symgen.metrics import (
     frechet_distance,
     height_and_slant,
     mixture_bounds,
+    motions,
     pose_coordinates,
     pose_recovery,
     recognised,
+    round_trip,
     sharpness,
+    stays,
 )
 from symgen.models import ACE, ACELatents
 
-__all__ = ["MEASURES", "motions", "prior_samples", "stays"]
+__all__ = ["MEASURES", "prior_samples"]
 
 Values = Mapping[str, float]
 _POINTS, _END = 20, 4.0  # of a traversal (Georgiev 2016, Figs 1 and 2)
 _DIGITS, _POSES = 300, 8  # of the regression with an offset for each digit
-_TURN, _GROWTH, _STEP = math.radians(30), 1.3, 5.0
-_INK = 0.1  # a brighter pixel belongs to the object
 _DRAWS = 1_000_000
 _SIDE = 28  # of a digit of MNIST
 _SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "nats")  # may see labels
@@ -206,7 +207,7 @@ def control(measured: Any) -> Values:
     }
     level = 0.0 if model.background is None else model.background[0].sum(0).sigmoid()
     distances, staying, same = [], [], {name: [] for name in classifiers}
-    for element in motions(batch.pose):
+    for element in motions(batch.pose, SCALES):
         on = stays(batch.images, element)
         moved = model.decode(model.act(latents, element)).mean
         directly = warp(still, affine.inverse(element), background=level)
@@ -219,60 +220,9 @@ def control(measured: Any) -> Values:
         "distance from direct warp": max(distances),
         "class unchanged for the judge, %": min(same["judge"]),
         "class unchanged for the model, %": min(same["model"]),
-        "round trip": _round_trip(latents.pose.affine[:, 0], model.data_shape),
+        "round trip": round_trip(latents.pose.affine[:, 0], model.data_shape[1:]),
         "images that stay on the canvas, %": min(staying),
     }
-
-
-def motions(pose: Float[Tensor, "B 3 3"]) -> list[Float[Tensor, "B 3 3"]]:
-    """Return a turn by 30°, an enlargement by 1.3 and a shift by 5 pixels for each pose.
-
-    Each goes either way, whichever leads to the middle of the poses that RTS images have: what
-    leaves their range neither the model nor a judge has ever seen.
-
-    Example:
-        >>> turn, growth, shift = motions(torch.eye(3)[None])
-        >>> float(shift[0, 0, 2])
-        -5.0
-    """
-    angle, scale, shift = affine.to_parameters(pose)
-    zero, one = torch.zeros_like(angle), torch.ones_like(scale)
-    turn = torch.where(angle >= 0, -_TURN, _TURN).to(angle)
-    growth = torch.where(scale < math.sqrt(math.prod(SCALES)), _GROWTH, 1 / _GROWTH).to(scale)
-    step = torch.where(shift[:, 0] >= 0, -_STEP, _STEP).to(shift)
-    return [
-        affine.from_parameters(turn, one),
-        affine.from_parameters(zero, growth),
-        affine.from_parameters(zero, one, torch.stack([step, zero], -1)),
-    ]
-
-
-def stays(
-    images: Float[Tensor, "B channels height width"], element: Float[Tensor, "B 3 3"]
-) -> Bool[Tensor, " B"]:
-    """Return for which images a motion leaves every bright pixel on the canvas."""
-    half = element.new_tensor([images.shape[-1] / 2, images.shape[-2] / 2])
-    outside = (_moved_pixels(element, images.shape[-2:]).abs() > half).any(-1)
-    ink = images.amax(1).flatten(1) > _INK
-    return ~(outside & ink).any(1)
-
-
-def _round_trip(pose: Float[Tensor, "B 3 3"], data_shape: tuple[int, ...]) -> float:
-    """Return how far pixels land from where they were, in halves of the canvas."""
-    there = _moved_pixels(pose, data_shape[1:])
-    ones = torch.ones_like(there[..., :1])
-    back = torch.cat([there, ones], -1) @ affine.inverse(pose).mT
-    start = _moved_pixels(torch.eye(3).to(pose)[None], data_shape[1:])
-    return float((back[..., :2] - start).abs().max()) / (max(data_shape[1:]) / 2)
-
-
-def _moved_pixels(
-    element: Float[Tensor, "B 3 3"], size: tuple[int, ...]
-) -> Float[Tensor, "B pixels 2"]:
-    """Return where a map takes every pixel, from the middle of the image."""
-    y, x = (torch.arange(n).to(element) - (n - 1) / 2 for n in size)
-    place = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(size).to(element)], -1)
-    return (place.flatten(0, 1) @ element.mT)[..., :2]
 
 
 # --- how it works inside -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from functools import cache
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from symgen.experiments.presets import read_toml
+from symgen._files import read_toml
 from symgen.experiments.studies.values import at, formula, mean_and_std
 
 __all__ = ["Limit", "criteria", "judged"]

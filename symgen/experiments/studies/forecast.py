@@ -10,39 +10,28 @@ the operator is the transformation's, not the sequence's. The operator of a TVAE
 inferred from the last two frames of its context.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from symgen.data import MovingSprites
 from symgen.data.batches import Batches
 from symgen.latents import observed_roll
-from symgen.metrics import ForecastErrors, forecast_errors, linear_forecast, roll_forecast
+from symgen.metrics import (
+    ForecastErrors,
+    GRUForecast,
+    forecast_errors,
+    linear_forecast,
+    roll_forecast,
+)
 
 __all__ = ["forecast"]
 
 _CONTEXT, _LONG = 8, 32
 _TESTED = 500
-
-
-class _GRU(nn.Module):
-    """Predicts the next code from those before, and goes on from its own predictions."""
-
-    def __init__(self, size: int, hidden: int = 256) -> None:
-        super().__init__()
-        self.gru = nn.GRU(size, hidden, batch_first=True)
-        self.readout = nn.Linear(hidden, size)
-
-    def forward(self, codes: Tensor, horizon: int) -> Tensor:
-        """Return codes (B, L - 1 + H, size): each next one of the context, then the forecast."""
-        states, state = self.gru(codes)
-        predicted = [self.readout(states)]
-        for _ in range(horizon - 1):
-            states, state = self.gru(predicted[-1][:, -1:], state)
-            predicted.append(self.readout(states))
-        return torch.cat(predicted, 1)
 
 
 def forecast(measured: Any) -> dict[str, Any]:
@@ -61,7 +50,9 @@ def forecast(measured: Any) -> dict[str, Any]:
         codes = model.latents(x).flatten(2)[:, :_CONTEXT]  # of every frame by itself
         own = _decoded(model, linear_forecast(codes, horizon))
         others = _decoded(model, linear_forecast(codes, horizon, others=codes[partner]))
-        gru = _train_gru(model, measured.experiment.training)
+        training = measured.experiment.training
+        gru = GRUForecast(codes.shape[-1], seed=training.seed)
+        gru.fit(_codes(model, training), _CONTEXT)
         carried_on = _decoded(model, gru(codes, horizon)[:, _CONTEXT - 1 :])
         rows |= {"linear operator": own, "GRU": carried_on}
         transfer = {"linear operator": _ratio(own, others, true)}
@@ -118,20 +109,8 @@ def _partners(moved: Tensor) -> Tensor:
     return partner
 
 
-@torch.enable_grad()
-def _train_gru(model: Any, training: Any) -> _GRU:
-    """Train a GRU on the codes of the sequences that the model was trained on."""
-    with torch.random.fork_rng():
-        torch.manual_seed(training.seed)
-        gru = _GRU(model.capsules * model.units)
+def _codes(model: Any, training: Any) -> Iterator[Float[Tensor, "B S N"]]:
+    """Encode the sequences that the model was trained on."""
     data = Batches(MovingSprites("train"), 32, training.seed)
-    optimizer = torch.optim.Adam(gru.parameters(), lr=1e-3)
     for step in range(-(-training.examples // 32)):
-        with torch.no_grad():
-            codes = model.latents(data.batch(step).frames).flatten(2)
-        predicted = gru(codes[:, :_CONTEXT], codes.shape[1] - _CONTEXT)
-        loss = (predicted - codes[:, 1:]).square().sum(-1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return gru.eval().requires_grad_(False)
+        yield model.latents(data.batch(step).frames).flatten(2)

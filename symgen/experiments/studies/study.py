@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from symgen._errors import nearest
+from symgen._files import read_toml
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.presets import EDITIONS, Edition, preset, read_toml, rows
+from symgen.experiments.presets import EDITIONS, Edition, preset, rows
 
 __all__ = ["Budget", "Line", "Study", "described", "study", "study_names"]
 
@@ -84,8 +85,11 @@ class Budget:
         merged = {
             part: {**line.settings.get(part, {}), **replaced.get(part, {})} for part in _PARTS
         }
-        if self.only_images is not None and hasattr(experiment.data, "images"):
+        images = getattr(experiment.data, "images", None)
+        if self.only_images is not None and images is not None:
             merged["data"]["images"] = self.only_images
+            if images == "cifar10":  # which has three channels
+                merged["data"]["distortion"] = "hue"
         merged["training"]["seed"] = seed
         return merged
 

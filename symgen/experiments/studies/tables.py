@@ -105,9 +105,7 @@ def _seeds(entries: Sequence[Entry], line: Line, budget: str) -> list[Entry]:
     return [entry for entry in found if entry is not None]
 
 
-def _ours(
-    values: Sequence[Mapping[str, Any]], told: Any, digits: int, spread: bool = True
-) -> str:
+def _ours(values: Sequence[Mapping[str, Any]], told: Any, digits: int, spread: bool = True) -> str:
     """Write the mean over seeds, and its deviation."""
     if not values:
         return _NOT_RUN

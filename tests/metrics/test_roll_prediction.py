@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy
 
-from symgen.latents import Topography, roll
+from symgen import TVAE, VAE, likelihoods
+from symgen.latents import AxesTopography, Topography, roll
+from symgen.likelihoods import Bernoulli, Gaussian, GrayBernoulli, Likelihood
 from symgen.metrics import entropy_floor, roll_prediction
-from symgen.models.likelihood import PixelBernoulli
-from symgen.models.tvae import TVAE, VAE
+from symgen.models import TopographicVAE
 
 FRAMES, SHAPE = 8, (1, 4, 4)
 BASELINES = ("repeat_nll", "repeat_squared_error", "mean_nll", "mean_squared_error")

@@ -1,0 +1,76 @@
+"""Moved images: motions that stay in range, and whether pixels come back."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from symgen.groups import affine
+
+__all__ = ["motions", "round_trip", "stays"]
+
+_TURN, _GROWTH, _STEP = math.radians(30), 1.3, 5.0
+_INK = 0.1  # a brighter pixel belongs to the object
+
+
+def motions(
+    pose: Float[Tensor, "B 3 3"], scales: tuple[float, ...]
+) -> list[Float[Tensor, "B 3 3"]]:
+    """Return a turn by 30°, an enlargement by 1.3 and a shift by 5 pixels for each pose.
+
+    Each goes either way, whichever leads to the middle of the poses of the data: what leaves
+    their range neither the model nor a judge has ever seen.
+
+    Args:
+        pose: the poses that images have.
+        scales: least and greatest scale in the data.
+
+    Example:
+        >>> turn, growth, shift = motions(torch.eye(3)[None], (0.7, 1.2))
+        >>> float(shift[0, 0, 2])
+        -5.0
+    """
+    angle, scale, shift = affine.to_parameters(pose)
+    zero, one = torch.zeros_like(angle), torch.ones_like(scale)
+    turn = torch.where(angle >= 0, -_TURN, _TURN).to(angle)
+    growth = torch.where(scale < math.sqrt(math.prod(scales)), _GROWTH, 1 / _GROWTH).to(scale)
+    step = torch.where(shift[:, 0] >= 0, -_STEP, _STEP).to(shift)
+    return [
+        affine.from_parameters(turn, one),
+        affine.from_parameters(zero, growth),
+        affine.from_parameters(zero, one, torch.stack([step, zero], -1)),
+    ]
+
+
+def stays(
+    images: Float[Tensor, "B channels height width"], element: Float[Tensor, "B 3 3"]
+) -> Bool[Tensor, " B"]:
+    """Return for which images a motion leaves every bright pixel on the canvas."""
+    half = element.new_tensor([images.shape[-1] / 2, images.shape[-2] / 2])
+    outside = (_moved_pixels(element, images.shape[-2:]).abs() > half).any(-1)
+    ink = images.amax(1).flatten(1) > _INK
+    return ~(outside & ink).any(1)
+
+
+def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[int, ...]) -> float:
+    """Return how far pixels land from where they were, there and back, in halves of the canvas.
+
+    Args:
+        pose: maps.
+        size: height and width.
+    """
+    there = _moved_pixels(pose, size)
+    ones = torch.ones_like(there[..., :1])
+    back = torch.cat([there, ones], -1) @ affine.inverse(pose).mT
+    start = _moved_pixels(torch.eye(3).to(pose)[None], size)
+    return float((back[..., :2] - start).abs().max()) / (max(size) / 2)
+
+
+def _moved_pixels(
+    element: Float[Tensor, "B 3 3"], size: tuple[int, ...]
+) -> Float[Tensor, "B pixels 2"]:
+    """Return where a map takes every pixel, from the middle of the image."""
+    y, x = (torch.arange(n).to(element) - (n - 1) / 2 for n in size)
+    place = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(size).to(element)], -1)
+    return (place.flatten(0, 1) @ element.mT)[..., :2]

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, get_args, get_type_hints, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ DigitsMode = Literal["single", "rotation+hue", "perspective+hue", "growth", "sti
 SpritesMode = Literal["single", "position"]
 
 
+@runtime_checkable
 class DataConfig(Protocol):
     """Which data to train on, and which are held out."""
 

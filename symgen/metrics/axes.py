@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -65,6 +65,7 @@ def axis_correlation(
     return table
 
 
+@runtime_checkable
 class RollsAxes(Protocol):
     """A model whose capsules roll along several axes."""
 

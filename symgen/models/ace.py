@@ -236,7 +236,9 @@ class ACE(Pretrained):
             else make_style_encoder(encoder, self.seen, hidden, initialisation, **sizes)
         )
         deep = (latents - shallow_latents, shallow_latents)
-        features = _hidden_of(trunk) if shared else features_of(self.encoder, self.seen)
+        features = (
+            _hidden_of(trunk) if self.encoder is None else features_of(self.encoder, self.seen)
+        )
         maps = trunk.convolutions.shapes[0][0] if trunk is not None and shallow_latents else 0
         self.heads = StyleHeads(classes, deep, features, maps, initialisation)
         if not isinstance(decoder, nn.Module):

@@ -156,6 +156,18 @@ def test_an_empty_split_is_refused(held_out: float) -> None:
         MovingSprites("test", held_out=held_out)
 
 
+@pytest.mark.parametrize("frames", [1, 6, 40])
+def test_a_shorter_or_longer_walk(sources: dict[str, MovingSprites], frames: int) -> None:
+    source = MovingSprites("test", frames=frames)
+    assert source.frames == frames
+    items = torch.arange(0, len(source), 1777)
+    walk, cycle = (one.batch(items, torch.Generator()) for one in (source, sources["test"]))
+    again = torch.arange(frames) % 15
+    assert walk.frames.equal(cycle.frames[:, again])
+    assert walk.factors.equal(cycle.factors[:, again])
+    assert walk.moved.equal(cycle.moved)
+
+
 @pytest.mark.parametrize("item", [-1, 20270])
 def test_a_missing_item_is_named(sources: dict[str, MovingSprites], item: int) -> None:
     with pytest.raises(ValueError, match=f"no item {item}: .*'test'.* has items 0 to 20269"):
@@ -173,7 +185,15 @@ def test_in_position_mode_only_posx_or_posy_moves(split):
     assert len(source) == len(single) if split == "all" else len(source) < len(single)
 
 
-def test_an_unknown_mode_is_refused(monkeypatch):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "growth"}, "unknown mode 'growth': choose one of single, position"),
+        ({"split": "validation"}, "unknown split 'validation': choose one of train, test, all"),
+        ({"frames": 0}, "frames=0: a sequence has at least one frame"),
+    ],
+)
+def test_unknown_options_are_refused(options, message, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(ValueError, match="unknown mode 'growth'"):
-        MovingSprites(mode="growth")  # pyright: ignore
+    with pytest.raises(ValueError, match=message):
+        MovingSprites(**options)

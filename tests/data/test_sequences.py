@@ -2,7 +2,8 @@
 
 import torch
 
-from symgen.data import Batches, SequenceBatch, Sequences, SequenceSource
+from symgen.data import Batches, SequenceBatch, Sequences, SequenceSource, Source
+from symgen.data.batches import factor_names
 
 
 class Recorder:
@@ -39,7 +40,10 @@ def test_a_source_without_factors_is_no_sequence_source():
         frames, data_shape = 3, (1, 1, 1)
         __len__, batch = Recorder.__len__, Recorder.batch
 
+    assert isinstance(Nameless(), Source)
     assert not isinstance(Nameless(), SequenceSource)
+    assert factor_names(Nameless()) == ()
+    assert factor_names(Recorder()) == ("item",)
 
 
 def test_a_model_of_sequences_takes_their_frames():

@@ -68,9 +68,8 @@ def frame(mode: str, image: np.ndarray, angle: int, scale: int, hue: int) -> np.
     if mode == "perspective+hue":
         to_frame = perspective(20 * angle)
     else:
-        to_frame = rotation_and_scale(
-            20 * angle, SCALES[scale] if mode in ("single", "growth") else 1.0
-        )
+        moving = mode in ("single", "growth")
+        to_frame = rotation_and_scale(20 * angle, SCALES[scale] if moving else 1.0)
     gray = resample(image, np.linalg.inv(to_frame))
     colour = hue_vector(torch.tensor(20.0 * hue - 180)).numpy()  # checked in test_colour
     return colour[:, None, None] * gray

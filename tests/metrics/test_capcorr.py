@@ -9,7 +9,6 @@ from scipy.stats import pearsonr
 
 from symgen.latents import roll
 from symgen.metrics import capcorr, capcorr_chance, correlation, observed_and_true
-from symgen.metrics.shapes import require_shapes
 
 NAMES = ["shape", "scale", "angle"]
 SIZES = (3, 5, 15)
@@ -29,11 +28,11 @@ def sequences(count, step=1, frames=15, capsules=4, units=15, offset=0.0, device
     return roll(first, step * (at_start + frame[:, None])), factors, moved
 
 
-def reading_by_the_definition(t, factors, moved):
+def rolls_by_the_definition(t, factors, moved):
     """Observed and true roll of one sequence, with loops over frames, capsules and shifts."""
     frames, capsules, units = t.shape
     pose = factors[:, moved].tolist()
-    readings = []
+    rolls = []
     for reference in range(frames):
         if pose[reference] != 0:
             continue
@@ -44,8 +43,8 @@ def reading_by_the_definition(t, factors, moved):
                 for k in range(units)
             ]
             votes.append(scores.index(max(scores)))
-        readings.append(max(range(units), key=lambda k, votes=votes: (votes.count(k), -k)))
-    return min(readings, key=lambda k: abs(k - pose[0])), pose[0]
+        rolls.append(max(range(units), key=lambda k, votes=votes: (votes.count(k), -k)))
+    return min(rolls, key=lambda k: abs(k - pose[0])), pose[0]
 
 
 @pytest.mark.parametrize("offset", [0.0, 3000.0])
@@ -59,7 +58,7 @@ def test_is_one_for_capsules_that_roll(offset, circular, device):
 
 
 @pytest.mark.parametrize("canonical", [0, 2])
-def test_readings_of_rolling_capsules_are_exact(canonical, device):
+def test_rolls_of_rolling_capsules_are_exact(canonical, device):
     t, factors, moved = sequences(300, device=device)
     observed, true, factor = observed_and_true(t, factors, moved, canonical)
     start = factors[:, 0].gather(1, moved[:, None])[:, 0]
@@ -70,11 +69,11 @@ def test_readings_of_rolling_capsules_are_exact(canonical, device):
 def test_equals_the_definition_loop_by_loop(device, dtype):
     t, factors, moved = sequences(30, capsules=3, device=device)
     t = torch.randn_like(t, dtype=dtype)
-    readings = observed_and_true(t, factors, moved)
+    rolls = observed_and_true(t, factors, moved)
     expected = [
-        reading_by_the_definition(*one) for one in zip(t, factors, moved.tolist(), strict=True)
+        rolls_by_the_definition(*one) for one in zip(t, factors, moved.tolist(), strict=True)
     ]
-    assert torch.stack(readings[:2], 1).tolist() == [list(one) for one in expected]
+    assert torch.stack(rolls[:2], 1).tolist() == [list(one) for one in expected]
 
 
 def test_reversed_roll_has_the_known_negative_correlation(device):
@@ -89,13 +88,15 @@ def test_reversed_roll_has_the_known_negative_correlation(device):
     assert circular["angle"] == pytest.approx(-1, abs=1e-12)
 
 
-@pytest.mark.parametrize("circular", [False, True])
-def test_noise_scores_chance(circular, device):
-    t, factors, moved = sequences(20_000, capsules=15, device=device)
-    scores = capcorr(torch.randn_like(t), factors, moved, names=NAMES, circular=circular)
-    for name, size in zip(NAMES[1:], SIZES[1:], strict=True):
-        chance = capcorr_chance(15, 15, size, circular=circular)
-        assert scores[name] == pytest.approx(chance, abs=0.04)
+def test_noise_scores_chance(device):
+    t, factors, moved = sequences(9_000, capsules=15, device=device)
+    observed, true, factor = observed_and_true(torch.randn_like(t), factors, moved)
+    for index, size in list(enumerate(SIZES))[1:]:
+        pair = observed[factor == index], true[factor == index]
+        for circular in (False, True):
+            chance = capcorr_chance(15, 15, size, circular=circular)
+            found = correlation(*pair, period=15 if circular else None)
+            assert found == pytest.approx(chance, abs=0.05)
 
 
 @pytest.mark.parametrize("period", [2, 3, 4, 7])
@@ -135,7 +136,7 @@ def test_invariant_code_has_no_correlation_not_zero(device):
     assert math.isnan(scores["angle"]) and math.isnan(scores["scale"])
 
 
-def test_readings_of_batches_can_be_concatenated(device):
+def test_rolls_of_batches_can_be_concatenated(device):
     t, factors, moved = sequences(60, device=device)
     whole = observed_and_true(t, factors, moved)
     batches = zip(t.split(7), factors.split(7), moved.split(7), strict=True)
@@ -144,7 +145,7 @@ def test_readings_of_batches_can_be_concatenated(device):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), values)
 
 
-def test_sequences_without_a_reading_are_marked_and_left_out(device):
+def test_sequences_without_a_roll_to_observe_are_marked_and_left_out(device):
     t, factors, moved = sequences(50, frames=10, device=device)
     several = torch.arange(50, device=device) < 10
     moved[several] = -1
@@ -153,8 +154,7 @@ def test_sequences_without_a_reading_are_marked_and_left_out(device):
     )
     unread = several | never_canonical.all(1)[:, 0]
     assert unread[10:].any() and not unread.all()
-    readings = observed_and_true(t, factors, moved)
-    for values in readings:
+    for values in observed_and_true(t, factors, moved):
         assert torch.equal(values == -1, unread)
     kept = ~unread
     assert capcorr(t, factors, moved) == capcorr(t[kept], factors[kept], moved[kept])
@@ -172,6 +172,60 @@ def test_most_frequent_vote_wins_and_the_smallest_on_ties(device):
         second = roll(first, -torch.tensor(votes, device=device))
         t = torch.stack([first, second] + [first] * 6)[None]
         assert observed_and_true(t, pose, moved).observed.tolist() == [winner]
+
+
+# --- factors by name, other speeds, two ends ----------------------------------------------------
+
+
+def test_factors_by_name_are_those_of_one_tensor_and_what_moves_is_found(device):
+    t, factors, moved = sequences(60, device=device)
+    still, several = factors[:1, :1].expand(1, 15, 3), factors[:1].clone()
+    several[..., :2] = torch.arange(15, device=device)[:, None] % 3
+    t, factors = torch.cat([t, t[:2]]), torch.cat([factors, still, several])
+    by_name = dict(zip(NAMES, factors.int().unbind(-1), strict=True))
+    expected = capcorr(t[:-2], factors[:-2], moved, names=NAMES)
+    assert capcorr(t, by_name) == capcorr(t, factors, names=NAMES) == expected
+    # With its own `moved` a sequence counts for a factor that others do not know to be its own.
+    assert list(capcorr(t[:60], by_name | {"x": by_name["angle"]})) == ["scale"]
+
+
+def half_speed(sequences=40, capsules=3):
+    """Nine units that come round once in eighteen frames, from poses of their own."""
+    start = torch.arange(sequences) % 18
+    pose = (start[:, None] + torch.arange(18)) % 18
+    canonical = torch.randn(sequences, 1, capsules, 9).double()
+    t = roll(canonical, 0.5 * pose[:, :, None].double(), method="fourier")
+    return t, pose[..., None]
+
+
+@pytest.mark.parametrize("circular", [False, True])
+def test_is_one_for_capsules_that_roll_by_half_units(circular):
+    t, pose = half_speed()
+    moved = torch.zeros(len(t), dtype=torch.int64)
+    found = capcorr(t, pose, moved, ["angle"], circular=circular, speed=0.5)
+    assert found["angle"] == pytest.approx(1.0)
+    rolls = observed_and_true(t, pose, moved, speed=0.5)
+    assert torch.equal(rolls.observed, pose[:, 0, 0]) and torch.equal(*rolls[:2])
+    # At the speed of a unit a frame, poses beyond half a turn would be taken for others.
+    assert not torch.equal(*observed_and_true(t, pose, moved)[:2])
+
+
+def test_is_one_for_capsules_that_move_between_two_ends():
+    start = torch.arange(30) % 5
+    pose = start[:, None] + torch.arange(6)
+    shape = torch.zeros(30, 1, 2, 16).double()
+    shape[..., :5] = torch.randn(30, 1, 2, 5)
+    t = roll(shape, pose[:, :, None], boundary="zero")
+    rolls = observed_and_true(
+        t, pose[..., None], torch.zeros_like(start), canonical=4, boundary="zero"
+    )
+    assert torch.equal(rolls.observed, start - 4)
+    assert torch.equal(rolls.true, rolls.observed)
+    found = capcorr(t, {"scale": pose}, canonical=4, boundary="zero")
+    assert found["scale"] == pytest.approx(1.0)
+
+
+# --- correlation and errors ---------------------------------------------------------------------
 
 
 def test_pearson_agrees_with_scipy():
@@ -212,24 +266,3 @@ def test_bad_input_is_named(device):
         observed_and_true(t, factors, torch.full_like(moved, 3))
     with pytest.raises(ValueError, match="period=0"):
         capcorr_chance(15, 15, 0)
-
-
-@pytest.mark.parametrize(
-    "shapes",
-    [
-        ((4, 5, 2), (4, 5, 3), (4,)),
-        ((4, 5, 2, 6), (4, 6, 3), (4,)),
-        ((4, 5, 2, 6), (4, 5, 3), (3,)),
-    ],
-)
-def test_shapes_that_do_not_fit_are_named(shapes):
-    axes = {"t": "B S C D", "factors": "B S F", "moved": "B"}
-    named = [
-        (name, torch.zeros(*shape), axes[name]) for name, shape in zip(axes, shapes, strict=True)
-    ]
-    with pytest.raises(ValueError, match="shapes do not fit") as raised:
-        require_shapes(*named)
-    assert str(raised.value).endswith(
-        f"got t {shapes[0]}, factors {shapes[1]}, moved {shapes[2]}; "
-        "expected t (B, S, C, D), factors (B, S, F), moved (B)"
-    )

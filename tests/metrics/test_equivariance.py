@@ -116,7 +116,7 @@ def test_sorting_network_sorts_all_zeros_and_ones_hence_everything(length):
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("shape", [(18, 18, 18), (15, 15, 15), (9, 2, 5), (3, 1, 3), (4, 2, 2)])
 def test_independent_noise_scores_chance(shape, centred, device):
-    t = torch.randn(1 + 3_000_000 // (shape[0] * shape[1] * shape[2]), *shape, device=device)
+    t = torch.randn(1 + 600_000 // (shape[0] * shape[1] * shape[2]), *shape, device=device)
     error = equivariance_error(t + (10 if centred else 0), centred).double()
     chance = equivariance_chance(*shape, centred=centred)
     assert abs(float(error.mean()) - chance) < 5 * float(error.std()) / len(error) ** 0.5 + 1e-9
@@ -136,7 +136,7 @@ def test_chance_tends_to_the_formula_for_many_units():
     ],
 )
 def test_noise_with_an_offset_scores_the_known_values(size, mean, known, device):
-    t = torch.randn(200, size, size, size, device=device) + mean
+    t = torch.randn(30, size, size, size, device=device) + mean
     assert float(equivariance_error(t).mean()) == pytest.approx(known, rel=0.005)
 
 
@@ -146,3 +146,49 @@ def test_chance_names_numbers_that_make_no_sense(sizes):
         equivariance_chance(*sizes)
     with pytest.raises(ValueError, match="two units if centred"):
         equivariance_chance(3, 3, 1, centred=True)
+
+
+# --- other speeds, two ends ---------------------------------------------------------------------
+
+
+def between_ends(sequences=6, frames=6, units=16):
+    """Capsules that move along their units and lose nothing."""
+    shape = torch.zeros(sequences, 1, 2, units).double()
+    shape[..., :5] = torch.randn(sequences, 1, 2, 5)
+    return roll(shape, torch.arange(frames)[:, None], boundary="zero")
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_is_zero_at_the_speed_of_the_capsules_only(centred):
+    first = torch.randn(6, 1, 3, 9).double()
+    t = roll(first, 0.5 * torch.arange(18)[:, None].double(), method="fourier")
+    assert equivariance_error(t, centred, speed=0.5).max() < 1e-9
+    assert equivariance_error(t, centred).min() > 10
+    t = between_ends()
+    assert equivariance_error(t, centred, boundary="zero").max() < 1e-9
+    assert equivariance_error(t.flip(1), centred, speed=-1, boundary="zero").max() < 1e-9
+    assert equivariance_error(t, centred, speed=2, boundary="zero").min() > 1
+
+
+def test_between_ends_it_is_the_sum_over_pairs_of_what_both_frames_show(dtype):
+    t = torch.randn(2, 4, 3, 5, dtype=dtype)
+    unit = t / t.norm(dim=-1, keepdim=True)
+    expected = torch.zeros(2, dtype=dtype)
+    for first, second in itertools.combinations(range(4), 2):
+        for j in range(second - first, 5):
+            difference = unit[:, first, :, j - (second - first)] - unit[:, second, :, j]
+            expected += difference.abs().sum(-1)
+    torch.testing.assert_close(equivariance_error(t, boundary="zero"), expected)
+
+
+def test_between_ends_speeds_are_whole():
+    with pytest.raises(ValueError, match=r"speed=0\.5 with boundary='zero': give whole units"):
+        equivariance_error(torch.randn(2, 4, 3, 5), speed=0.5, boundary="zero")
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_noise_between_ends_scores_chance(centred):
+    t = torch.randn(400, 6, 3, 4)
+    chance = equivariance_chance(6, 3, 4, centred, boundary="zero")
+    mean = equivariance_error(t, centred, boundary="zero").mean().item()
+    assert mean == pytest.approx(chance, rel=0.02)

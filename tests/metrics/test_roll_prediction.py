@@ -1,14 +1,17 @@
 """Theorems about roll prediction."""
 
+import math
+
+import jaxtyping
 import pytest
 import torch
+from torch.distributions import Independent, Laplace
 from torch.nn.functional import binary_cross_entropy
 
-from symgen import TVAE, VAE, likelihoods
-from symgen.latents import AxesTopography, Topography, roll
-from symgen.likelihoods import Bernoulli, Gaussian, GrayBernoulli, Likelihood
+from symgen import TVAE, VAE
+from symgen.latents import Topography, roll
+from symgen.likelihoods import GrayBernoulli, Likelihood
 from symgen.metrics import entropy_floor, roll_prediction
-from symgen.models import TopographicVAE
 
 FRAMES, SHAPE = 8, (1, 4, 4)
 BASELINES = ("repeat_nll", "repeat_squared_error", "mean_nll", "mean_squared_error")
@@ -22,18 +25,22 @@ class Pixels:
     def encode(self, x):
         return x
 
-    def latents(self, posterior, sampled):
-        return posterior[:, :, 0]
+    def latents(self, x, sampled=False):
+        return x[:, :, 0]
 
     def decode(self, t):
-        return PixelBernoulli(t[..., None, :, :].logit())
+        return GrayBernoulli(t[..., None, :, :].logit(), dims=3)
 
     def act(self, t, element, axis):
         return roll(t, element[:, None])
 
+    def baseline(self, mean, x):
+        return None
 
-def tvae(window):
-    return TVAE(image_shape=SHAPE, capsules=2, units=FRAMES, frames=FRAMES, window=window)
+
+def tvae(window, data_shape=SHAPE, **options):
+    sizes = {"capsules": 2, "units": FRAMES, "frames": FRAMES, "window": window, "width": 16}
+    return TVAE(data_shape, standardise=False, **{**sizes, **options})
 
 
 def images(batch=3):
@@ -48,30 +55,41 @@ def test_world_that_rolls_is_predicted_as_well_as_its_entropy_allows():
     torch.testing.assert_close(prediction.nll, floor, rtol=1e-4, atol=1e-5)
     assert prediction.squared_error.max() < 1e-9
     assert (prediction.repeat_squared_error[:, 1:] > 0.01).all()
-    assert (prediction.mean_nll > prediction.nll).all()
+    assert (prediction.mean_squared_error > prediction.squared_error).all()
 
 
-def test_every_frame_is_the_decoded_roll_of_the_first_latent():
-    model, x = tvae(window=5), images()
+@pytest.mark.parametrize("data_shape", [SHAPE, (5,), (2, 2, 3, 4)])
+def test_every_frame_is_the_decoded_roll_of_the_first_latent(data_shape):
+    model, x = tvae(5, data_shape), torch.rand(3, FRAMES, *data_shape)
     prediction = roll_prediction(model, x, x.mean((0, 1)))
     with torch.no_grad():
-        first = model.latents(model.encode(x), sampled=False)[:, 0]
+        first = model.latents(x)[:, 0]
         for frame in range(FRAMES):
             image = model.decode(first.roll(frame, -1))
             torch.testing.assert_close(prediction.nll[:, frame], -image.log_prob(x[:, frame]))
             torch.testing.assert_close(
                 prediction.squared_error[:, frame],
-                (image.mean - x[:, frame]).square().sum((1, 2, 3)),
+                (image.mean - x[:, frame]).square().flatten(1).sum(1),
             )
+
+
+@pytest.mark.parametrize("options", [{"shift": 0.5}, {"axes": (2, 4), "units": None}])
+def test_predictions_follow_the_speed_and_the_axes_of_a_model(options):
+    model, x = tvae(3, **options), images(2)
+    for axis in (0, [1, 0]) if "axes" in options else (0,):
+        prediction = roll_prediction(model, x, x[0, 0], axis=axis)
+        with torch.no_grad():
+            first = model.latents(x)[:, 0]
+            for frame in range(FRAMES):
+                expected = -model.decode(model.act(first, frame, axis)).log_prob(x[:, frame])
+                torch.testing.assert_close(prediction.nll[:, frame], expected)
 
 
 @pytest.mark.parametrize("window", [1, 3, 4, 5, 8])
 def test_seen_frames_are_those_that_the_first_latent_depends_on(window):
     model, x = tvae(window), images()
     x.requires_grad_()
-    (gradient,) = torch.autograd.grad(
-        model.latents(model.encode(x), sampled=False)[:, 0].square().sum(), x
-    )
+    (gradient,) = torch.autograd.grad(model.latents(x)[:, 0].square().sum(), x)
     seen = roll_prediction(model, x.detach(), x[0, 0].detach()).seen
     assert torch.equal(seen, gradient.abs().amax((0, 2, 3, 4)) > 0)
     assert torch.equal(seen.nonzero()[:, 0] <= window // 2, seen.nonzero()[:, 0] < FRAMES / 2) or (
@@ -82,14 +100,17 @@ def test_seen_frames_are_those_that_the_first_latent_depends_on(window):
 def test_predictions_do_not_change_with_unseen_frames_and_do_with_seen_ones():
     model, x = tvae(window=5), images()
     with torch.no_grad():
-        first = model.latents(model.encode(x), sampled=False)[:, 0]
+        first = model.latents(x)[:, 0]
         for frame in range(FRAMES):
             other = x.clone()
             other[:, frame] = torch.rand_like(other[:, frame])
-            changed = model.latents(model.encode(other), sampled=False)[:, 0]
+            changed = model.latents(other)[:, 0]
             assert torch.allclose(first, changed, rtol=0, atol=1e-5) == (3 <= frame <= 5)
     unseen = ~roll_prediction(model, x, x[0, 0]).seen
     assert unseen.nonzero()[:, 0].tolist() == [3, 4, 5]
+
+
+# --- baselines ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("window", [1, 3, 5, 8])
@@ -120,6 +141,76 @@ def test_unseen_frames_repeat_the_last_frame_before_the_gap():
     torch.testing.assert_close(lag, torch.tensor([1.0, 1, 1, 2, 3, 4, 1]))
 
 
+# A frame is (1, 2); the mean frame is (1, -1) and so misses by (0, 3): squared error 9. The last
+# frame misses by (3, 4), squared error 25. ½ log 2π is 0.918939, log ½ is -0.693147.
+@pytest.mark.parametrize(
+    ("scale", "mean_nll", "repeat_nll"),
+    [
+        (1.0, 2 * 0.918939 + 9 / 2, 2 * 0.918939 + 25 / 2),
+        (0.5, 2 * (0.918939 - 0.693147) + 18, 2 * (0.918939 - 0.693147) + 50),
+        # Where the decoder gives each value a scale, a baseline takes the best one for the item:
+        # the root mean square, √4.5 or √12.5, under which errors cost ½ nat a value.
+        ("value", math.log(4.5) + 2 * 0.918939 + 1, math.log(12.5) + 2 * 0.918939 + 1),
+    ],
+)
+def test_a_gaussian_model_is_compared_with_gaussian_baselines(scale, mean_nll, repeat_nll):
+    model = tvae(3, (2,), likelihood="gaussian", likelihood_scale=scale)
+    last, frame = torch.tensor([-2.0, -2.0]), torch.tensor([1.0, 2.0])
+    x = torch.stack([last, frame] * (FRAMES // 2))[None]
+    prediction = roll_prediction(model, x, torch.tensor([1.0, -1.0]))
+    assert prediction.mean_squared_error[0, 1] == 9 and prediction.repeat_squared_error[0, 1] == 25
+    assert prediction.mean_nll[0, 1] == pytest.approx(mean_nll, abs=1e-4)
+    assert prediction.repeat_nll[0, 1] == pytest.approx(repeat_nll, abs=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["one", "channel"])
+def test_baselines_have_the_scale_that_the_model_has_learned(scale):
+    """A model that predicts the mean frame is as good as the mean frame."""
+    model, mean = tvae(5, (3, 2, 2), likelihood="gaussian", likelihood_scale=scale), torch.randn(3)
+    mean_frame = mean[:, None, None].expand(3, 2, 2)
+    with torch.no_grad():
+        model.shared["log_scale"].uniform_(-2, 1)
+        for parameter in model.decoder.parameters():
+            parameter.zero_()
+    x = torch.randn(4, FRAMES, 3, 2, 2)
+    prediction = roll_prediction(model, mean_frame + x, mean_frame)
+    centred = roll_prediction(model, x, torch.zeros(3, 2, 2))  # the decoder now says 0
+    torch.testing.assert_close(prediction.mean_nll, centred.mean_nll)
+    torch.testing.assert_close(centred.nll, centred.mean_nll)
+
+
+def test_counts_are_compared_with_poisson_baselines():
+    model = tvae(3, (2,), likelihood="poisson")
+    x = torch.tensor([[0.0, 3.0], [2.0, 0.0]]).repeat(FRAMES // 2, 1)[None]
+    prediction = roll_prediction(model, x, torch.tensor([0.5, 2.0]))
+    # Rates 0.5 and 2 for counts 2 and 0: 0.5 - 2 log 0.5 + log 2! and 2.
+    expected = 0.5 - 2 * math.log(0.5) + math.log(2) + 2
+    assert prediction.mean_nll[0, 1] == pytest.approx(expected, abs=1e-5)
+    # A repeated 0 is a rate of 0.001, a repeated 3 costs 3 nats where there is nothing.
+    expected = 0.001 - 2 * math.log(0.001) + math.log(2) + 3
+    assert prediction.repeat_nll[0, 1] == pytest.approx(expected, abs=1e-5)
+
+
+class LaplaceNoise(Likelihood):
+    """A likelihood of one's own, which says nothing of baselines."""
+
+    def __call__(self, outputs, dims, **learned):
+        (location,) = outputs.unbind(-1 - dims)
+        return Independent(Laplace(location, 0.1), dims)
+
+
+def test_a_likelihood_without_baselines_leaves_their_squared_errors():
+    x = torch.randn(2, FRAMES, 5)
+    prediction = roll_prediction(tvae(3, (5,), likelihood=LaplaceNoise()), x, x.mean((0, 1)))
+    assert prediction.nll.isfinite().all()
+    for name in ("mean", "repeat"):
+        assert getattr(prediction, f"{name}_nll").isnan().all()
+        assert getattr(prediction, f"{name}_squared_error")[:, 1:].isfinite().all()
+
+
+# --- averages and options -----------------------------------------------------------------------
+
+
 def test_inside_and_outside_average_the_frames_of_each_sequence():
     x = images()
     prediction = roll_prediction(tvae(window=5), x, x.mean((0, 1)))
@@ -134,7 +225,7 @@ def test_full_window_has_nothing_outside_and_plain_vae_nothing_inside():
     x = images()
     full = roll_prediction(tvae(window=FRAMES), x, x.mean((0, 1)))
     assert full.outside()["nll"].isnan().all() and full.inside()["nll"].isfinite().all()
-    vae = VAE(image_shape=SHAPE, capsules=2, units=FRAMES, frames=FRAMES)
+    vae = VAE(SHAPE, capsules=2, units=FRAMES, frames=FRAMES, width=16)
     plain = roll_prediction(vae, x, x.mean((0, 1)))
     assert plain.inside()["nll"].isnan().all() and plain.outside()["nll"].isfinite().all()
     assert plain.seen.tolist() == [True] + [False] * (FRAMES - 1)
@@ -146,3 +237,16 @@ def test_expected_energy_is_deterministic_and_sampling_is_not():
     assert torch.equal(once, again)
     drawn = [roll_prediction(model, x, x[0, 0], sampled=True).nll for _ in range(2)]
     assert not torch.equal(*drawn)
+
+
+def test_what_is_encoded_already_is_not_encoded_again(monkeypatch):
+    model, x = tvae(window=5), images()
+    expected, posterior = roll_prediction(model, x, x[0, 0]).nll, model.encode(x)
+    monkeypatch.setattr(model.encoder, "forward", None)
+    assert torch.equal(roll_prediction(model, x, x[0, 0], posterior=posterior).nll, expected)
+
+
+def test_a_mean_frame_of_another_shape_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=r"mean_frame \(4, 4\); expected x \(B, S, \*data\)"):
+        roll_prediction(tvae(window=5), images(), torch.rand(4, 4))

@@ -1,9 +1,13 @@
 """Topographic VAEs: what their numbers are made of, and what they refuse."""
 
+import math
+
 import jaxtyping
 import pytest
 import torch
 from model_helpers import COVERING, FURTHER, SEQUENCES, inputs
+from torch import nn
+from torch.distributions import MultivariateNormal
 
 from symgen import TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
 from symgen.latents import AxesTopography, Gaussian, Topography, roll, student_t
@@ -70,6 +74,29 @@ def test_log_prob_is_above_the_elbo_and_grows_with_samples(model, x):
     few = model.log_prob(many_times(x, 30), 1).mean()
     many = model.log_prob(many_times(x, 10), 30).mean()
     assert many > few
+
+
+def test_log_prob_converges_to_the_density_of_a_linear_model(device):
+    """Of Gaussian latents and noise: x is Gaussian with covariance A Aᵀ + σ²."""
+    linear, posterior = nn.Linear(2, 3), nn.Linear(3, 4)
+    nn.init.zeros_(posterior.weight)  # the same for all, and wider than the prior
+    nn.init.ones_(posterior.bias)
+    model = VAE(
+        (3,),
+        capsules=1,
+        units=2,
+        frames=2,
+        likelihood="gaussian",
+        likelihood_scale=0.5,
+        encoder=posterior,
+        decoder=nn.Sequential(linear, nn.Unflatten(1, (1, 3))),
+    ).to(device)
+    x = model.sample(4)
+    covariance = linear.weight @ linear.weight.T + 0.25 * torch.eye(3, device=device)
+    exact = MultivariateNormal(linear.bias, covariance).log_prob(x).sum(1)
+    estimates = model.log_prob(many_times(x, 2000), 30).unflatten(0, (2000, 4))
+    together = estimates.logsumexp(0) - math.log(2000)
+    torch.testing.assert_close(together, exact, atol=0.15, rtol=0)
 
 
 # --- latents and their rolls ------------------------------------------------------------------

@@ -100,6 +100,20 @@ def test_floats_stay_as_they_are(tmp_path):
     assert all_frames(data.open(list(expected), "all")).equal(expected)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_axis_of_a_single_channel_may_be_left_away(channels, tmp_path):
+    array = films()[:3, :, :channels]
+    given = {"films.npy": array}
+    if channels == 1:
+        given["flat.npy"] = array[:, :, 0]
+    for name, values in given.items():
+        np.save(tmp_path / name, values)
+        for one in (tmp_path / name, list(torch.from_numpy(values))):
+            source = data.open(one, "all")
+            assert source.data_shape == (channels, 16, 16)
+            assert all_frames(source).equal(torch.from_numpy(array).float() / 255)
+
+
 def test_frames_are_in_the_order_that_people_count_in(tmp_path):
     levels = np.arange(12, dtype=np.uint8)[None, :, None, None, None]
     folder = write_frames(tmp_path / "set", np.broadcast_to(levels, (1, 12, 1, 4, 4)))

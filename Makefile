@@ -13,11 +13,11 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# Train on rendered dSprites (five minutes on two cores), measure, draw.
+# Train on rendered dSprites, for eight minutes at most, then measure and draw.
 demo: .venv/installed
 	rm -rf runs/demo
-	$(BIN)/symgen train demo
-	$(BIN)/symgen evaluate runs/demo --sequences 2000
+	$(BIN)/symgen train demo --minutes 8
+	$(BIN)/symgen evaluate runs/demo --examples 2000
 	$(BIN)/symgen traverse runs/demo
 
 check: .venv/installed-dev

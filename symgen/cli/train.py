@@ -20,7 +20,7 @@ from symgen.experiments.builders import options_of
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of
 from symgen.experiments.presets import preset
-from symgen.experiments.runs import open_run, resume_run, start_run
+from symgen.experiments.runs import open_run, resume_run, start_run, within
 from symgen.training import Run
 from symgen.training.progress import duration
 
@@ -47,6 +47,8 @@ class _Where:
 
     out: Path | None = None
     """Run folder to write; by default runs/PRESET."""
+    minutes: float | None = None
+    """Shorten the training, its schedule included, to what this machine does in so many minutes."""
     device: str = best_device()
     """Where to compute: cpu, cuda."""
 
@@ -101,6 +103,9 @@ def train(words: Sequence[str]) -> None:
         experiment, where = read_train(words)
         folder = Path("runs") / words[0] if where.out is None else where.out
         device = usable_device(where.device)
+        if where.minutes is not None:
+            experiment = within(experiment, where.minutes, device)
+            say(f"{experiment.training.examples:,} examples in about {where.minutes:g} minutes")
         with progress("training") as show:
             done = start_run(
                 words[0],

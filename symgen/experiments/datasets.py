@@ -1,9 +1,10 @@
 """Data of experiments as values: which, how they are split, and where the files are."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, get_args, get_type_hints, runtime_checkable
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 import numpy as np
 import torch
@@ -34,40 +35,36 @@ DigitsMode = Literal["single", "rotation+hue", "perspective+hue", "growth", "sti
 SpritesMode = Literal["single", "position"]
 
 
-@runtime_checkable
-class DataConfig(Protocol):
-    """Which data to train on, and which are held out."""
+class DataConfig(ABC):
+    """Which data to train on, and which are held out.
+
+    Attributes:
+        kind: its name in files.
+        place: name of the setting that says where the files are; None for data without files.
+        frames: frames in an item, known without opening the data.
+    """
 
     kind: ClassVar[str]
+    place: ClassVar[str | None] = None
+    frames: int
 
+    @abstractmethod
     def source(self, train: bool, device: str = "cpu") -> Source[Any]:
         """Open the training data or those held out for the test; a device makes the batches."""
-        ...
-
-    def located(self, place: Path | None) -> "DataConfig":
-        """Return the same data in another place, or as they are."""
-        ...
-
-    @property
-    def frames(self) -> int:
-        """Frames in an item, known without opening the data."""
-        ...
-
-
-class _Rooted:
-    """Data whose files lie in a folder that can be named."""
-
-    root: Path | None
 
     def located(self, place: Path | None) -> Any:
-        return self if place is None else replace(self, root=place)  # pyright: ignore
+        """Return the same data in another place, or as they are."""
+        if place is None or self.place is None:
+            return self
+        return replace(self, **{self.place: place})  # pyright: ignore
 
 
 @dataclass(frozen=True)
-class DigitsData(_Rooted):
+class DigitsData(DataConfig):
     """Transforming digits, or still ones."""
 
     kind: ClassVar[str] = "digits"
+    place: ClassVar[str | None] = "root"
 
     images: Literal["mnist", "digits"] = "mnist"
     """Handwriting that moves: MNIST, or scikit-learn's embedded digits."""
@@ -105,7 +102,7 @@ class DigitsData(_Rooted):
 
 
 @dataclass(frozen=True)
-class SpritesData:
+class SpritesData(DataConfig):
     """DSprites that move, drawn as they are needed."""
 
     kind: ClassVar[str] = "sprites"
@@ -129,16 +126,13 @@ class SpritesData:
         """Frames in a sequence."""
         return self.length or CYCLE
 
-    def located(self, place: Path | None) -> "SpritesData":
-        """Return the same: nothing is read from a file."""
-        return self
-
 
 @dataclass(frozen=True)
-class ImageData(_Rooted):
+class ImageData(DataConfig):
     """Labelled images, distorted or not."""
 
     kind: ClassVar[str] = "images"
+    place: ClassVar[str | None] = "root"
     frames: ClassVar[int] = 1
 
     images: Literal["mnist", "digits", "cifar10"] = "mnist"
@@ -177,10 +171,11 @@ class ImageData(_Rooted):
 
 
 @dataclass(frozen=True)
-class RecordingData:
+class RecordingData(DataConfig):
     """One's own recordings, how they are cut into clips, and how they are split."""
 
     kind: ClassVar[str] = "recordings"
+    place: ClassVar[str | None] = "data"
 
     data: Path | None = None
     """Recordings: an array (.npy, .npz) of shape (n, S, [channels,] height, width), a folder of
@@ -226,10 +221,6 @@ class RecordingData:
         """Open the clips to train on or those of the test; a device makes them."""
         return self.open("train" if train else "test", device)
 
-    def located(self, place: Path | None) -> "RecordingData":
-        """Return the recordings of another path, cut and split alike."""
-        return self if place is None else replace(self, data=place)
-
     @property
     def frames(self) -> int:
         """Frames in a clip, unless recordings are too short."""
@@ -237,10 +228,11 @@ class RecordingData:
 
 
 @dataclass(frozen=True)
-class ArrayData:
+class ArrayData(DataConfig):
     """A file of the arrays that a run was trained on from Python: all items, none held out."""
 
     kind: ClassVar[str] = "array"
+    place: ClassVar[str | None] = "data"
 
     shape: tuple[int, ...] = ()
     """Shape of an item, its frames first if it is a sequence."""
@@ -266,10 +258,6 @@ class ArrayData:
         items = _read_items(self.data)
         frames, data_shape = (self.shape[0], self.shape[1:]) if self.sequence else (1, self.shape)
         return ItemSource(items, frames, data_shape, Wanted(self.shape, self.labelled))
-
-    def located(self, place: Path | None) -> "ArrayData":
-        """Return the items of another file."""
-        return self if place is None else replace(self, data=place)
 
     @property
     def frames(self) -> int:

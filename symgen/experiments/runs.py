@@ -19,7 +19,16 @@ from symgen.training.progress import Observe
 from symgen.training.run_folder import CONFIG, METRICS
 from symgen.training.trainable import as_batches
 
-__all__ = ["SUMMARY", "OpenRun", "evaluate", "held_out", "open_run", "resume_run", "start_run"]
+__all__ = [
+    "SUMMARY",
+    "OpenRun",
+    "evaluate",
+    "held_out",
+    "open_run",
+    "resume_run",
+    "start_run",
+    "within",
+]
 
 SUMMARY = "summary.json"
 
@@ -120,6 +129,34 @@ class OpenRun:
         }
 
 
+def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Experiment:
+    """Shorten a training to what this machine does in a time, by its speed over a few steps.
+
+    The schedule of the learning rate is shortened with it.
+
+    Args:
+        experiment: what to train.
+        minutes: time that the training may take.
+        device: where to train.
+
+    Returns:
+        The experiment, with as many examples as fit, or as it asked for.
+
+    Raises:
+        ValueError: if `minutes` is not positive.
+    """
+    if not minutes > 0:
+        raise ValueError(f"minutes={minutes}: give a positive number")
+    size = experiment.training.batch_size
+    model, batches = experiment.build(device)
+    for steps in (5, 30):  # what is done once is done in the first ones
+        short = experiment.training.changed({"examples": steps * size})
+        run = fit(model, batches, **asdict(short), progress=False)
+    steps = max(1, int(60 * minutes * run.examples / run.seconds / size))
+    examples = min(experiment.training.examples, steps * size)
+    return experiment.changed(training={"examples": examples})
+
+
 def start_run(
     name: str,
     experiment: Experiment,
@@ -128,7 +165,6 @@ def start_run(
     command: str,
     device: str = "cpu",
     observe: Observe | None = None,
-    progress: bool | None = False,
 ) -> Run:
     """Train an experiment in a new run folder.
 
@@ -139,51 +175,31 @@ def start_run(
         command: the words that start this run, for the record.
         device: where to train.
         observe: is given the progress.
-        progress: whether `fit` shows a bar.
 
     Raises:
         FileExistsError: if the folder holds a run already.
     """
     model, batches = experiment.build(device)
     config = {"name": name, "data": data_to_json(experiment.data), "command": command}
-    return fit(
-        model,
-        batches,
-        **asdict(experiment.training),
-        folder=folder,
-        config=config,
-        observe=observe,
-        progress=progress,
-    )
+    how = asdict(experiment.training)
+    return fit(model, batches, **how, **_silent(folder, config, observe))
 
 
-def resume_run(
-    run: OpenRun,
-    *,
-    device: str = "cpu",
-    observe: Observe | None = None,
-    progress: bool | None = False,
-) -> Run:
+def resume_run(run: OpenRun, *, device: str = "cpu", observe: Observe | None = None) -> Run:
     """Continue a run that was stopped, bit for bit as if it had never been.
 
     Raises:
         ValueError: if the data are others than those that it was started with.
     """
-    data = run.require_data()
-    arguments = Pretrained.rebuilt(run.config["model"], run.parts)
-    model: Any = run.kind(**arguments).to(device)
-    source = data.source(train=True, device=device)
-    batches = Batches(source, run.training.batch_size, run.training.seed, device=device)
-    return fit(
-        model,
-        batches,
-        **asdict(run.training),
-        folder=run.folder,
-        resume=True,
-        config=run.config,
-        observe=observe,
-        progress=progress,
-    )
+    model: Any = run.kind(**Pretrained.rebuilt(run.config["model"], run.parts)).to(device)
+    source, training = run.require_data().source(train=True, device=device), run.training
+    batches = Batches(source, training.batch_size, training.seed, device=device)
+    how = asdict(training)
+    return fit(model, batches, **how, **_silent(run.folder, run.config, observe), resume=True)
+
+
+def _silent(folder: Path, config: Any, observe: Observe | None) -> dict[str, Any]:
+    return {"folder": folder, "config": config, "observe": observe, "progress": False}
 
 
 def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> OpenRun:

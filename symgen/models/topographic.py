@@ -171,7 +171,8 @@ class TopographicVAE(Pretrained):
     def decode(self, t: Float[Tensor, "*batch C D"]) -> Distribution:
         """Return the likelihood p(x|t) of a frame for each t: a torch `Distribution`."""
         latents = ((t - self.location) / self.scale).flatten(-2)
-        outputs = self.decoder(latents.flatten(0, -2)).unflatten(0, t.shape[:-2])
+        outputs = self.decoder(latents.reshape(-1, latents.shape[-1]))
+        outputs = outputs.reshape(*t.shape[:-2], *outputs.shape[1:])
         return self.likelihood(outputs, len(self.data_shape), **dict(self.shared.items()))
 
     # --- bounds ----------------------------------------------------------------------------

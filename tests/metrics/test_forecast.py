@@ -1,33 +1,35 @@
 """Forecasts: rolls, operators, errors."""
 
+import math
+
+import jaxtyping
 import pytest
 import torch
 
 from symgen import TVAE
-from symgen.metrics import forecast_errors, linear_forecast, roll_forecast
+from symgen.likelihoods import Gaussian
+from symgen.metrics import GRUForecast, forecast_errors, linear_forecast, roll_forecast
+
+
+def causal(data_shape=(1, 8, 8), **options):
+    sizes = {"capsules": 2, "units": 6, "frames": 6, "window": 3, "width": 16}
+    return TVAE(data_shape, **sizes, causal=True, boundary="zero", **options)
 
 
 @pytest.fixture
 def model():
-    torch.manual_seed(0)
-    return TVAE(
-        image_shape=(1, 8, 8),
-        capsules=2,
-        units=6,
-        frames=6,
-        window=3,
-        causal=True,
-        boundary="zero",
-    )
+    return causal()
 
 
 def images(*shape):
     return torch.rand(*shape, 1, 8, 8)
 
 
-def test_a_roll_forecast_is_the_rolled_last_frame_decoded(model):
-    x = images(4, 5)
-    t = model.latents(model.encode(x), sampled=False)[:, -1]
+@pytest.mark.parametrize("data_shape", [(1, 8, 8), (7,), (2, 3, 4, 5)])
+def test_a_roll_forecast_is_the_rolled_last_frame_decoded(data_shape):
+    model = causal(data_shape, likelihood="gaussian")
+    x = torch.randn(4, 5, *data_shape)
+    t = model.latents(x)[:, -1]
     forecast = roll_forecast(model, x, horizon=8)
     for step in range(1, 9):
         expected = model.decode(t.roll(step, -1)).mean
@@ -37,7 +39,7 @@ def test_a_roll_forecast_is_the_rolled_last_frame_decoded(model):
 def test_a_roll_forecast_takes_the_operator_of_each_sequence(model):
     x, elements = images(3, 5), torch.tensor([2, 0, -1])
     forecast = roll_forecast(model, x, 4, elements)
-    t = model.latents(model.encode(x), sampled=False)[:, -1]
+    t = model.latents(x)[:, -1]
     for row, element in enumerate(elements.tolist()):
         for step in range(1, 5):
             expected = model.decode(t[row].roll(element * step, -1)).mean
@@ -54,7 +56,7 @@ def test_a_forecast_depends_on_nothing_that_is_not_given(model):
 
 
 def test_a_model_that_sees_the_future_is_refused():
-    model = TVAE(image_shape=(1, 8, 8), capsules=2, units=6, frames=6, window=3)
+    model = TVAE((1, 8, 8), capsules=2, units=6, frames=6, window=3, width=16)
     with pytest.raises(ValueError, match="sees the future"):
         roll_forecast(model, torch.rand(1, 6, 1, 8, 8), 2)
 
@@ -98,6 +100,58 @@ def test_errors_are_those_of_bernoulli_pixels():
     assert errors.nll[0, 0] == pytest.approx(-4 * torch.tensor(0.999).log().item(), rel=1e-4)
     held = torch.distributions.Bernoulli(probs=predicted.clamp(1e-3, 0.999))
     torch.testing.assert_close(errors.nll, -held.log_prob(true).sum((-3, -2, -1)))
+
+
+def test_errors_are_those_of_a_likelihood_by_name_or_value():
+    predicted, true = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
+    known = forecast_errors(predicted, true, Gaussian(scale=0.5))
+    squared = (predicted - true).square().sum(-1)
+    torch.testing.assert_close(known.squared_error, squared)
+    torch.testing.assert_close(known.nll, 2 * squared + 5 * math.log(0.5 * math.sqrt(2 * math.pi)))
+    # No scale was learned: each frame's best one.
+    best = 5 * (squared / 5).log() / 2 + 5 * (math.log(2 * math.pi) + 1) / 2
+    torch.testing.assert_close(forecast_errors(predicted, true, "gaussian").nll, best)
+    counts = torch.ones(1, 1, 1, 2, 2, 2)
+    assert forecast_errors(counts, counts, "poisson").nll.item() == pytest.approx(8)
+
+
+# --- a net that forecasts codes -----------------------------------------------------------------
+
+
+def circles(count, frames=12):
+    """Codes that turn by half a radian a frame, from anywhere on a circle."""
+    angle = 0.5 * torch.arange(frames) + 2 * torch.pi * torch.rand(count, 1)
+    return torch.stack([angle.cos(), angle.sin()], -1)
+
+
+def test_a_net_learns_to_carry_on_a_turn():
+    gru = GRUForecast(2, hidden=16)
+    gru.fit((circles(16) for _ in range(80)), context=8, rate=2e-2)
+    test = circles(50)
+    predicted = gru(test[:, :8], horizon=4)
+    assert predicted.shape == (50, 11, 2) and not predicted.requires_grad
+    error = (predicted[:, 7:] - test[:, 8:]).square().sum(-1).mean()
+    repeated = (test[:, 7:8] - test[:, 8:]).square().sum(-1).mean()
+    assert error < 0.2 * repeated
+    longer = gru(test[:, :8], horizon=20)
+    torch.testing.assert_close(longer[:, :11], predicted)  # the context first, then the forecast
+
+
+def test_a_net_is_drawn_by_its_seed_alone():
+    state = torch.get_rng_state()
+    one, same, other = (GRUForecast(2, hidden=4, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(one.readout.weight, same.readout.weight)
+    assert not torch.equal(one.readout.weight, other.readout.weight)
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def test_frames_of_another_shape_are_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=r"predicted \(2, 3, 4\), true \(2, 3, 5\)"):
+        forecast_errors(torch.rand(2, 3, 4), torch.rand(2, 3, 5))
 
 
 @pytest.mark.parametrize(

@@ -9,59 +9,48 @@ of latents. The exponent is the slope of log time over log size, over the larger
 1 is linear.
 """
 
-import argparse
 import math
 import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from _record import write_record
+from harness import Benchmark, Measure, medians, milliseconds
 
 from symgen import TVAE
-from symgen.experiments import hardware
 
 SIZES = {
     "frames": (18, 36, 72, 144, 288, 576, 1152),
     "units": (18, 36, 72, 144, 288),
     "capsules": (18, 36, 72, 144, 288),
 }
+WAYS = ("latents", "elbo")
 
 
-def milliseconds(action: Callable[[], object], rounds: int = 5) -> float:
-    action()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+def extents(axis: str, size: int) -> dict[str, Any]:
+    return {"frames": 18, "units": 18, "capsules": 18, axis: size}
 
 
-def measure(axis: str, size: int) -> dict[str, float]:
-    extents: dict[str, Any] = {"frames": 18, "units": 18, "capsules": 18, axis: size}
-    # As many sequences a call as keep its tensors at about the same size, up to 16.
-    batch = max(1, 16 * 18**3 // math.prod(extents.values()))
-    model = TVAE(image_shape=(1, 8, 8), window=13, neighbourhood=3, hidden=(64, 64), **extents)
-    shape = (batch, extents["frames"], extents["capsules"], extents["units"])
+def batch_of(axis: str, size: int) -> int:
+    """Take as many sequences a call as keep its tensors at about the same size, up to 16."""
+    return max(1, 16 * 18**3 // math.prod(extents(axis, size).values()))
+
+
+def actions(axis: str, size: int) -> dict[str, Callable[[], None]]:
+    sizes, batch = extents(axis, size), batch_of(axis, size)
+    model = TVAE((1, 8, 8), window=13, neighbourhood=3, width=64, depth=2, **sizes)
+    shape = (batch, sizes["frames"], sizes["capsules"], sizes["units"])
     z, u = torch.randn(shape, requires_grad=True), torch.randn(shape, requires_grad=True)
-    x = torch.rand(batch, extents["frames"], 1, 8, 8)
+    x = torch.rand(batch, sizes["frames"], 1, 8, 8)
 
     def latent_variables() -> None:
         model.latents_from(z, u).sum().backward()
 
     def whole() -> None:
         model.zero_grad()
-        model.elbo(x).loss.backward()
+        model(x).loss.backward()
 
-    return {
-        "size": size,
-        "batch": batch,
-        "latents_ms": milliseconds(latent_variables) / batch,
-        "elbo_ms": milliseconds(whole) / batch,
-    }
+    return {"latents": latent_variables, "elbo": whole}
 
 
 def exponent(rows: list[dict[str, float]], key: str) -> float:
@@ -71,27 +60,24 @@ def exponent(rows: list[dict[str, float]], key: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Growth with S, D and C")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print(hardware())
-    grown: dict[str, object] = {}
+    bench = Benchmark(__doc__)
+    measures: dict[tuple[str, int, str], Measure] = {
+        (axis, size, way): milliseconds(action, batch_of(axis, size))
+        for axis, sizes in SIZES.items()
+        for size in sizes
+        for way, action in actions(axis, size).items()
+    }
+    found = medians(measures, bench.options.rounds)
+    grown = {}
     for axis, sizes in SIZES.items():
-        print(f"{axis:>8} {'batch':>6} {'t [ms]':>10} {'ELBO [ms]':>10}   a sequence")
-        rows = []
-        for size in sizes:
-            rows.append(row := measure(axis, size))
-            print(
-                f"{size:8} {row['batch']:6} {row['latents_ms']:10.3f} {row['elbo_ms']:10.3f}",
-                flush=True,
-            )
-        slopes = {key: exponent(rows, f"{key}_ms") for key in ("latents", "elbo")}
-        print(f"exponent {'':6} {slopes['latents']:10.2f} {slopes['elbo']:10.2f}")
-        grown[axis] = {"rows": rows, "exponents": slopes}
-    command = f"python bench/growth.py --threads {options.threads}"
-    write_record(options.json, command, grown=grown)
+        rows = [
+            {"size": size, "batch": batch_of(axis, size)}
+            | {f"{way}_ms": found[axis, size, way] for way in WAYS}
+            for size in sizes
+        ]
+        exponents = {way: exponent(rows, f"{way}_ms") for way in WAYS}
+        grown[axis] = {"rows": rows, "exponents": exponents}
+    bench.record(grown=grown)
 
 
 if __name__ == "__main__":

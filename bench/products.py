@@ -3,53 +3,65 @@
     python bench/products.py [--threads 2] [--json results/bench/products.json]
 
 Forward, and backward to the input and the weight, at the sizes of colour MNIST's layers with 8
-sequences of 18 frames. `symgen.nets.linear` takes oneDNN on AMD's processors only; this says
-whether that is right on the one at hand. The best of several turns counts.
+sequences of 18 frames. `chosen` is what `symgen.nets.linear` takes on this machine, by a shorter
+measurement of its own.
 """
 
-import argparse
-import time
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import torch
-from _record import write_record
+from harness import Benchmark, medians, rate
+from torch import Tensor
 from torch.nn import functional
 
-from symgen.experiments import hardware
-from symgen.nets.linear import _OneDNNLinear
+from symgen.nets import linear
+from symgen.nets.products import fastest_product, use_product
 
 SIZES = ((2352, 1944), (972, 648), (648, 648), (324, 648), (648, 972), (972, 2352))
 ROWS = 8 * 18
-WAYS = {"torch": functional.linear, "oneDNN": _OneDNNLinear.apply}
 
 
-def gigaflops(way: str, inputs: int, outputs: int, rounds: int = 7) -> float:
-    x = torch.randn(ROWS, inputs, requires_grad=True)
-    weight = torch.randn(outputs, inputs, requires_grad=True)
-    bias = torch.zeros(outputs, requires_grad=True)
-    gradient = torch.randn(ROWS, outputs)
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        torch.autograd.grad(WAYS[way](x, weight, bias), (x, weight, bias), gradient)
-        best = min(best, time.perf_counter() - start)
-    return 3 * 2 * ROWS * inputs * outputs / best / 1e9
+def layer_products(
+    product: Callable[[Tensor, Tensor, Tensor], Tensor], sizes: Sequence[tuple[int, int]], rows: int
+) -> tuple[Callable[[], object], float]:
+    """Return an action that takes the products of layers, and their number in 10⁹ operations."""
+    layers = [
+        (
+            torch.randn(rows, inputs, requires_grad=True),
+            torch.randn(outputs, inputs, requires_grad=True),
+            torch.zeros(outputs, requires_grad=True),
+        )
+        for inputs, outputs in sizes
+    ]
+    gradients = [torch.randn(rows, outputs) for _, outputs in sizes]
+
+    def action() -> None:
+        for layer, gradient in zip(layers, gradients, strict=True):
+            torch.autograd.grad(product(*layer), layer, gradient)
+
+    return action, 6e-9 * rows * sum(inputs * outputs for inputs, outputs in sizes)
+
+
+def onednn(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    use_product("onednn")
+    return linear(x, weight, bias)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="oneDNN's products against torch's")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print(f"{hardware()}\n{'in':>6} {'out':>6} {'torch':>8} {'oneDNN':>8}   GFLOP/s")
-    rows = []
-    for inputs, outputs in SIZES:
-        rates = {way: gigaflops(way, inputs, outputs) for way in WAYS}
-        rows.append({"inputs": inputs, "outputs": outputs, **rates})
-        print(f"{inputs:6} {outputs:6} {rates['torch']:8.0f} {rates['oneDNN']:8.0f}")
-    command = f"python bench/products.py --threads {options.threads}"
-    write_record(options.json, command, rows=rows)
+    bench = Benchmark(__doc__)
+    chosen = fastest_product()
+    ways = {"torch": functional.linear, "oneDNN": onednn}
+    measures = {
+        (size, way): rate(*layer_products(product, [size], ROWS))
+        for size in SIZES
+        for way, product in ways.items()
+    }
+    found = medians(measures, bench.options.rounds)
+    rows = [
+        {"inputs": size[0], "outputs": size[1], **{way: found[size, way] for way in ways}}
+        for size in SIZES
+    ]
+    bench.record(chosen=chosen, rows=rows)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from symgen import TVAE
 from symgen.data.batches import Batches
 from symgen.data.sequences import SequenceBatch, Sequences
 
-TIMES = ("seconds", "sequences_per_second")
+TIMES = ("seconds", "examples_per_second")
 
 
 class Noise:
@@ -20,15 +20,15 @@ class Noise:
     factor_names = ("shift",)
     factor_sizes = (6,)
     frames = 6
-    image_shape = (1, 4, 4)
+    data_shape = (1, 4, 4)
 
     def __len__(self) -> int:
         return 40
 
-    def make(self, items: Tensor, generator: torch.Generator) -> SequenceBatch:
-        noise = torch.rand(len(items), 6, 1, 4, 4, generator=generator)
+    def batch(self, indices: Tensor, generator: torch.Generator) -> SequenceBatch:
+        noise = torch.rand(len(indices), 6, 1, 4, 4, generator=generator)
         pattern = torch.linspace(0, 1, 16).view(1, 4, 4)
-        zeros = torch.zeros(len(items), 6, 1, dtype=torch.int64)
+        zeros = torch.zeros(len(indices), 6, 1, dtype=torch.int64)
         return SequenceBatch(0.8 * pattern + 0.2 * noise, zeros, zeros[:, 0, 0])
 
 
@@ -45,7 +45,7 @@ class LabelledNoise:
     """Random images with as many classes as asked for, each a brightness."""
 
     frames = 1
-    image_shape = (1, 2, 2)
+    data_shape = (1, 2, 2)
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -53,9 +53,9 @@ class LabelledNoise:
     def __len__(self) -> int:
         return 40
 
-    def make(self, items: Tensor, generator: torch.Generator) -> LabelledBatch:
-        labels = items % self.classes
-        noise = torch.rand(len(items), 1, 2, 2, generator=generator)
+    def batch(self, indices: Tensor, generator: torch.Generator) -> LabelledBatch:
+        labels = indices % self.classes
+        noise = torch.rand(len(indices), 1, 2, 2, generator=generator)
         return LabelledBatch((labels / self.classes)[:, None, None, None] + 0.1 * noise, labels)
 
 
@@ -72,19 +72,18 @@ class Prototypes(nn.Module):
     Its terms have different shapes, and one of them is drawn at random.
     """
 
-    image_shape = (1, 2, 2)
-    terms = LabelledTerms._fields
+    data_shape = (1, 2, 2)
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.prototypes = nn.Parameter(torch.randn(classes, 4))
         self.offsets = nn.Parameter(torch.zeros(classes))
         for parameter in (self.prototypes, self.offsets):
-            parameter.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
+            parameter.per_class = True
         self.pose = nn.Linear(4, 4)
         self.classifier = nn.Linear(4, classes)
 
-    def elbo(self, x: Tensor, y: Tensor) -> LabelledTerms:
+    def forward(self, x: Tensor, y: Tensor) -> LabelledTerms:
         assert y.dtype == torch.int64
         seen, shift = x.flatten(1), self.pose(x.flatten(1))
         z = self.prototypes[y] + 0.1 * torch.randn_like(seen)
@@ -113,7 +112,7 @@ class Disturbed(Batches[Any]):
 
 def make_model(seed: int = 3) -> TVAE:
     torch.manual_seed(seed)
-    return TVAE(image_shape=(1, 4, 4), capsules=2, units=6, frames=6, window=3)
+    return TVAE((1, 4, 4), capsules=2, units=6, frames=6, window=3)
 
 
 def make_data() -> Sequences:

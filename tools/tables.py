@@ -95,7 +95,7 @@ def untrained(results: Path) -> str:
 
 
 def colour_mnist(results: Path) -> str:
-    """Two runs of 480,000 sequences beside the paper."""
+    """Two runs of 480,000 sequences compared with the paper."""
     records = [read(results / "colour-mnist" / f"{name}.json") for name in _PAPER]
     rows = []
 
@@ -247,7 +247,7 @@ def ace_summary(results: Path) -> str:
         for name, places in (
             ("U_valid without pose", [("E1", "U_valid"), *_both("U_valid without pose")]),
             ("**U_valid with pose, its cost included**", _with_pose("U_valid with pose")),
-            ("gain, pose charged", _with_pose("gain charged, nats")),
+            ("gain, KL of the pose counted", _with_pose("gain with KL of the pose, nats")),
             ("cost of the pose", _with_pose("cost of the pose, nats")),
             ("test error, %", [("E10", f"{d.upper()} error, %") for d in _ACE]),
             (

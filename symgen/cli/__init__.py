@@ -13,7 +13,7 @@ symgen: generative models whose latent space carries the symmetries of the data
 
   symgen presets [WORD]           list the experiments that have a name
   symgen data PRESET              look at what a preset trains on
-  symgen data inspect PATH        look at what is understood of your own recordings
+  symgen data inspect PATH        show how your own recordings are understood
   symgen train PRESET             train one; leaves a run folder runs/PRESET
   symgen train tvae --data PATH   train on your own recordings; bubble and vae take them, too
   symgen train --resume RUN       continue a run that was stopped
@@ -28,7 +28,7 @@ ACE with symmetry statistics, poses factored out:
   symgen manifold RUN             draw the manifold of every class, and images without their pose
   symgen control RUN IMAGE        encode an image, turn, scale and shift what it shows
 
-What the papers print or claim, beside ours:
+What the papers print or claim, compared with ours:
   symgen reproduce table1         train and measure every line of a table, with three seeds
   symgen reproduce ace            train, measure and judge ACE; --budget smoke takes two minutes
 

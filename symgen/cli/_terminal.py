@@ -66,7 +66,7 @@ def usable_device(name: str) -> str:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device={name!r} does not compute here ({reason}): take cpu") from error
     if device.type == "meta":
-        raise ValueError(f"device={name!r} holds no numbers: take cpu")
+        raise ValueError(f"device={name!r} holds no values: take cpu")
     return name
 
 

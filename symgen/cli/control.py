@@ -37,14 +37,14 @@ def control(
     out: Path | None = None,
     root: Root = None,
 ) -> None:
-    """Infer class, pose and style of an image, change them, and draw what becomes of it.
+    """Infer class, pose and style of an image, change them, and draw the result.
 
     control.png shows the image, its reconstruction and what was moved; control.gif the way from
     the one to the other. The parts of a motion are done in the order rotate, scale, shear, shift.
 
     Args:
         image: Image file, or test:INDEX for a test image of the run's data.
-        style: Style to give it, a number for each latent.
+        style: Style to give it, one value per latent.
         other: Class to show it as: its auto-encoder encodes and decodes the image.
         steps: Pictures on the way, in control.gif.
         draws: Also draw that many poses at random around the inferred one, into draws.png.

@@ -33,7 +33,7 @@ def reproduce(
     root: Root = None,
     device: Device = "cpu",
 ) -> None:
-    """Reproduce a table or figure of a paper, the claims of ACE's, or a comparison beyond them.
+    """Reproduce a table or figure of a paper, the claims of the ACE paper, or a study beyond them.
 
     Trains what is missing, resumes what was stopped, leaves what is on record: give the command
     again after an interruption. Several processes may share the work. Without a name it lists what
@@ -41,7 +41,7 @@ def reproduce(
 
     Args:
         name: What to reproduce, such as table1, figure5, generalisation, ace.
-        budget: smoke: all of the code in seconds a run, to no claim. laptop: our recipe, minutes a
+        budget: smoke: runs all of the code in seconds, the results mean nothing. laptop: our recipe, minutes a
             run on two cores. paper: the paper's own recipes of 100 epochs, of tables and figures.
         seeds: Seeds of every line.
         only: Names of lines, such as vae-mnist; all by default.

@@ -48,7 +48,7 @@ class _Where:
     out: Path | None = None
     """Run folder to write; by default runs/PRESET."""
     minutes: float | None = None
-    """Shorten the training, its schedule included, to what this machine does in so many minutes."""
+    """Shorten the training and its schedule to what this machine does in this many minutes."""
     device: str = best_device()
     """Where to compute: cpu, cuda."""
 

@@ -56,7 +56,7 @@ def vector_maps(
     figure = new_figure(3.4 * len(names), 1.9 * count + 0.5)
     edges = np.flatnonzero(np.diff(seen.int().numpy(force=True))) + 0.5
     for example in range(count):
-        low, high = (float(bound) for bound in given[example].aminmax())
+        low, high = (float(bound) for bound in given[example].detach().aminmax())
         for column, (name, values) in enumerate(rows.items()):
             axes = figure.add_subplot(count, len(names), example * len(names) + column + 1)
             image = values[example].detach().cpu().numpy().T

@@ -54,6 +54,6 @@ def _to_tensor(value: Any) -> Any:
 def _to_array(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.numpy(force=True)
-    if isinstance(value, tuple):
-        return getattr(value, "_make", tuple)(map(_to_array, value))
+    if isinstance(value, tuple | list):
+        return getattr(value, "_make", type(value))(map(_to_array, value))
     return value

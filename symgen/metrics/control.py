@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from symgen.groups import affine
+from symgen.metrics.arrays import takes_arrays
 
 __all__ = ["motions", "round_trip", "stays"]
 
@@ -14,6 +15,7 @@ _TURN, _GROWTH, _STEP = math.radians(30), 1.3, 5.0
 _INK = 0.1  # a brighter pixel belongs to the object
 
 
+@takes_arrays
 def motions(
     pose: Float[Tensor, "B 3 3"], scales: tuple[float, ...]
 ) -> list[Float[Tensor, "B 3 3"]]:
@@ -43,6 +45,7 @@ def motions(
     ]
 
 
+@takes_arrays
 def stays(
     images: Float[Tensor, "B channels height width"], element: Float[Tensor, "B 3 3"]
 ) -> Bool[Tensor, " B"]:
@@ -53,6 +56,7 @@ def stays(
     return ~(outside & ink).any(1)
 
 
+@takes_arrays
 def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[int, ...]) -> float:
     """Return how far pixels land from where they were, there and back, in halves of the canvas.
 

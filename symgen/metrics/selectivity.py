@@ -14,22 +14,22 @@ __all__ = ["class_selectivity", "max_activating", "selectivity_summary"]
 @takes_arrays
 def max_activating(
     activations: Float[Tensor, " n *neurons"],
-    images: Float[Tensor, "..."],
+    items: Float[Tensor, "..."],
     absolute: bool = False,
 ) -> Float[Tensor, "..."]:
-    """Find for every neuron the image to which it responds most.
+    """Find for every neuron the item, such as an image, to which it responds most.
 
     Args:
-        activations: response t of every neuron to every image; neurons in any arrangement, such
+        activations: response t of every neuron to every item; neurons in any arrangement, such
             as `(n, rows * columns)` or `(n, rows, columns)`.
-        images: `(n, channels, height, width)`.
+        items: `(n, *data_shape)`.
         absolute: whether to take the greatest |t| rather than the greatest t.
 
     Returns:
-        Images `(*neurons, channels, height, width)`.
+        Items `(*neurons, *data_shape)`.
 
     Raises:
-        ValueError: if the numbers of images differ or are 0.
+        ValueError: if the numbers of items differ or are 0.
 
     Example:
         >>> images = torch.tensor([0.2, 0.5, 0.9]).reshape(3, 1, 1, 1)
@@ -39,13 +39,13 @@ def max_activating(
         >>> max_activating(activations, images, absolute=True).flatten()
         tensor([0.5000, 0.2000])
     """
-    if images.ndim != 4 or not 0 < len(activations) == len(images):
+    if not 0 < len(activations) == len(items):
         raise ValueError(
-            f"activations {tuple(activations.shape)} and images {tuple(images.shape)}: give one "
-            "row of activations for each image (channels, height, width)"
+            f"activations {tuple(activations.shape)} and items {tuple(items.shape)}: give one "
+            "row of activations for each item"
         )
     response = activations.abs() if absolute else activations
-    return images[response.argmax(dim=0)]
+    return items[response.argmax(dim=0)]
 
 
 @takes_arrays

@@ -1,8 +1,7 @@
 """Training: the set-up and the loop."""
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -12,17 +11,24 @@ from torch import Tensor, nn
 
 from symgen.nets.products import fastest_product, use_product
 from symgen.training.checkpoint import Checkpoint
+from symgen.training.description import describe_data, describe_run, how_to_resume
 from symgen.training.memory import keep_freed_memory
 from symgen.training.meter import Meter
 from symgen.training.optimizer import make_optimizer, set_rates
 from symgen.training.precision import resolved_precision
 from symgen.training.progress import Observe, Progress, observed, shown
-from symgen.training.provenance import commit, hardware
 from symgen.training.run_folder import Run, RunFolder
 from symgen.training.settings import Training, kl_weight
 from symgen.training.signals import stop_signals
 from symgen.training.step import step as take_step
-from symgen.training.trainable import Feed, Trainable, as_batches, frames_of, takes_roll
+from symgen.training.trainable import (
+    Feed,
+    as_batches,
+    frames_of,
+    items_of,
+    require_trainable,
+    takes_roll,
+)
 
 __all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
 
@@ -133,6 +139,7 @@ def fit(
         (20, True)
     """
     given = {name: value for name, value in locals().items() if value is not None}
+    require_trainable(model)
     feed = as_batches(data, model, batch_size, seed)
     chosen: dict[str, Any] = {
         entry.name: _plain(given[entry.name]) for entry in fields(Training) if entry.name in given
@@ -143,7 +150,7 @@ def fit(
     run = RunFolder(None if folder is None else Path(folder), resume)
     with shown(progress if observe is None else False) as bar:
         return _Trainer(model, feed, settings, run).train(
-            _config(model, feed, settings, config), observe or bar, evaluate, evaluate_every
+            describe_run(model, feed, settings, config), observe or bar, evaluate, evaluate_every
         )
 
 
@@ -159,11 +166,12 @@ class _Trainer:
         self.precision = resolved_precision(settings, self.device.type)
         if run.checkpoint is not None and "product" in run.checkpoint.settings:
             use_product(run.checkpoint.settings["product"])  # the one that it was started with
-        self.identity = settings.resume_fingerprint() | _describe(feed)
+        self.identity = settings.resume_fingerprint() | describe_data(feed)
         self.identity |= {"device": self.device.type, "precision": self.precision}
         if self.device.type == "cpu":
             self.identity["product"] = fastest_product()
             keep_freed_memory()
+        self.items = items_of(feed) or feed.batch_size
         self.step = 0
         self.meter = Meter(settings.log_every)
         if run.checkpoint is not None:
@@ -187,7 +195,7 @@ class _Trainer:
             saved, saved_at = self.step, self.meter.seconds
             self.model.train()
             while self.step < settings.steps and not stop.is_set():
-                rate = set_rates(self.optimizer, settings, self.step, _items(self.feed))
+                rate = set_rates(self.optimizer, settings, self.step, self.items)
                 values = take_step(
                     self.model,
                     self.optimizer,
@@ -226,6 +234,7 @@ class _Trainer:
         else:
             self.meter = Meter(self.settings.log_every, self.run.checkpoint.seconds)
             self.run.checkpoint.restore(self.model, self.optimizer, self.meter)
+        self.meter.pause()  # what came before the first step is not training
 
     def _inputs(self) -> list[Tensor]:
         inputs = self.feed.batch(self.step).inputs
@@ -320,7 +329,7 @@ class _Trainer:
         if not finished:
             raise TrainingStopped(
                 f"stopped at step {self.step} of {self.settings.steps}; "
-                f"{_how_to_resume(config, self.settings, folder)}",
+                + how_to_resume(config, self.feed, self.settings, folder, self.device.type),
                 run,
             )
         return run
@@ -328,11 +337,6 @@ class _Trainer:
 
 def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> None:
     """Refuse what cannot be trained together."""
-    if not isinstance(model, Trainable) or not isinstance(model, nn.Module):
-        raise ValueError(
-            f"a {type(model).__name__} cannot be trained: give a torch module with data_shape, "
-            "whose forward returns the terms of its loss as a NamedTuple"
-        )
     if settings.rolled and not (takes_roll(model) and frames_of(model) > 1):
         raise ValueError(
             f"rolled={settings.rolled} but {type(model).__name__} has no latents that roll with "
@@ -340,6 +344,11 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
         )
     if evaluate_every < 0:
         raise ValueError(f"evaluate_every={evaluate_every}: give a number of steps, or 0")
+    if settings.decay and items_of(feed) is None:
+        raise ValueError(
+            f"decay={settings.decay} of an epoch, but {feed!r} does not tell how long one is: give "
+            "weight_decay in optimizer_options instead"
+        )
     source = getattr(feed, "source", None)
     if source is None:
         return
@@ -355,61 +364,6 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
             f"unshuffled data of {len(source)} items end on a smaller batch than "
             f"{feed.batch_size}: shuffle them, or take a batch size that divides their number"
         )
-
-
-def _items(feed: Feed) -> int:
-    """Count the examples of an epoch, as far as they are known; else those of a batch."""
-    source = getattr(feed, "source", None)
-    return feed.batch_size if source is None else len(source)
-
-
-def _describe(feed: Feed) -> dict[str, Any]:
-    """Name what the batches depend on, as far as it can be told apart."""
-    source = getattr(feed, "source", feed)
-    plain = type(source).__repr__ is object.__repr__  # tells an address, not the content
-    return {
-        "data": type(source).__name__,
-        "data_source": None if plain else repr(source),
-        "data_items": _items(feed),
-        "data_seed": feed.seed,
-        "data_shuffled": getattr(feed, "shuffle", None),
-    }
-
-
-def _config(
-    model: Any, feed: Feed, settings: Training, config: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Describe a run: what it takes to run again, as far as that can be named in a file."""
-    device = next(model.parameters()).device
-    described = getattr(getattr(feed, "source", feed), "described", None)
-    return {
-        "name": "",
-        "model": model.described() if hasattr(model, "described") else type(model).__name__,
-        "data": described() if callable(described) else None,
-        "training": asdict(settings),
-        "command": None,
-        "commit": commit(),
-        "hardware": hardware(device),
-        "precision": resolved_precision(settings, device.type),
-        **(config or {}),
-    }
-
-
-def _how_to_resume(config: Mapping[str, Any], settings: Training, folder: Path | None) -> str:
-    if folder is None:
-        return "without a folder it cannot be resumed, but the model keeps what it has learned"
-    model, data = config["model"], config["data"]
-    own = not isinstance(model, dict) or '"own"' in json.dumps(model)
-    if not own and data is not None and data.get("data", data) is not None:
-        return f"resume with: symgen train --resume {folder}"
-    default = Training()
-    changed = [
-        f"{entry.name}={value!r}"
-        for entry in fields(Training)
-        if (value := getattr(settings, entry.name)) != getattr(default, entry.name)
-    ]
-    call = ", ".join(["model", "data", *changed, f"folder={str(folder)!r}", "resume=True"])
-    return f"resume from Python, with a model and data made as before: symgen.fit({call})"
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ __all__ = ["make_optimizer", "set_rates"]
 
 _FUSED = ("Adam", "AdamW", "SGD")  # one kernel for all tensors, on the CPU as on CUDA
 _LEAST_RATE = 1e-30  # too small to move a weight
-_REST = "rest"
+_REST = ""  # no part can have this name
 
 
 def set_rates(
@@ -54,7 +54,7 @@ def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimize
     """Build the optimiser, with a parameter group for every part that has a rate of its own.
 
     Every group keeps its full learning rate as `initial_lr`, to which the schedule refers, and
-    the name of what it trains as `part`.
+    the name of what it trains as `part`, which is empty for what has no rate of its own.
 
     Args:
         model: what is trained; parameters that need no gradient are left out.
@@ -103,7 +103,7 @@ def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimize
 def _parameter_groups(model: nn.Module, training: Training) -> list[dict[str, Any]]:
     """Sort the trained parameters by the parts that have a learning rate of their own."""
     rates = training.learning_rates
-    members: dict[str, list[nn.Parameter]] = {_REST: [], **{part: [] for part in rates}}
+    members: dict[str, list[nn.Parameter]] = {part: [] for part in (_REST, *sorted(rates))}
     parts = []
     for name, parameter in model.named_parameters():
         part = name.split(".")[0]
@@ -113,7 +113,7 @@ def _parameter_groups(model: nn.Module, training: Training) -> list[dict[str, An
     if not parts:
         raise ValueError(f"{type(model).__name__} has no parameter that needs a gradient")
     for part in rates:
-        if not members[part]:
+        if part not in parts:
             raise ValueError(
                 f"learning_rates={rates} but {type(model).__name__} trains no {part!r}: "
                 f"{nearest(part, set(parts))}"

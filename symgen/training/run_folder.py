@@ -1,5 +1,6 @@
 """The folder of a run: who holds it, what it says of the run, its log and its checkpoint."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ class RunFolder:
 
     @contextmanager
     def open(self, config: Mapping[str, Any]) -> Iterator["RunFolder"]:
-        """Hold the folder, describe the run in it if it is new, and keep its log open.
+        """Hold the folder, describe the run in it, and keep its log open.
+
+        What is said of a run that is resumed stays, but for how it is trained from now on, which
+        may be longer.
 
         Raises:
             RunBusy: if another process trains in the folder.
@@ -94,8 +98,7 @@ class RunFolder:
         with hold(self.path):
             if self.path is not None:
                 (self.path / CHECKPOINT).parent.mkdir(parents=True, exist_ok=True)
-                if self.checkpoint is None:
-                    write_json(self.path / CONFIG, dict(config))
+                self._describe(self.path / CONFIG, config)
             step = 0 if self.checkpoint is None else self.checkpoint.step
             with Records(self.path, step) as self._records:
                 yield self
@@ -112,6 +115,12 @@ class RunFolder:
         save_checkpoint(self.state, checkpoint)
         if hasattr(model, "save_pretrained"):
             model.save_pretrained(self.path)  # for those who use the model; resuming does not
+
+    def _describe(self, path: Path, config: Mapping[str, Any]) -> None:
+        if self.checkpoint is not None and path.is_file():
+            described = json.loads(path.read_text(encoding="utf-8"))
+            config = described | {"training": config["training"]}
+        write_json(path, dict(config))
 
     def _find(self, resume: bool) -> Checkpoint | None:
         if resume:

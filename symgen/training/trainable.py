@@ -13,7 +13,15 @@ from symgen.data.batches import Batches, Source
 from symgen.data.items import ItemSource, Wanted
 from symgen.data.loaders import LoaderBatches
 
-__all__ = ["Feed", "Trainable", "as_batches", "frames_of", "named_parts", "takes_roll"]
+__all__ = [
+    "Feed",
+    "Trainable",
+    "as_batches",
+    "frames_of",
+    "items_of",
+    "require_trainable",
+    "takes_roll",
+]
 
 _BATCH = 32
 Feed = Batches[Any] | LoaderBatches
@@ -47,6 +55,24 @@ class Trainable(Protocol):
         ...
 
 
+def require_trainable(model: Any) -> None:
+    """Refuse what `fit` cannot train.
+
+    Raises:
+        ValueError: if it is not a torch module that is `Trainable`.
+
+    Example:
+        >>> require_trainable(nn.Linear(2, 2))
+        Traceback (most recent call last):
+        ValueError: a Linear cannot be trained: give a torch module with data_shape, ...
+    """
+    if not isinstance(model, Trainable) or not isinstance(model, nn.Module):
+        raise ValueError(
+            f"a {type(model).__name__} cannot be trained: give a torch module with data_shape, "
+            "whose forward returns the terms of its loss as a NamedTuple"
+        )
+
+
 def frames_of(model_or_source: Any) -> int:
     """Count the frames of an item, 1 where it is a single one."""
     return getattr(model_or_source, "frames", 1)
@@ -57,9 +83,16 @@ def takes_roll(model: Any) -> bool:
     return "roll" in inspect.signature(model.forward).parameters
 
 
-def named_parts(model: nn.Module) -> list[str]:
-    """Return the names by which parts of a model can have learning rates of their own."""
-    return sorted({name.split(".")[0] for name, _ in model.named_parameters()})
+def items_of(feed: Feed) -> int | None:
+    """Count the examples of an epoch; None where the data do not tell."""
+    if isinstance(feed, Batches):
+        return len(feed.source)
+    if getattr(feed.loader, "batch_size", None) is None:  # its length may be one of items
+        return None
+    try:
+        return len(feed.loader) * feed.batch_size  # pyright: ignore[reportArgumentType]
+    except TypeError:  # as of a DataLoader of an endless stream
+        return None
 
 
 def as_batches(data: Any, model: Any, batch_size: int | None, seed: int) -> Feed:
@@ -90,7 +123,7 @@ def as_batches(data: Any, model: Any, batch_size: int | None, seed: int) -> Feed
         )
     if isinstance(data, Batches):
         return data
-    size = own or batch_size or _BATCH
+    size = own or (_BATCH if batch_size is None else batch_size)
     frames = frames_of(model)
     if isinstance(data, str | Path):
         data = open_recordings(data, length=frames)

@@ -11,12 +11,11 @@ import torch
 from symgen import data
 from symgen.data import MovingSprites, Source
 from symgen.data.items import ItemSource, Wanted
+from symgen.experiments.datasets import data_from_json
 
 
 def reopened(source: Any, place: Path | None = None) -> Source[Any]:
     """Open a source again from what it tells, by way of a file."""
-    from symgen.experiments.datasets import data_from_json  # a room above: for these tests alone
-
     told = data_from_json(json.loads(json.dumps(source.described())))
     return told.located(place).source(train=True)
 

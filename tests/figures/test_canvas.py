@@ -15,7 +15,7 @@ def draw_each(path: Path) -> None:
     if path.stem == "walk":
         traversal_gif(images, images, images, seen, path)
     elif path.stem == "curves":
-        learning_curves([{"sequences": 8 * step, "loss": 1 / step} for step in (1, 2, 3)], path)
+        learning_curves([{"examples": 8 * step, "loss": 1 / step} for step in (1, 2, 3)], path)
     elif path.stem == "torus":
         labels = torch.arange(9) % 2
         torus_map(torch.rand(9, 4), torch.rand(9, 1, 8, 8), labels, grid=(2, 2), path=path)

@@ -15,7 +15,7 @@ def run_records(offset: float = 0.0) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = [
         {
             "step": step,
-            "sequences": 8 * step,
+            "examples": 8 * step,
             "seconds": step / 10,
             "loss": 200 + 900 / step + offset,
             "nll": 190 + 800 / step + offset,
@@ -26,7 +26,7 @@ def run_records(offset: float = 0.0) -> list[dict[str, Any]]:
         }
         for step in range(1, 20)
     ]
-    records.append({"step": 19, "sequences": 152, "evaluation": {"nll": 250.0, "roll_nll": 260.0}})
+    records.append({"step": 19, "examples": 152, "evaluation": {"nll": 250.0, "roll_nll": 260.0}})
     return records
 
 
@@ -44,14 +44,14 @@ def test_learning_curves_draw_each_recorded_number_once() -> None:
     records = run_records()
     curves = curves_of(learning_curves(records))
     for title, names in {
-        "loss, nats per image": ("loss", "nll"),
-        "KL divergence, nats per image": ("kl_z", "kl_u"),
+        "loss, nats per frame or image": ("loss", "nll"),
+        "KL divergence, nats per frame or image": ("kl_z", "kl_u"),
         "μ": ("mu",),
         "learning rate": ("learning_rate",),
     }.items():
         for name, line in zip(names, curves[title], strict=False):
-            assert line == [(record["sequences"], record[name]) for record in records[:-1]]
-    assert curves["loss, nats per image"][2] == [(152, 250.0)]
+            assert line == [(record["examples"], record[name]) for record in records[:-1]]
+    assert curves["loss, nats per frame or image"][2] == [(152, 250.0)]
     assert curves["roll nll"] == [[(152, 260.0)]]
     assert sum(map(len, curves.values())) == 8
 
@@ -59,10 +59,17 @@ def test_learning_curves_draw_each_recorded_number_once() -> None:
 @pytest.mark.parametrize(
     ("missing", "titles"),
     [
-        (("mu",), {"loss, nats per image", "KL divergence, nats per image", "learning rate"}),
+        (
+            ("mu",),
+            {
+                "loss, nats per frame or image",
+                "KL divergence, nats per frame or image",
+                "learning rate",
+            },
+        ),
         (
             ("mu", "kl_u", "learning_rate"),
-            {"loss, nats per image", "KL divergence, nats per image"},
+            {"loss, nats per frame or image", "KL divergence, nats per frame or image"},
         ),
         (("loss", "nll", "kl_z", "kl_u", "learning_rate"), {"μ"}),
     ],
@@ -81,7 +88,7 @@ def test_learning_curves_leave_out_what_was_not_recorded(
 def test_learning_curves_show_the_terms_of_labelled_images() -> None:
     records = [
         {
-            "sequences": 8 * step,
+            "examples": 8 * step,
             "kl_z": 1.0 + step,
             "kl_pose": 2.0 + step,
             "cross_entropy": 1 / step,
@@ -90,11 +97,11 @@ def test_learning_curves_show_the_terms_of_labelled_images() -> None:
     ]
     curves = curves_of(learning_curves(records))
     for title, names in {
-        "KL divergence, nats per image": ("kl_z", "kl_pose"),
-        "cross-entropy, nats per image": ("cross_entropy",),
+        "KL divergence, nats per frame or image": ("kl_z", "kl_pose"),
+        "cross-entropy, nats per frame or image": ("cross_entropy",),
     }.items():
         assert curves.pop(title) == [
-            [(record["sequences"], record[name]) for record in records] for name in names
+            [(record["examples"], record[name]) for record in records] for name in names
         ]
     assert not curves
 
@@ -102,7 +109,7 @@ def test_learning_curves_show_the_terms_of_labelled_images() -> None:
 def test_learning_curves_skip_numbers_that_are_not_finite() -> None:
     records = run_records()
     records[3]["loss"], records[4]["loss"], records[5]["loss"] = math.nan, math.inf, None
-    (line, *_) = curves_of(learning_curves(records))["loss, nats per image"]
+    (line, *_) = curves_of(learning_curves(records))["loss, nats per frame or image"]
     assert len(line) == 16
     assert all(math.isfinite(value) for _, value in line)
 
@@ -118,10 +125,10 @@ def test_learning_curves_compare_runs_by_colour() -> None:
     assert [line.get_color() for line in mu.get_lines()] == keys
 
 
-def test_learning_curves_read_from_left_to_right_in_sequences() -> None:
+def test_learning_curves_read_from_left_to_right_in_examples() -> None:
     figure = learning_curves(run_records())
     for panel in figure.axes:
-        assert panel.get_xlabel() == "sequences or images seen"
+        assert panel.get_xlabel() == "examples seen"
         for line in panel.get_lines():
             assert all(before < after for before, after in pairwise(line.get_xdata()))
 
@@ -139,7 +146,7 @@ def test_learning_curves_write_one_file_without_pyplot(
 
 
 @pytest.mark.parametrize(
-    "records", [[], {}, {"TVAE": [], "VAE": []}, [{"step": 1, "loss": 3.0}], [{"sequences": 8}]]
+    "records", [[], {}, {"TVAE": [], "VAE": []}, [{"step": 1, "loss": 3.0}], [{"examples": 8}]]
 )
 def test_learning_curves_refuse_to_draw_nothing(records: Any) -> None:
     with pytest.raises(ValueError, match="no curve in records"):

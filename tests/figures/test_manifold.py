@@ -43,9 +43,9 @@ def marks_above(picture: Image.Image, top: int, left: int) -> list[float]:
 
 
 def test_images_stand_in_reading_order_with_constant_distances() -> None:
-    for channels, height, width in ((1, 28, 28), (3, 32, 32), (3, 12, 20), (1, 28, 4)):
-        images = random_images(3, 5, channels, height, width)
-        values = [-2.0, -1.0, 0.0, 1.0, 2.0]
+    for channels, height, width in ((1, 28, 28), (3, 12, 20), (1, 28, 4)):
+        images = random_images(3, 4, channels, height, width)
+        values = [-2.0, -1.0, 0.0, 1.0]
         for picture in (
             manifold_rows(images, values, ["a", "b", "c"]),
             manifold_grid(images, values[:3], values, title="class a"),

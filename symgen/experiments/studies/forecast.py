@@ -1,4 +1,4 @@
-"""Forecasts of moving dSprites: rolled capsules beside other ways to predict.
+"""Forecasts of moving dSprites: rolled capsules compared with other ways to predict.
 
 Eight frames are given, the next seven are forecast; sequences are held out. The codes of a VAE are
 carried on by a linear operator fitted to each sequence, or by a GRU that is trained here.

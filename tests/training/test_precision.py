@@ -35,11 +35,11 @@ def test_a_named_precision_is_kept(monkeypatch: pytest.MonkeyPatch, precision) -
 def test_a_run_does_not_change_its_precision_between_processors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"sequences": 16, "precision": "auto"}
+    settings = {"examples": 16, "precision": "auto"}
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     fit(make_model(), make_data(), folder=tmp_path, **settings)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     with pytest.raises(ValueError, match=r"precision.*float32.*bfloat16"):
         fit(
-            make_model(), make_data(), folder=tmp_path, resume=True, **settings | {"sequences": 32}
+            make_model(), make_data(), folder=tmp_path, resume=True, **settings | {"examples": 32}
         )

@@ -35,8 +35,8 @@ def holder(tmp_path):
 
 def train(folder: Path):
     source = TransformingDigits(load("digits", split="test").pixels)
-    model = TVAE(image_shape=(3, 28, 28), capsules=1, units=18, frames=18, window=3, hidden=[4])
-    fit(model, Sequences(source, 2), batch_size=2, sequences=2, folder=folder, config={"name": ""})
+    model = TVAE((3, 28, 28), capsules=1, units=18, frames=18, window=3, width=4)
+    fit(model, Sequences(source, 2), batch_size=2, examples=2, folder=folder, config={"name": ""})
 
 
 def test_another_process_is_kept_out_and_told_which_one_holds_the_folder(holder, tmp_path):

@@ -15,7 +15,7 @@ def test_a_step_on_labelled_images_descends_the_sum_of_the_means_of_all_terms() 
     model, data = make_prototypes(3).double(), make_labelled(3)
     images, labels = data.batch(0)
     torch.manual_seed(11)
-    elbo = model.elbo(images.double(), labels)
+    elbo = model(images.double(), labels)
     loss = sum(term.mean() for term in elbo)
     parameters = list(model.parameters())
     gradients = torch.autograd.grad(loss, parameters)
@@ -24,7 +24,7 @@ def test_a_step_on_labelled_images_descends_the_sum_of_the_means_of_all_terms() 
     run = fit(
         model,
         data,
-        sequences=8,
+        examples=8,
         optimizer="SGD",
         learning_rate=0.1,
         seed=11,
@@ -37,11 +37,11 @@ def test_a_step_on_labelled_images_descends_the_sum_of_the_means_of_all_terms() 
     assert {name: record[name] for name in means} == pytest.approx(means)
     assert seen[-1].terms == pytest.approx(means)
     assert record["loss"] == seen[-1].loss == pytest.approx(sum(means.values()))
-    assert record["frames"] == record["sequences"] == 8
+    assert record["frames"] == record["examples"] == 8
 
 
 def test_every_kl_term_is_warmed_up_and_the_cross_entropy_is_not() -> None:
-    run = fit(make_prototypes(3), make_labelled(3), sequences=24, kl_warmup=16, log_every=1)
+    run = fit(make_prototypes(3), make_labelled(3), examples=24, kl_warmup=16, log_every=1)
     for record, weight in zip(run.records, (0, 0.5, 1), strict=True):
         kl = record["kl_z"] + record["kl_pose"]
         loss = record["nll"] + record["cross_entropy"] + weight * kl
@@ -51,7 +51,7 @@ def test_every_kl_term_is_warmed_up_and_the_cross_entropy_is_not() -> None:
 def test_training_on_the_classes_of_the_batch_alone_leaves_the_others_as_they_were() -> None:
     model, data = make_prototypes(40), make_labelled(40)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    fit(model, data, sequences=16, optimizer="AdamW", decay=0.01, sparse=True)
+    fit(model, data, examples=16, optimizer="AdamW", decay=0.01, sparse=True)
     present = set(data.batch(0).labels.tolist()) | set(data.batch(1).labels.tolist())
     assert len(present) == 16
     for name in ("prototypes", "offsets"):
@@ -63,7 +63,7 @@ def test_training_on_the_classes_of_the_batch_alone_leaves_the_others_as_they_we
 def test_where_every_batch_holds_all_classes_sparse_changes_nothing() -> None:
     data = make_labelled(2)
     assert all(len(data.batch(step).labels.unique()) == 2 for step in range(20))
-    settings: dict[str, Any] = {"sequences": 160, "optimizer": "AdamW", "learning_rate": 0.05}
+    settings: dict[str, Any] = {"examples": 160, "optimizer": "AdamW", "learning_rate": 0.05}
     dense = fit(make_prototypes(2), data, **settings).model
     lazy = fit(make_prototypes(2), data, **settings, sparse=True).model
     torch.testing.assert_close(list(dense.parameters()), list(lazy.parameters()))
@@ -74,7 +74,7 @@ def test_ace_learns_digits(device: torch.device) -> None:
     data = Batches(source, batch_size=50)
     torch.manual_seed(0)
     model = ACE(
-        image_shape=source.image_shape,
+        data_shape=source.data_shape,
         hidden=(32,),
         decoder_hidden=(32,),
         classifier_channels=(8, 8),
@@ -86,11 +86,10 @@ def test_ace_learns_digits(device: torch.device) -> None:
     run = fit(
         model,
         data,
-        sequences=2000,
+        examples=2000,
         optimizer="AdamW",
         learning_rate=2e-3,
-        pose_learning_rate=1e-4,
-        pose_warmup=500,
+        learning_rates={"pose": 1e-4},
         schedule="half-life",
         half_life=2000,
         decay=1e-4,

@@ -29,15 +29,11 @@ check: .venv/installed-dev
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+BENCHMARKS := metrics step products growth topography ace sparse memory online
 bench: .venv/installed-dev
-	$(BIN)/python bench/metrics.py --json results/bench/metrics.json
-	$(BIN)/python bench/step.py --json results/bench/step.json
-	$(BIN)/python bench/products.py --json results/bench/products.json
-	$(BIN)/python bench/growth.py --json results/bench/growth.json
-	$(BIN)/python bench/topography.py --json results/bench/topography.json
-	$(BIN)/python bench/ace.py --json results/bench/ace.json
-	$(BIN)/python bench/sparse.py --json results/bench/sparse.json
-	$(BIN)/python bench/memory.py --json results/bench/memory.json
+	for name in $(BENCHMARKS); do \
+		$(BIN)/python bench/$$name.py --json results/bench/$$name.json || exit 1; \
+	done
 
 clean:
 	rm -rf .venv runs build dist

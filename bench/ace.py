@@ -83,67 +83,60 @@ def small(classes: int, batch: int) -> Callable[[], None]:
     return both
 
 
-@torch.no_grad()
-def at_once(model: ACE, x: torch.Tensor) -> None:
-    model.class_terms(x)
+def measures_of(name: str, batch: int, steps: int) -> tuple[dict[str, Measure], float, float]:
+    """Return the measures of a preset, the 10⁹ operations of a step and Adam's 10⁹ bytes."""
+    model, data = on_digits(f"ace-{name}", batch_size=batch).build()
+    x, y = data.batch(0).inputs
+    measures: dict[str, Measure] = {}
+    for precision in ("float32", "bfloat16"):
+        step = partial(seconds_per_step, f"ace-{name}", batch, steps, precision)
+        measures[f"{name}: step, {precision} [ms]"] = lambda step=step: 1e3 * step()
+    plain, labels = torch.no_grad(), [torch.full_like(y, label) for label in range(model.classes)]
+    actions = {
+        "step computing all decoders": every_decoder(model, x, y),
+        "data of a batch": partial(data.batch, 1),
+        "all classes at once": plain(lambda: model.class_terms(x)),
+        "loop over classes": plain(lambda: [model(x, label) for label in labels]),
+    }
+    for what, action in actions.items():
+        measures[f"{name}: {what} [ms]"] = milliseconds(action)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return measures, gigaflops(lambda: model(x, y).loss.backward()), 28e-9 * weights
 
 
-@torch.no_grad()
-def one_by_one(model: ACE, x: torch.Tensor) -> None:
-    for label in range(model.classes):
-        model(x, torch.full((len(x),), label))
+def ratios_of(name: str, measured: dict[str, float]) -> dict[str, float]:
+    def of(what: str) -> float:
+        return measured[f"{name}: {what} [ms]"]
+
+    step, floor = of("step, float32"), of("floor, arithmetic") + of("floor, Adam's traffic")
+    return {
+        f"{name}: step / floor, float32": step / floor,
+        f"{name}: float32 / bfloat16": step / of("step, bfloat16"),
+        f"{name}: all decoders / the label's": of("step computing all decoders") / step,
+        f"{name}: evaluation, loop over classes / at once": of("loop over classes")
+        / of("all classes at once"),
+    }
 
 
 def main() -> None:
-    bench = Benchmark(__doc__, batch=(250, "images in a step"), steps=(8, "steps of a round"), against=AGAINST)
-    batch, steps, rounds = bench.options.batch, bench.options.steps, bench.options.rounds
-    measures = machine()
-    work: dict[str, tuple[float, float]] = {}  # 10⁹ operations, and 10⁹ bytes of Adam
-    for name in DATA:
-        model, data = on_digits(f"ace-{name}", batch_size=batch).build()
-        x, y = data.batch(0).inputs
-        weights = sum(parameter.numel() for parameter in model.parameters())
-        work[name] = gigaflops(lambda m=model, x=x, y=y: m(x, y).loss.backward()), 28e-9 * weights
-        for precision in ("float32", "bfloat16"):
-            step = partial(seconds_per_step, f"ace-{name}", batch, steps, precision)
-            measures[f"{name}: step, {precision} [ms]"] = lambda step=step: 1e3 * step()
-        measures |= {
-            f"{name}: {what} [ms]": milliseconds(action)
-            for what, action in {
-                "step computing all decoders": every_decoder(model, x, y),
-                "data of a batch": partial(data.batch, 1),
-                "all classes at once": partial(at_once, model, x),
-                "loop over classes": partial(one_by_one, model, x),
-            }.items()
-        }
-    for classes in (10, 100):
-        name = f"{classes} classes, small: forward and backward [ms]"
-        measures[name] = milliseconds(small(classes, batch))
-    measured = medians(measures, rounds)
-    ratios: dict[str, float] = {}
-    for name in DATA:
-        arithmetic = 1e3 * work[name][0] / measured["large matrix product [GFLOP/s]"]
-        traffic = 1e3 * work[name][1] / measured["copy bandwidth [GB/s]"]
-        measured[f"{name}: floor, arithmetic [ms]"] = arithmetic
-        measured[f"{name}: floor, Adam's traffic [ms]"] = traffic
-        step, reduced, every, once, loop = (
-            measured[f"{name}: {what} [ms]"]
-            for what in (
-                "step, float32",
-                "step, bfloat16",
-                "step computing all decoders",
-                "all classes at once",
-                "loop over classes",
-            )
-        )
-        ratios[f"{name}: step / floor, float32"] = step / (arithmetic + traffic)
-        ratios[f"{name}: float32 / bfloat16"] = step / reduced
-        ratios[f"{name}: all decoders / the label's"] = every / step
-        ratios[f"{name}: evaluation, loop over classes / at once"] = loop / once
-    few, many = (
-        measured[f"{count} classes, small: forward and backward [ms]"] for count in (10, 100)
+    bench = Benchmark(
+        __doc__, batch=(250, "images in a step"), steps=(8, "steps of a round"), against=AGAINST
     )
-    ratios["100 classes / 10, forward and backward"] = many / few
+    batch, measures, work = bench.options.batch, machine(), {}
+    for name in DATA:
+        own, *work[name] = measures_of(name, batch, bench.options.steps)
+        measures |= own
+    few, many = (f"{count} classes, small: forward and backward [ms]" for count in (10, 100))
+    measures |= {few: milliseconds(small(10, batch)), many: milliseconds(small(100, batch))}
+    measured = medians(measures, bench.options.rounds)
+    ratios: dict[str, float] = {}
+    for name, (arithmetic, traffic) in work.items():
+        floor = 1e3 * arithmetic / measured["large matrix product [GFLOP/s]"]
+        measured[f"{name}: floor, arithmetic [ms]"] = floor
+        moved = 1e3 * traffic / measured["copy bandwidth [GB/s]"]
+        measured[f"{name}: floor, Adam's traffic [ms]"] = moved
+        ratios |= ratios_of(name, measured)
+    ratios["100 classes / 10, forward and backward"] = measured[many] / measured[few]
     bench.record(measured=measured, ratios=ratios, **compared(bench.options, {"rts": "ace-rts"}))
 
 

@@ -3,6 +3,7 @@
 import json
 import statistics
 import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from functools import partial
@@ -13,15 +14,13 @@ import torch
 from harness import in_turn
 
 AGAINST = (None, "checkout of another commit, with its own .venv, to compare the step with")
-_BENCH = Path(__file__).resolve().parent
 
 
 class _Worker:
     """A process that measures steps with the package of a checkout, see `worker.py`."""
 
-    def __init__(self, checkout: Path) -> None:
-        python = checkout.absolute() / ".venv/bin/python"
-        words = [python, _BENCH / "worker.py", str(torch.get_num_threads())]
+    def __init__(self, python: Path) -> None:
+        words = [python, Path(__file__).with_name("worker.py"), str(torch.get_num_threads())]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True)
         self.commit = self._answer()
@@ -36,7 +35,10 @@ class _Worker:
 
     def _answer(self) -> Any:
         assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args} has ended, see its error above")
+        return json.loads(line)
 
 
 def compared(options: Namespace, names: Mapping[str, str]) -> dict[str, Any]:
@@ -47,7 +49,8 @@ def compared(options: Namespace, names: Mapping[str, str]) -> dict[str, Any]:
     """
     if options.against is None:
         return {}
-    here, there = _Worker(_BENCH.parent), _Worker(options.against)
+    here = _Worker(Path(sys.executable))
+    there = _Worker(options.against.absolute() / ".venv/bin/python")
     actions = {
         (kind, worker): partial(worker.seconds_per_step, name, options.batch, options.steps)
         for kind, name in names.items()

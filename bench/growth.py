@@ -11,7 +11,6 @@ of latents. The exponent is the slope of log time over log size, over the larger
 
 import math
 import statistics
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,30 +26,23 @@ SIZES = {
 WAYS = ("latents", "elbo")
 
 
-def extents(axis: str, size: int) -> dict[str, Any]:
-    return {"frames": 18, "units": 18, "capsules": 18, axis: size}
+def batch_of(size: int) -> int:
+    """Return how many sequences keep the tensors of a call at about one size, 16 at most."""
+    return max(1, 16 * 18 // size)
 
 
-def batch_of(axis: str, size: int) -> int:
-    """Take as many sequences a call as keep its tensors at about the same size, up to 16."""
-    return max(1, 16 * 18**3 // math.prod(extents(axis, size).values()))
-
-
-def actions(axis: str, size: int) -> dict[str, Callable[[], None]]:
-    sizes, batch = extents(axis, size), batch_of(axis, size)
+def measures_of(axis: str, size: int) -> dict[str, Measure]:
+    sizes: dict[str, Any] = {"frames": 18, "capsules": 18, "units": 18, axis: size}
+    batch = batch_of(size)
     model = TVAE((1, 8, 8), window=13, neighbourhood=3, width=64, depth=2, **sizes)
-    shape = (batch, sizes["frames"], sizes["capsules"], sizes["units"])
+    shape = (batch, model.frames, model.capsules, model.units)
     z, u = torch.randn(shape, requires_grad=True), torch.randn(shape, requires_grad=True)
-    x = torch.rand(batch, sizes["frames"], 1, 8, 8)
-
-    def latent_variables() -> None:
-        model.latents_from(z, u).sum().backward()
-
-    def whole() -> None:
-        model.zero_grad()
-        model(x).loss.backward()
-
-    return {"latents": latent_variables, "elbo": whole}
+    x = torch.rand(batch, model.frames, 1, 8, 8)
+    actions = (
+        lambda: model.latents_from(z, u).sum().backward(),
+        lambda: (model.zero_grad(), model(x).loss.backward()),
+    )
+    return {way: milliseconds(act, batch) for way, act in zip(WAYS, actions, strict=True)}
 
 
 def exponent(rows: list[dict[str, float]], key: str) -> float:
@@ -62,16 +54,16 @@ def exponent(rows: list[dict[str, float]], key: str) -> float:
 def main() -> None:
     bench = Benchmark(__doc__)
     measures: dict[tuple[str, int, str], Measure] = {
-        (axis, size, way): milliseconds(action, batch_of(axis, size))
+        (axis, size, way): measure
         for axis, sizes in SIZES.items()
         for size in sizes
-        for way, action in actions(axis, size).items()
+        for way, measure in measures_of(axis, size).items()
     }
     found = medians(measures, bench.options.rounds)
     grown = {}
     for axis, sizes in SIZES.items():
         rows = [
-            {"size": size, "batch": batch_of(axis, size)}
+            {"size": size, "batch": batch_of(size)}
             | {f"{way}_ms": found[axis, size, way] for way in WAYS}
             for size in sizes
         ]

@@ -21,20 +21,17 @@ _LEAST = 0.1  # seconds that an action is repeated for, where one call is shorte
 class Benchmark:
     """A benchmark on the command line: its options, and what becomes of its numbers.
 
-    `options` are further ones, each with its default and what it means; None stands for a path
-    that may be left out. A benchmark whose rounds are None takes none.
+    Options of its own have a default and a meaning; None stands for a path that may be left out.
     """
 
     def __init__(
         self,
         about: str | None,
-        *,
         threads: int = 2,
         rounds: int | None = 5,
         **options: tuple[Any, str],
     ) -> None:
-        raw = argparse.RawDescriptionHelpFormatter
-        parser = argparse.ArgumentParser(description=about, formatter_class=raw)
+        parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
         parser.add_argument("--json", type=Path, help="file of the record")
         options = {"threads": (threads, "threads to compute with")} | options
         if rounds is not None:
@@ -65,11 +62,12 @@ class Benchmark:
 
 def fastest(action: Callable[[], object]) -> float:
     """Return the seconds of an action, the least of as many calls as a tenth of a second holds."""
-    best, end = float("inf"), time.perf_counter() + _LEAST
-    while best == float("inf") or time.perf_counter() < end:
+    best, total = float("inf"), 0.0
+    while total < _LEAST:
         start = time.perf_counter()
         action()
-        best = min(best, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        best, total = min(best, seconds), total + seconds
     return best
 
 

@@ -7,6 +7,7 @@
 """
 
 from functools import partial
+from typing import Any
 
 import torch
 from harness import Benchmark, medians, rate
@@ -16,7 +17,7 @@ from symgen import TVAE, metrics
 from symgen.latents import standard_normal_log_prob
 
 # Shape of a frame, and options of the model; capsules, units and frames are as many.
-SIZES = {
+SIZES: dict[str, tuple[tuple[int, ...], int, dict[str, Any]]] = {
     "colour MNIST": ((3, 28, 28), 18, {"window": 13, "neighbourhood": 3}),
     "dSprites": ((1, 64, 64), 15, {"window": 10, "neighbourhood": 1}),
 }

@@ -22,7 +22,9 @@ ROWS = 8 * 18
 
 
 def layer_products(
-    product: Callable[[Tensor, Tensor, Tensor], Tensor], sizes: Sequence[tuple[int, int]], rows: int
+    product: Callable[[Tensor, Tensor, Tensor], Tensor],
+    sizes: Sequence[tuple[int, int]],
+    rows: int,
 ) -> tuple[Callable[[], object], float]:
     """Return an action that takes the products of layers, and their number in 10⁹ operations."""
     layers = [

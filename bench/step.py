@@ -78,15 +78,29 @@ def plain_step(kind: str, x: torch.Tensor) -> Callable[[], None]:
     return step
 
 
+def measures_of(kind: str, x: torch.Tensor, steps: int) -> tuple[dict[str, Measure], float]:
+    """Return the measures of a model, and the 10⁹ operations of a step."""
+    batch, plain = len(x), plain_step(kind, x)
+    with FlopCounterMode(display=False) as counter:
+        plain()
+    ready_made = rate(lambda: [plain() for _ in range(steps)], steps * batch)
+    measures = {f"{kind}, plain torch, model only [sequences/s]": ready_made}
+    for precision in ("float32", "bfloat16"):
+        step = partial(seconds_per_step, MODELS[kind], batch, steps, precision)
+        measures[f"{kind}, fit, {precision} [sequences/s]"] = lambda step=step: batch / step()
+    return measures, 1e-9 * counter.get_total_flops()
+
+
 def main() -> None:
-    bench = Benchmark(__doc__, batch=(8, "sequences in a step"), steps=(30, "steps of a round"), against=AGAINST)
-    batch, steps, rounds = bench.options.batch, bench.options.steps, bench.options.rounds
+    bench = Benchmark(
+        __doc__, batch=(8, "sequences in a step"), steps=(30, "steps of a round"), against=AGAINST
+    )
+    batch = bench.options.batch
     _, data = on_digits(MODELS["tvae"], batch_size=batch).build()
-    x = data.batch(0).frames
-    sizes = [*itertools.pairwise(ENCODER)] * 2 + [*itertools.pairwise(DECODER)]
+    layers = [*itertools.pairwise(ENCODER)] * 2 + [*itertools.pairwise(DECODER)]
     square = torch.randn(2, 4096, 4096)
     measures: dict[str, Measure] = {
-        f"matrix products, {name} [GFLOP/s]": rate(*layer_products(product, sizes, batch * 18))
+        f"matrix products, {name} [GFLOP/s]": rate(*layer_products(product, layers, batch * 18))
         for name, product in (("torch", functional.linear), ("ours", linear))
     }
     measures["matrix products, torch at 4096³ [GFLOP/s]"] = rate(
@@ -94,31 +108,24 @@ def main() -> None:
     )
     measures["data alone [sequences/s]"] = rate(lambda: data.batch(1), batch)
     work = {}
-    for kind, name in MODELS.items():
-        plain = plain_step(kind, x)
-        with FlopCounterMode(display=False) as counter:
-            plain()
-        work[kind] = 1e-9 * counter.get_total_flops() / batch
-        measures[f"{kind}, plain torch, model only [sequences/s]"] = rate(
-            lambda plain=plain: [plain() for _ in range(steps)], steps * batch
-        )
-        for precision in ("float32", "bfloat16"):
-            step = partial(seconds_per_step, name, batch, steps, precision)
-            measures[f"{kind}, fit, {precision} [sequences/s]"] = lambda s=step: batch / s()
-    measured = medians(measures, rounds)
+    for kind in MODELS:
+        own, work[kind] = measures_of(kind, data.batch(0).frames, bench.options.steps)
+        measures |= own
+    measured = medians(measures, bench.options.rounds)
     ratios: dict[str, float] = {}
     for kind in MODELS:
         plain, ours, reduced = (
             measured[f"{kind}, {way} [sequences/s]"]
             for way in ("plain torch, model only", "fit, float32", "fit, bfloat16")
         )
-        part = ours * work[kind] / measured["matrix products, ours [GFLOP/s]"]
-        ratios[f"{kind}, fit / plain torch model only"] = ours / plain
-        ratios[f"{kind}, fit / authors' code with data"] = ours / AUTHORS[kind]
-        ratios[f"{kind}, fit, part of the product rate at the layers' sizes"] = part
-        ratios[f"{kind}, fit, bfloat16 / float32"] = reduced / ours
-    against = compared(bench.options, MODELS)
-    bench.record(measured=measured, ratios=ratios, **against)
+        part = ours / batch * work[kind] / measured["matrix products, ours [GFLOP/s]"]
+        ratios |= {
+            f"{kind}, fit / plain torch model only": ours / plain,
+            f"{kind}, fit / authors' code with data": ours / AUTHORS[kind],
+            f"{kind}, fit, part of the product rate at the layers' sizes": part,
+            f"{kind}, fit, bfloat16 / float32": reduced / ours,
+        }
+    bench.record(measured=measured, ratios=ratios, **compared(bench.options, MODELS))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ def seconds_per_step(
     settings = {"batch_size": batch, "precision": precision, "log_every": every}
     settings["sequences" if FIRST_EDITION else "examples"] = 5 * every * batch
     training = on_digits(name, **settings).training
-    given = {"training": training} if FIRST_EDITION else asdict(training) | {"progress": False}
+    given: dict[str, Any] = {"training": training}
+    if not FIRST_EDITION:
+        given = asdict(training) | {"progress": False}
     first, *_, last = fit(model, data, **given).records
     return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
 

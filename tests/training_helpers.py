@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from symgen import TVAE
-from symgen.data.batches import Batches
-from symgen.data.sequences import SequenceBatch, Sequences
+from symgen.data import Batches, SequenceBatch
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -98,16 +97,43 @@ class Prototypes(nn.Module):
         pass
 
 
-class Disturbed(Batches[Any]):
-    """Data during whose batch of a given step something happens."""
+class Terms(NamedTuple):
+    nll: Tensor
+    kl_z: Tensor
+    kl_u: Tensor
 
-    def __init__(self, step: int, happens: Any, source: Any = None) -> None:
+
+class Parabola(nn.Module):
+    """nll = (w - 1)² and kl_z = v² in every frame; counts its projections."""
+
+    frames = 6
+    data_shape = (1, 4, 4)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(4.0))
+        self.v = nn.Parameter(torch.tensor(2.0))
+        self.projections = 0
+
+    def forward(self, x: Tensor) -> Terms:
+        one = torch.ones(x.shape[:2])
+        return Terms((self.w - 1).square() * one, self.v.square() * one, 0 * one)
+
+    def project_(self) -> None:
+        self.projections += 1
+
+
+class Disturbed(Batches[Any]):
+    """Data during whose batches of given steps something happens."""
+
+    def __init__(self, steps: int | range, happens: Any, source: Any = None) -> None:
         super().__init__(source or Noise(), batch_size=8, seed=5)
-        self.step, self.happens = step, happens
+        self.steps = range(steps, steps + 1) if isinstance(steps, int) else steps
+        self.happens = happens
 
     def batch(self, step: int) -> Any:
         batch = super().batch(step)
-        return (self.happens(batch) or batch) if step == self.step else batch
+        return (self.happens(batch) or batch) if step in self.steps else batch
 
 
 def make_model(seed: int = 3) -> TVAE:
@@ -115,8 +141,8 @@ def make_model(seed: int = 3) -> TVAE:
     return TVAE((1, 4, 4), capsules=2, units=6, frames=6, window=3)
 
 
-def make_data() -> Sequences:
-    return Sequences(Noise(), batch_size=8, seed=5)
+def make_data() -> Batches[Any]:
+    return Batches(Noise(), batch_size=8, seed=5)
 
 
 def make_prototypes(classes: int, seed: int = 3) -> Prototypes:

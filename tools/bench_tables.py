@@ -3,60 +3,53 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from markdown import markdown, measured_by, read
+from cells import markdown, measured_by, read
+
+Table = tuple[list[str], list[list[str]]]  # a header, and rows
 
 
-def benchmark(name: str, results: Path) -> str:
-    """What a benchmark measured, and its ratios."""
-    record = read(results / "bench" / f"{name}.json")
+def measured(record: dict[str, Any]) -> Table:
+    """What a benchmark measured, and its ratios, also to another commit."""
+    against = record.get("against", {"measured": {}, "ratios": {}})
     rows = [
         [name, f"{value:,.2f}" if value < 10 else f"{value:,.0f}"]
-        for part in ("measured", "ratios")
-        for name, value in record[part].items()
+        for part in (record, against)
+        for kind in ("measured", "ratios")
+        for name, value in part[kind].items()
     ]
-    return markdown(["", "value"], rows) + measured_by(record)
+    return ["", "value"], rows
 
 
-def sparse(results: Path) -> str:
+def sparse(record: dict[str, Any]) -> Table:
     """Cost of sparse updates."""
-    record = read(results / "bench" / "sparse.json")
     rows = [
         [name, f"{row['seconds']:.1f}", f"{row['labelled_bound']:.1f}"]
         for name, row in record["rows"].items()
     ]
-    header = ["Adam", "seconds", "bound of the labelled class, nats"]
-    return markdown(header, rows) + measured_by(record)
+    return ["Adam", "seconds", "bound of the labelled class, nats"], rows
 
 
-def metrics(results: Path) -> str:
+def metrics(record: dict[str, Any]) -> Table:
     """Speed of the metrics."""
-    record = read(results / "bench" / "metrics.json")
     rows = []
     for row in record["rows"]:
         speed = row["sequences_per_second"]
         ratios = [f"{speed / row[baseline]:.1f}" for baseline in ("loop", "authors")]
         rows.append([f"{row['metric']}, {row['shape']}", f"{speed:,.0f}", *ratios])
-    header = ["metric, S × C × D", "sequences/s", "× plain loop", "× authors' code"]
-    return markdown(header, rows) + measured_by(record)
+    return ["metric, S × C × D", "sequences/s", "× plain loop", "× authors' code"], rows
 
 
-def memory(results: Path) -> str:
+def memory(record: dict[str, Any]) -> Table:
     """Memory of a training on a large file."""
-    record = read(results / "bench" / "memory.json")
     names = ("read_gb", "peak_gb", "anonymous_gb", "file_pages_gb")
     rows = [[row["file"], *(f"{row[name]:.2f}" for name in names)] for row in record["rows"]]
-    header = ["resident memory, GB", "read", "peak", "own at the end", "of files at the end"]
-    return (
-        f"{markdown(header, rows)}\nA file of {record['file_gb']:.0f} GB; the model with its "
-        f"gradients and moments takes {record['rows'][0]['model_gb']:.2f}.\n"
-        f"{measured_by(record)}"
-    )
+    return ["resident memory, GB", "read", "peak", "own at the end", "of files at the end"], rows
 
 
-def growth(results: Path) -> str:
+def growth(record: dict[str, Any]) -> Table:
     """Growth of a sequence's time with its frames, units and capsules."""
-    record = read(results / "bench" / "growth.json")
     names = {"frames": "frames, S", "units": "units, D", "capsules": "capsules, C"}
     rows = []
     for axis, grown in record["grown"].items():
@@ -65,13 +58,11 @@ def growth(results: Path) -> str:
         times = [f"{first[key]:.2f} to {last[key]:.2f}" for key in ("latents_ms", "elbo_ms")]
         slopes = [f"{grown['exponents'][key]:.2f}" for key in ("latents", "elbo")]
         rows.append([names[axis], sizes, times[0], slopes[0], times[1], slopes[1]])
-    header = ["what grows", "from … to", "t, ms", "exponent", "whole ELBO, ms", "exponent"]
-    return markdown(header, rows) + measured_by(record)
+    return ["what grows", "from … to", "t, ms", "exponent", "whole ELBO, ms", "exponent"], rows
 
 
-def online(results: Path) -> str:
+def online(record: dict[str, Any]) -> Table:
     """Speed of streams."""
-    record = read(results / "bench" / "online.json")
     rows = [
         [
             f"`{row['way']}`, {row['frames_of']}, hidden layers of {row['hidden']}",
@@ -84,32 +75,41 @@ def online(results: Path) -> str:
         for row in record["rows"]
     ]
     header = ["frames", "streams", "frames/s, first thousand", "last thousand"]
-    header += ["per second of the processor", "bytes of state"]
-    return markdown(header, rows) + measured_by(record)
+    return [*header, "per second of the processor", "bytes of state"], rows
 
 
-def products(results: Path) -> str:
+def products(record: dict[str, Any]) -> Table:
     """Matrix products of the two libraries at the layers' sizes."""
-    record = read(results / "bench" / "products.json")
     rows = [
-        [
-            f"{row['inputs']:.0f} → {row['outputs']:.0f}",
-            f"{row['torch']:.0f}",
-            f"{row['oneDNN']:.0f}",
-        ]
+        [f"{row['inputs']} → {row['outputs']}", f"{row['torch']:.0f}", f"{row['oneDNN']:.0f}"]
         for row in record["rows"]
     ]
-    return markdown(["layer", "torch, GFLOP/s", "oneDNN, GFLOP/s"], rows) + measured_by(record)
+    return ["layer", "torch, GFLOP/s", "oneDNN, GFLOP/s"], rows
+
+
+def _note(record: dict[str, Any]) -> str:
+    """Tell what a table cannot: the size of a file, the commit that was compared with."""
+    if "file_gb" in record:
+        return (
+            f"\nA file of {record['file_gb']:.0f} GB; the model with its gradients and moments "
+            f"takes {record['rows'][0]['model_gb']:.2f}.\n"
+        )
+    return f"\nThere: commit {record['against']['commit']}.\n" if "against" in record else ""
+
+
+def _written(name: str, table: Callable[[dict[str, Any]], Table], results: Path) -> str:
+    record = read(results / "bench" / f"{name}.json")
+    return markdown(*table(record)) + _note(record) + measured_by(record)
 
 
 BENCH_TABLES: dict[str, Callable[[Path], str]] = {
-    "ace-step": partial(benchmark, "ace"),
-    "growth": growth,
-    "memory": memory,
-    "metrics": metrics,
-    "online": online,
-    "products": products,
-    "sparse": sparse,
-    "step": partial(benchmark, "step"),
-    "step-xeon": partial(benchmark, "step-xeon"),
+    "ace-step": partial(_written, "ace", measured),
+    "growth": partial(_written, "growth", growth),
+    "memory": partial(_written, "memory", memory),
+    "metrics": partial(_written, "metrics", metrics),
+    "online": partial(_written, "online", online),
+    "products": partial(_written, "products", products),
+    "sparse": partial(_written, "sparse", sparse),
+    "step": partial(_written, "step", measured),
+    "step-xeon": partial(_written, "step-xeon", measured),
 }

@@ -15,7 +15,7 @@ from typing import Any
 from bench_tables import BENCH_TABLES
 from beyond_tables import TABLES as BEYOND
 from beyond_tables import joined_forecasts, joined_probes
-from markdown import markdown, measured_by, read
+from cells import markdown, measured_by, read
 
 from symgen.experiments.studies import Study, entry_of, study, study_names, tables_of
 from symgen.experiments.studies.tables import written

@@ -156,7 +156,7 @@ def _understood(source: Recordings) -> dict[str, str]:
 
 
 def _kept(source: Recordings, config: RecordingData) -> str:
-    if source.footage.path == config.data:
+    if config.data is not None and source.footage.path == config.data.absolute():
         return "read in place, batch by batch"
     until = " until this command ends; --cache FOLDER keeps it" if config.cache is None else ""
     return f"decoded into {source.footage.path}{until}"

@@ -1,8 +1,8 @@
 """The verb train: train a preset into a run folder, or continue there."""
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, make_dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,15 +56,16 @@ class _Where:
 def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     """Take the name of a preset, and the options after it."""
     experiment = preset(words[0]).experiment
-    options = _options(experiment.kind)
+    settings: Sequence[Any] = (experiment.data, experiment.training)
+    options = _options(experiment.kind, {e.name for part in settings for e in fields(part)})
     parts: dict[str, Any] = {
         "model": options(**experiment.model),
         "data": experiment.data,
         "training": experiment.training,
         "where": _Where(),
     }
-    fields = [(name, OmitArgPrefixes[type(value)]) for name, value in parts.items()]  # type: ignore
-    kind = make_dataclass("Train", fields, frozen=True)
+    entries = [(name, OmitArgPrefixes[type(value)]) for name, value in parts.items()]  # type: ignore
+    kind = make_dataclass("Train", entries, frozen=True)
     kind.__doc__ = f"Train {words[0]}. Every setting of it can be replaced by an option below."
     given = parse(kind, f"train {words[0]}", words[1:], kind(**parts))
     changed = replace(
@@ -73,12 +74,16 @@ def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     return changed, given.where
 
 
-def _options(kind: type[Any]) -> type[Any]:
-    """Make a dataclass of a builder's options, for the command line to fill in."""
-    entries = [
-        (name, Annotated[option.type, arg(help=option.help)], field(default=option.default))
-        for name, option in options_of(kind).items()
-    ]
+def _options(kind: type[Any], taken: Collection[str]) -> type[Any]:
+    """Make a dataclass of a builder's options, for the command line to fill in.
+
+    Those whose names are taken, such as the axes of a capsule by those of recordings, get a
+    prefix: --model-axes.
+    """
+    entries = []
+    for name, option in options_of(kind).items():
+        shown = arg(help=option.help, name=f"model-{name}" if name in taken else None)
+        entries.append((name, Annotated[option.type, shown], field(default=option.default)))
     return make_dataclass(f"{kind.__name__}Options", entries, frozen=True)
 
 

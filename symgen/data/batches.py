@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["Batch", "Batches", "Source", "factor_names", "mix"]
+__all__ = ["Batch", "Batches", "SequenceBatch", "SequenceSource", "Source", "factor_names"]
 
 
 @runtime_checkable
@@ -20,14 +20,10 @@ class Batch(Protocol):
         """What the `forward` of a model takes, in its order."""
         ...
 
-    def __iter__(self) -> Iterator[Any]:
-        """Iterate over the tensors."""
-        ...
+    def __iter__(self) -> Iterator[Any]: ...
 
     @classmethod
-    def _make(cls: "type[BatchT]", parts: Iterable[Any], /) -> "BatchT":
-        """Build a batch of this type from its tensors, as every named tuple does."""
-        ...
+    def _make(cls: "type[BatchT]", parts: Iterable[Any], /) -> "BatchT": ...
 
 
 BatchT = TypeVar("BatchT", bound=Batch)
@@ -48,12 +44,44 @@ class Source(Protocol[MadeT]):
         """Shape of a frame, such as (channels, height, width)."""
         ...
 
-    def __len__(self) -> int:
-        """Return the number of items."""
-        ...
+    def __len__(self) -> int: ...
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> MadeT:
         """Make the batch of the items with these numbers."""
+        ...
+
+
+class SequenceBatch(NamedTuple):
+    """Sequences with the factors that made them.
+
+    Attributes:
+        frames: frames of the source's `data_shape`; images in [0, 1], channel first.
+        factors: index of every factor's value in every frame, in the order of `factor_names`.
+        moved: index of the factor that moves in each sequence, -1 where several move together.
+    """
+
+    frames: Float[Tensor, "B S *data"]
+    factors: Int64[Tensor, "B S F"]
+    moved: Int64[Tensor, " B"]
+
+    @property
+    def inputs(self) -> tuple[Tensor]:
+        """What the `forward` of a model of sequences takes: the frames."""
+        return (self.frames,)
+
+
+@runtime_checkable
+class SequenceSource(Source[SequenceBatch], Protocol):
+    """A source of sequences whose factors have names and sizes."""
+
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """Names of the factors, in the order of `SequenceBatch.factors`."""
+        ...
+
+    @property
+    def factor_sizes(self) -> tuple[int, ...]:
+        """Number of values of each factor; a factor is cyclic with this period."""
         ...
 
 
@@ -62,10 +90,13 @@ def factor_names(source: Any) -> tuple[str, ...]:
     return getattr(source, "factor_names", ())
 
 
-@lru_cache(maxsize=4)
-def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
-    generator = torch.Generator().manual_seed(mix(seed, epoch, 1))
-    return torch.randperm(size, generator=generator)
+def require_items(source: Source[Any], indices: Int64[Tensor, " B"]) -> Int64[Tensor, " B"]:
+    """Return item numbers on the CPU; a ValueError names one that the source does not have."""
+    indices = indices.cpu()
+    outside = indices[(indices < 0) | (indices >= len(source))]
+    if outside.numel():
+        raise ValueError(f"no item {int(outside[0])}: {source!r} has items 0 to {len(source) - 1}")
+    return indices
 
 
 def mix(seed: int, index: int, stream: int) -> int:
@@ -73,6 +104,11 @@ def mix(seed: int, index: int, stream: int) -> int:
     value = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream) % 2**64
     value = ((value ^ (value >> 31)) * 0x94D049BB133111EB) % 2**64
     return (value ^ (value >> 29)) % 2**63
+
+
+@lru_cache(maxsize=4)
+def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
+    return torch.randperm(size, generator=torch.Generator().manual_seed(mix(seed, epoch, 1)))
 
 
 class Batches(Generic[BatchT]):
@@ -85,8 +121,8 @@ class Batches(Generic[BatchT]):
         source: what makes batches from item numbers.
         batch_size: items in a batch, B.
         seed: seed of the order of the items and of every transformation.
-        shuffle: whether each epoch visits the items in a new random order; without it the order is
-            that of the source and the last batch of an epoch may be smaller.
+        shuffle: whether each epoch visits the items in a new random order and drops an incomplete
+            last batch; without it the order is the source's and the last batch may be smaller.
         device: where the batch goes, if not where the source makes it.
 
     Raises:
@@ -110,8 +146,7 @@ class Batches(Generic[BatchT]):
     ) -> None:
         if not len(source):
             raise ValueError("a source of 0 items fills no batch: give data that are not empty")
-        least = batch_size if shuffle else 1
-        if batch_size < 1 or len(source) < least:
+        if batch_size < 1 or (shuffle and len(source) < batch_size):
             raise ValueError(
                 f"a source of {len(source)} items cannot fill a batch of {batch_size}: "
                 f"choose a batch_size between 1 and {len(source)}"
@@ -124,12 +159,11 @@ class Batches(Generic[BatchT]):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch; a shuffled epoch drops the incomplete last batch."""
+        """Batches in an epoch."""
         whole, rest = divmod(len(self.source), self.batch_size)
         return whole if self.shuffle or not rest else whole + 1
 
     def __len__(self) -> int:
-        """Return the batches in an epoch."""
         return self.steps_per_epoch
 
     def batch(self, step: int) -> BatchT:
@@ -137,10 +171,9 @@ class Batches(Generic[BatchT]):
         epoch, position = divmod(step, self.steps_per_epoch)
         start = position * self.batch_size
         stop = min(start + self.batch_size, len(self.source))
+        indices = torch.arange(start, stop)
         if self.shuffle:
             indices = _permutation(len(self.source), self.seed, epoch)[start:stop]
-        else:
-            indices = torch.arange(start, stop)
         generator = torch.Generator().manual_seed(mix(self.seed, step, 2))
         batch = self.source.batch(indices, generator)
         return batch._make(None if part is None else part.to(self.device) for part in batch)

@@ -15,10 +15,7 @@ URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # of that archive
 FOLDER = "cifar-10-batches-bin"  # in that archive
 
-_BATCHES = {
-    "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
-    "test": ("test_batch.bin",),
-}
+_BATCHES = {"train": [f"data_batch_{n}.bin" for n in range(1, 6)], "test": ["test_batch.bin"]}
 _RECORD = 1 + 3 * 32 * 32  # the label, then the red, green and blue planes, row by row
 
 
@@ -30,7 +27,7 @@ def read(folder: str | os.PathLike[str], split: Split = "train") -> Images:
         split: `"train"` or `"test"`.
 
     Returns:
-        Images in colour, 3 × 32 × 32, with their classes, 0 (airplane) to 9 (truck).
+        Colour images, 3 × 32 × 32, with their classes, 0 (airplane) to 9 (truck).
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -44,8 +41,8 @@ def read(folder: str | os.PathLike[str], split: Split = "train") -> Images:
         >>> tuple(images.pixels.shape), images.labels.tolist()
         ((1, 3, 32, 32), [7])
     """
-    records = np.concatenate([_records(Path(folder) / name) for name in _BATCHES[split]])
-    records = torch.from_numpy(records)
+    batches = [torch.from_numpy(_records(Path(folder) / name)) for name in _BATCHES[split]]
+    records = torch.cat(batches)
     pixels = records[:, 1:].unflatten(1, (3, 32, 32)).contiguous()
     return Images(pixels, records[:, 0].long())
 
@@ -63,10 +60,10 @@ def _records(path: Path) -> UInt8[np.ndarray, "n 3073"]:
             "unpack it again"
         )
     records = content.reshape(-1, _RECORD)
-    if records[:, 0].max() > 9:
-        first = int((records[:, 0] > 9).argmax())
+    wrong = np.flatnonzero(records[:, 0] > 9)
+    if len(wrong):
         raise ValueError(
-            f"{path} gives image {first} the label {records[first, 0]}, but CIFAR-10 has classes "
-            "0 to 9: unpack the binary version again"
+            f"{path} gives image {wrong[0]} the label {records[wrong[0], 0]}, but CIFAR-10 has "
+            "classes 0 to 9: unpack the binary version again"
         )
     return records

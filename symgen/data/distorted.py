@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
+from symgen._errors import require_choice
+from symgen.data.batches import require_items
 from symgen.data.images import Images
 from symgen.groups import affine, hue_vector, warp
 
@@ -30,8 +32,7 @@ class ImageBatch(NamedTuple):
     Attributes:
         images: brightness in [0, 1], channel first.
         labels: class of each image.
-        pose: what became of the upright image in the middle, which is `warp(images, pose)`;
-            the identity where nothing was moved.
+        pose: how the image was moved from the middle, which `warp(images, pose)` undoes.
         hue: degrees by which pure red was turned; 0 where nothing was coloured.
     """
 
@@ -58,30 +59,29 @@ class DistortedImages:
     """Makes labelled images at a random pose, among clutter or in a random colour.
 
     * `"none"`: the images themselves, gray or in colour.
-    * `"translated"`: at a random whole-pixel place of a black canvas, entirely on it; 28 × 28
-      images get 60 × 60 and are shifted by up to 16 pixels.
-    * `"rts"`: turned by up to 45 degrees, enlarged by 0.7 to 1.2 and shifted by up to a quarter of
-      their size along x and y, all uniform, by one bilinear warp on a black canvas 1.5 times as
-      large; 28 × 28 images get 42 × 42 and are shifted by up to 7 pixels.
-    * `"tc"`: as `"translated"`, and six patches of 6 × 6, cut at random places of random other
-      images of the same `images` (so test images are cluttered by test images), are laid at random
-      places of the canvas; where things overlap, the brightest is seen.
+    * `"translated"`: shifted by a random number of whole pixels, at most 4/7 of the image's size
+      either way, on a black canvas that holds every shift; 28 × 28 becomes 60 × 60.
+    * `"rts"`: rotated by up to 45 degrees either way, scaled by 0.7 to 1.2 and shifted by up to a
+      quarter of the image's size along x and y, all uniform, in one bilinear warp on a black
+      canvas 1.5 times as large; 28 × 28 becomes 42 × 42.
+    * `"tc"`: as `"translated"`, plus six patches of 6 × 6, cut at random places of random other
+      images of `images` (so test images are cluttered by test images) and laid at random places
+      of the canvas; where things overlap, the brightest shows.
     * `"hue"`: the gray image times a colour of random hue, 0 to 360 degrees.
 
     RTS and TC are the data of Georgiev (2016, arXiv 1511.02841, appendix B) after Jaderberg et al.
     (2015, arXiv 1506.02025, appendix A.4). The interpolation, the maximum and the source of test
-    clutter are choices made here, since the papers do not tell.
+    clutter are choices made here, since the papers do not specify them.
 
     Args:
         images: labelled images; batches are made on the device of their pixels.
         distortion: what is done to them.
-        fixed: whether each image has one distortion, drawn from `seed` once and for all, so that
-            an item looks the same in every batch; otherwise it is drawn afresh in each batch.
+        fixed: draw one distortion per image from `seed`; otherwise afresh in each batch.
         seed: seed of the fixed distortions.
 
     Attributes:
         data_shape: channels, height and width of what is made.
-        classes: the largest label and one.
+        classes: the largest label plus one.
 
     Raises:
         ValueError: if the distortion is unknown or not for such images.
@@ -97,11 +97,7 @@ class DistortedImages:
     frames = 1
 
     def __init__(
-        self,
-        images: Images,
-        distortion: Distortion = "none",
-        fixed: bool = True,
-        seed: int = 0,
+        self, images: Images, distortion: Distortion = "none", fixed: bool = True, seed: int = 0
     ) -> None:
         _check(images, distortion)
         self.images = Images(images.pixels, images.labels.to(images.pixels.device))
@@ -117,35 +113,20 @@ class DistortedImages:
             height + 2 * self._margin[0],
             width + 2 * self._margin[1],
         )
-        generator = torch.Generator().manual_seed(seed)
-        self._fixed = self._draw(torch.arange(len(self)), generator) if fixed else None
+        self._fixed = None
+        if fixed:
+            generator = torch.Generator().manual_seed(seed)
+            self._fixed = self._draw(torch.arange(len(self)), generator)
 
     def __len__(self) -> int:
-        """Return the number of images."""
         return len(self.images.pixels)
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> ImageBatch:
-        """Distort some images.
-
-        Args:
-            indices: numbers of the images.
-            generator: CPU generator of distortions that are drawn afresh; not used else.
-
-        Returns:
-            Images with labels, true poses and hues, on the device of the source's images.
-
-        Raises:
-            ValueError: if there is no such image.
-        """
-        indices = indices.cpu()
-        outside = indices[(indices < 0) | (indices >= len(self))]
-        if outside.numel():
-            raise ValueError(f"no image {int(outside[0])}: {self!r} has 0 to {len(self) - 1}")
+        """Distort the images with these numbers; the generator draws what is not fixed."""
+        indices = require_items(self, indices)
         here = indices.to(self.images.pixels.device)
-        if self._fixed is None:
-            drawn = self._draw(indices, generator)
-        else:
-            drawn = _Draw(*(part[here] for part in self._fixed))
+        fixed = self._fixed and _Draw(*(part[here] for part in self._fixed))
+        drawn = fixed or self._draw(indices, generator)
         images = self._distorted(self.images.pixels[here], drawn)
         return ImageBatch(images, self.images.labels[here], drawn.pose, drawn.hue)
 
@@ -165,26 +146,19 @@ class DistortedImages:
         elif self.distortion == "hue":
             hue = 360 * torch.rand(count, generator=generator)
         pose = affine.from_parameters(angle, scale, shift)
-        clutter = self._draw_clutter(items, generator)
+        clutter = torch.empty(count, 0, 5, dtype=torch.int64)
+        if self.distortion == "tc":
+            sides = torch.tensor([*self.images.pixels.shape[2:], *self.data_shape[1:]])
+            limits = torch.cat([torch.tensor([len(self) - 1]), sides - PATCH + 1])
+            clutter = _whole_numbers(limits, (count, PATCHES), generator)
+            # Images are counted from the one after the item's own, which is thus never reached.
+            clutter[..., 0] = (clutter[..., 0] + 1 + items[:, None]) % len(self)
         return _Draw(pose.to(device), hue.to(device), clutter.to(device))
-
-    def _draw_clutter(
-        self, items: Int64[Tensor, " n"], generator: torch.Generator
-    ) -> Int64[Tensor, "n patches 5"]:
-        """Draw where each patch of clutter is cut and laid; no patches but for "tc"."""
-        if self.distortion != "tc":
-            return torch.empty(len(items), 0, 5, dtype=torch.int64)
-        sides = torch.tensor([*self.images.pixels.shape[2:], *self.data_shape[1:]])
-        limits = torch.cat([torch.tensor([len(self) - 1]), sides - PATCH + 1])
-        clutter = _whole_numbers(limits, (len(items), PATCHES), generator)
-        # Images are counted from the one after the item's own, which is thus never reached.
-        clutter[..., 0] = (clutter[..., 0] + 1 + items[:, None]) % len(self)
-        return clutter
 
     def _distorted(
         self, pixels: UInt8[Tensor, "B channels height width"], drawn: _Draw
     ) -> Float32[Tensor, "B colours canvas_height canvas_width"]:
-        """Distort images in the way that was drawn."""
+        """Distort images as drawn."""
         if self.distortion in ("translated", "tc"):
             pixels = self._pasted(pixels, drawn)
         images = pixels.to(torch.float32) / 255
@@ -241,17 +215,10 @@ def _lay(
 
 
 def _check(images: Images, distortion: Distortion) -> None:
-    """Refuse what cannot be distorted in this way."""
-    if distortion not in get_args(Distortion):
-        known = ", ".join(get_args(Distortion))
-        raise ValueError(f"unknown distortion {distortion!r}: choose one of {known}")
+    require_choice("distortion", distortion, get_args(Distortion))
     pixels, labels = images
-    if (
-        pixels.ndim != 4
-        or pixels.dtype != torch.uint8
-        or not len(pixels)
-        or labels.shape != pixels.shape[:1]
-    ):
+    fits = pixels.ndim == 4 and pixels.dtype == torch.uint8 and labels.shape == pixels.shape[:1]
+    if not fits or not len(pixels):
         raise ValueError(
             f"distorted images are made from uint8 images (n, channels, height, width) with "
             f"labels (n,), got {tuple(pixels.shape)} {pixels.dtype} and {tuple(labels.shape)}"

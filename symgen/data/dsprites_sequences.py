@@ -8,8 +8,9 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from symgen.data.dsprites import FACTOR_NAMES, FACTOR_SIZES, Sprites, index_of, render_bits
-from symgen.data.sequences import SequenceBatch
+from symgen._errors import require_choice
+from symgen.data import dsprites
+from symgen.data.batches import SequenceBatch, require_items
 
 __all__ = ["MovingSprites"]
 
@@ -17,8 +18,7 @@ Split = Literal["train", "test", "all"]
 Mode = Literal["single", "position"]
 
 SIZES = (3, 5, 15, 15, 15)
-MOVABLE = (1, 2, 3, 4)  # all but the shape
-MOVING: dict[Mode, tuple[int, ...]] = {"single": MOVABLE, "position": (3, 4)}
+MOVING: dict[Mode, tuple[int, ...]] = {"single": (1, 2, 3, 4), "position": (3, 4)}
 HELD_OUT = 0.1  # share of the orbits of each moving factor
 CYCLE = 15  # frames in which a factor walks through its values
 COUNT = prod(SIZES)
@@ -28,32 +28,30 @@ STRIDES = tuple(prod(SIZES[factor + 1 :]) for factor in range(len(SIZES)))
 class MovingSprites:
     """Makes the sequences of the Topographic VAE's dSprites experiments.
 
-    Of dSprites are used all shapes, the five largest scales and every other of the first thirty
-    orientations and positions, 50,625 images. A sequence starts at one of them and moves its
-    scale, orientation, posX or posY by one value per frame, cyclically, for 15 frames; the scale
-    has five values and comes round three times (Keller & Welling 2021, section 6).
+    They use 50,625 images of dSprites: all shapes, the five largest scales and every other of the
+    first thirty orientations and positions. A sequence starts at one of them and moves its scale,
+    orientation, posX or posY by one value per frame, cyclically, for 15 frames; the scale has five
+    values and wraps around three times (Keller & Welling 2021, section 6).
 
-    With `split="all"` the items are the 50,625 start images and each time the moving factor is
-    drawn uniformly, as in the paper, which trains and evaluates on the same images. The other
+    With `split="all"` the items are the 50,625 start images and the moving factor is drawn
+    uniformly each time, as in the paper, which trains and evaluates on the same images. The other
     splits hold out **orbits**: an orbit is a moving factor with the values of the four others,
-    which is the closed walk of a sequence. A share of each factor's orbits, chosen by
-    `split_seed`, makes the test split, so no test sequence is a cyclic shift of a training
-    sequence. Its single images do occur in training, in the orbits of other moving factors. Here
-    items are pairs of a start image and a moving factor, about equally many for every factor, in a
-    random but fixed order.
+    which is the closed walk of a sequence. No test sequence is therefore a cyclic shift of a
+    training sequence, but its single images do occur in training, in the orbits of other moving
+    factors. Here the items are pairs of a start image and a moving factor, about equally many for
+    every factor, in a random but fixed order.
 
     Args:
         split: "train" or "test" orbits, or "all".
-        held_out: share of the orbits of each moving factor that makes the test split.
+        held_out: share of each moving factor's orbits that makes the test split.
         split_seed: seed of the choice of orbits.
-        sprites: where to take the images from, as by `read_npz`; None to draw them.
+        sprites: images to use, as from `read_npz`; None to draw them.
         device: where the images stay and sequences are made.
         mode: "single" moves scale, orientation, posX or posY, "position" only posX or posY.
         frames: length S of a sequence; None for a full cycle of 15.
 
     Raises:
-        ValueError: if the split or mode is unknown, one side of the split were empty or an image
-            is missing.
+        ValueError: if the split or mode is unknown, a split would be empty or an image is missing.
 
     Example:
         >>> source = MovingSprites("test")
@@ -62,7 +60,7 @@ class MovingSprites:
         ((3, 15, 1, 64, 64), (3, 15, 5), 20270)
     """
 
-    factor_names = FACTOR_NAMES
+    factor_names = dsprites.FACTOR_NAMES
     factor_sizes = SIZES
     data_shape = (1, 64, 64)
 
@@ -71,19 +69,15 @@ class MovingSprites:
         split: Split = "train",
         held_out: float = HELD_OUT,
         split_seed: int = 0,
-        sprites: Sprites | None = None,
+        sprites: dsprites.Sprites | None = None,
         device: str | torch.device = "cpu",
         mode: Mode = "single",
         frames: int | None = None,
     ) -> None:
-        if mode not in MOVING:
-            raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MOVING)}")
-        if split not in get_args(Split):
-            raise ValueError(
-                f"unknown split {split!r}: choose one of {', '.join(get_args(Split))}"
-            )
+        require_choice("mode", mode, MOVING)
+        require_choice("split", split, get_args(Split))
         fewest = COUNT // max(SIZES)
-        if not 0 < held_out < 1 or not 0 < round(held_out * fewest) < fewest:
+        if not (0 < held_out < 1 and 0 < round(held_out * fewest) < fewest):
             raise ValueError(
                 f"held_out={held_out} leaves a split empty: choose a share between 0 and 1 "
                 f"of the {fewest} orbits of a factor"
@@ -111,23 +105,11 @@ class MovingSprites:
         return COUNT if self._pairs is None else len(self._pairs)
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
-        """Make the sequence of each item.
+        """Make the sequence of each item; the generator draws what moves where `split` is "all".
 
-        Args:
-            indices: numbers of the items.
-            generator: CPU generator of the moving factors where `split` is "all"; not used else.
-
-        Returns:
-            Frames of 0 and 1; factors counted from 0 within the subset; `moved` as a number in
-            `factor_names`.
-
-        Raises:
-            ValueError: if there is no such item.
+        Frames are of 0 and 1, and factors are counted from 0 within the images that are used.
         """
-        outside = indices[(indices < 0) | (indices >= len(self))]
-        if outside.numel():
-            raise ValueError(f"no item {int(outside[0])}: {self!r} has items 0 to {len(self) - 1}")
-        factors, moved = self._walk(indices.cpu(), generator)
+        factors, moved = self._walk(require_items(self, indices), generator)
         image = (factors * torch.tensor(STRIDES)).sum(-1).to(self.device)
         frames = embedding(self._bits[image].int(), self._pixels_of_byte)
         frames = frames.view(*image.shape, *self.data_shape)
@@ -145,12 +127,13 @@ class MovingSprites:
             start, moved = self._pairs[items].unbind(-1)
         moving = moved[:, None] == torch.arange(len(SIZES))
         steps = torch.arange(self.frames)[:, None] * moving[:, None]  # (B, S, F)
-        return (_factors_of(start)[:, None] + steps) % torch.tensor(SIZES), moved
+        factors = torch.stack(torch.unravel_index(start, SIZES), dim=-1)
+        return (factors[:, None] + steps) % torch.tensor(SIZES), moved
 
     def __repr__(self) -> str:
         return (
-            f"MovingSprites({self.split!r}, held_out={self.held_out}, "
-            f"split_seed={self.split_seed}, device={str(self.device)!r}, mode={self.mode!r}, "
+            f"MovingSprites({self.split!r}, held_out={self.held_out}, split_seed="
+            f"{self.split_seed}, device={str(self.device)!r}, mode={self.mode!r}, "
             f"frames={self.frames})"
         )
 
@@ -159,28 +142,18 @@ class MovingSprites:
         if self.split != "train" or self.held_out != HELD_OUT or self._given:
             return None
         length = None if self.frames == CYCLE else self.frames
-        return {
-            "kind": "sprites",
-            "mode": self.mode,
-            "length": length,
-            "split_seed": self.split_seed,
-        }
+        seed = self.split_seed
+        return {"kind": "sprites", "mode": self.mode, "length": length, "split_seed": seed}
 
 
-def _factors_of(image: Int64[Tensor, " images"]) -> Int64[Tensor, "images 5"]:
-    """Return the factors of images given by their number in the subset."""
-    return torch.stack(torch.unravel_index(image, SIZES), dim=-1)
-
-
-def _subset(sprites: Sprites | None) -> UInt8[Tensor, "images 512"]:
-    """Draw the images of the subset or pick them out of others, in C order of the factors."""
-    stride, first = torch.tensor((1, 1, 2, 2, 2)), torch.tensor((0, 1, 0, 0, 0))
-    latents = _factors_of(torch.arange(COUNT)) * stride + first
+def _subset(sprites: dsprites.Sprites | None) -> UInt8[Tensor, "images 512"]:
+    """Draw the images that are used, or pick them out of given ones, in C order of the factors."""
+    latents = dsprites.every_other()
     if sprites is None:
-        return render_bits(latents)
-    row = torch.full((prod(FACTOR_SIZES),), -1)
-    row[index_of(sprites.latents)] = torch.arange(len(sprites.latents))
-    wanted = row[index_of(latents)]
+        return dsprites.render_bits(latents)
+    row = torch.full((prod(dsprites.FACTOR_SIZES),), -1)
+    row[dsprites.index_of(sprites.latents)] = torch.arange(len(sprites.latents))
+    wanted = row[dsprites.index_of(latents)]
     missing = latents[wanted < 0]
     if len(missing):
         raise ValueError(
@@ -195,10 +168,10 @@ def _pairs(test: bool, held_out: float, seed: int) -> Int64[Tensor, "pairs 2"]:
     """List the pairs (start image, moving factor) of the orbits of one split, shuffled."""
     generator = torch.Generator().manual_seed(seed)
     held = []
-    for factor in MOVABLE:
+    for factor in MOVING["single"]:
         sizes = [1 if other == factor else size for other, size in enumerate(SIZES)]
         orbits = prod(sizes)
         drawn = torch.randperm(orbits, generator=generator) < round(held_out * orbits)
         held.append(drawn.view(sizes).expand(SIZES).flatten())
-    pairs = (torch.stack(held, dim=-1) == test).nonzero() + torch.tensor((0, MOVABLE[0]))
+    pairs = (torch.stack(held, dim=-1) == test).nonzero() + torch.tensor((0, 1))
     return pairs[torch.randperm(len(pairs), generator=generator)]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -14,7 +15,7 @@ __all__ = ["read_image"]
 def read_image(
     path: Path, data_shape: tuple[int, ...], *, invert: bool = False, canvas: bool = True
 ) -> tuple[Float[Tensor, "1 channels height width"], tuple[int, int]]:
-    """Read an image file of any mode for a model.
+    """Read an image file of any mode for a model; what is transparent becomes black.
 
     Args:
         path: the file.
@@ -23,12 +24,11 @@ def read_image(
         canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
 
     Returns:
-        The image in [0, 1], and the height and width that the file has. What is transparent in
-        it is black in the image.
+        The image in [0, 1], and the height and width of the file's image.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no image, a damaged one, or has another size than the model takes.
+        ValueError: if it is not an image, is damaged, or has a size the model does not take.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no image file {path}: give a path, or test:INDEX")
@@ -41,18 +41,16 @@ def read_image(
     if invert:
         levels = 1 - levels
     high, wide = levels.shape[1:]
-    if (high, wide) == (height, width):
-        return levels[None], (high, wide)
-    if not canvas or high > height or wide > width:
+    fits = high <= height and wide <= width if canvas else (high, wide) == (height, width)
+    if not fits:
         smaller = " (a smaller image is laid on a black canvas)" if canvas else ""
         raise ValueError(
             f"{path} is {wide} × {high} pixels, the model reads {width} × {height}: crop and "
             f"resize the image to that{smaller}"
         )
-    result = levels.new_zeros(1, channels, height, width)
     top, left = (height - high) // 2, (width - wide) // 2
-    result[0, :, top : top + high, left : left + wide] = levels
-    return result, (high, wide)
+    margins = (left, width - wide - left, top, height - high - top)
+    return F.pad(levels[None], margins), (high, wide)
 
 
 def _levels(

@@ -1,13 +1,13 @@
 """DataLoaders and other iterables as batches that can be reached again after a stop."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import torch
 
 from symgen.data.batches import mix
-from symgen.data.items import Inputs, Wanted, choose_inputs
+from symgen.data.items import Inputs, Wanted, choose_inputs, stack_inputs
 
 __all__ = ["LoaderBatches"]
 
@@ -28,9 +28,8 @@ class LoaderBatches:
 
     Example:
         >>> loader = torch.utils.data.DataLoader(torch.rand(8, 4, 3), batch_size=4, shuffle=True)
-        >>> batches = LoaderBatches(loader, 4, Wanted((4, 3)))
-        >>> again = LoaderBatches(loader, 4, Wanted((4, 3)))
-        >>> batches.batch(0).x.shape, batches.batch(1).x.equal(again.batch(1).x)
+        >>> one, two = (LoaderBatches(loader, 4, Wanted((4, 3))) for _ in range(2))
+        >>> one.batch(0).x.shape, one.batch(1).x.equal(two.batch(1).x)
         (torch.Size([4, 4, 3]), True)
     """
 
@@ -41,97 +40,67 @@ class LoaderBatches:
         self.batch_size = batch_size
         self.wanted = wanted
         self.seed = seed
-        self._epoch = -1
-        self._step = 0
+        self._step = 0  # of the batch that comes next
+        self._batches = self._epochs()
         self._state = torch.get_rng_state()
-        self._batches: Iterator[Inputs] = iter(())
 
     def batch(self, step: int) -> Inputs:
-        """Return the batch of a training step; steps are asked for in order, or skipped.
-
-        Raises:
-            ValueError: if the iterable ends before the first batch of an epoch, or gives batches
-                of another size, but for a smaller last one.
-        """
+        """Return the batch of a training step; steps are asked for in order, or skipped."""
         if step < self._step:
-            self._epoch, self._step, self._batches = -1, 0, iter(())
-        while True:
-            found = self._next()
-            if found is None:
-                self._start_epoch()
-                continue
-            self._step += 1
-            if self._step > step:
-                return found
-
-    def _start_epoch(self) -> None:
-        self._epoch += 1
-        self._state = torch.Generator().manual_seed(mix(self.seed, self._epoch, 3)).get_state()
-        self._batches = self._all()
-        first = self._next()
-        if first is None:
-            raise ValueError(
-                f"{type(self.loader).__name__} gives no batch of {self.batch_size} in epoch "
-                f"{self._epoch}, after {self._step} batches: give data that fill one and can be "
-                "gone through again and again, such as a list or a DataLoader, or train for fewer "
-                "examples"
-            )
-        rest = self._batches
-        self._batches = _chain(first, rest)
-
-    def _next(self) -> Inputs | None:
-        """Take the next batch with the random numbers of the iterable."""
+            self._step, self._batches = 0, self._epochs()
+        skipped, self._step = step - self._step, step + 1
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._state)
-            found = next(self._batches, None)
+            batch = next(islice(self._batches, skipped, None))
             self._state = torch.get_rng_state()
-        return found
+        return batch
 
-    def _all(self) -> Iterator[Inputs]:
+    def _epochs(self) -> Iterator[Inputs]:
+        """Go through the iterable again and again."""
+        taken = 0
+        for epoch in count():
+            torch.default_generator.manual_seed(mix(self.seed, epoch, 3))
+            before = taken
+            for batch in self._epoch():
+                taken += 1
+                yield batch
+            if taken == before:
+                raise ValueError(
+                    f"{type(self.loader).__name__} gives no batch of {self.batch_size} in epoch "
+                    f"{epoch}, after {taken} batches: give data that fill one and can be gone "
+                    "through again and again, such as a list or a DataLoader, or train for fewer "
+                    "examples"
+                )
+
+    def _epoch(self) -> Iterator[Inputs]:
         """Go through the iterable once; a smaller last batch is left out."""
         entries = enumerate(self.loader)
-        last = None
         for number, entry in entries:
-            if last is not None:
-                raise self._other_size(*last)
-            try:
-                batch = choose_inputs(entry, self.wanted, self._name(number), batched=True)
-            except ValueError as error:
-                try:
-                    first = choose_inputs(entry, self.wanted, self._name(number))
-                except ValueError:
-                    raise error from None
-                rest = [
-                    choose_inputs(other, self.wanted, self._name(index))
-                    for index, other in islice(entries, self.batch_size - 1)
-                ]
-                batch = _gathered([first, *rest])
+            batch = self._read(number, entry, entries)
             size = len(batch.x)
-            if size > self.batch_size:
-                raise self._other_size(number, size)
+            if size > self.batch_size or (size < self.batch_size and next(entries, None)):
+                raise ValueError(
+                    f"{self._name(number)} is a batch of {size}, but batch_size="
+                    f"{self.batch_size}: only the last one may be smaller, give both the same"
+                )
             if size == self.batch_size:
                 yield batch
-            else:
-                last = number, size
 
-    def _other_size(self, number: int, size: int) -> ValueError:
-        return ValueError(
-            f"{self._name(number)} is a batch of {size}, but batch_size={self.batch_size}: only "
-            "the last one may be smaller, give both the same"
-        )
+    def _read(self, number: int, entry: Any, entries: Iterator[tuple[int, Any]]) -> Inputs:
+        """Read an entry that is a batch, or gather a batch from it and the next ones."""
+        try:
+            return choose_inputs(entry, self.wanted, self._name(number), batched=True)
+        except ValueError as error:
+            try:
+                first = choose_inputs(entry, self.wanted, self._name(number))
+            except ValueError:
+                raise error from None
+        rest = islice(entries, self.batch_size - 1)
+        others = (choose_inputs(item, self.wanted, self._name(index)) for index, item in rest)
+        return stack_inputs([first, *others])
 
     def _name(self, number: int) -> str:
         return f"entry {number} of {type(self.loader).__name__}"
 
     def __repr__(self) -> str:
         return f"{type(self.loader).__name__} in batches of {self.batch_size}, {self.wanted}"
-
-
-def _gathered(items: list[Inputs]) -> Inputs:
-    labels = [item.y for item in items if item.y is not None]
-    return Inputs(torch.stack([item.x for item in items]), torch.stack(labels) if labels else None)
-
-
-def _chain(first: Inputs, rest: Iterator[Inputs]) -> Iterator[Inputs]:
-    yield first
-    yield from rest

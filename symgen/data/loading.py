@@ -1,6 +1,5 @@
 """Data sets by name: MNIST, scikit-learn's digits, dSprites, CIFAR-10, distorted digits."""
 
-import difflib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +9,7 @@ from typing import get_args
 import torch
 import torch.nn.functional as F
 
+from symgen._errors import nearest, require_choice
 from symgen.data import cifar10, dsprites
 from symgen.data.batches import Batches
 from symgen.data.distorted import DistortedImages, Distortion
@@ -20,15 +20,15 @@ __all__ = ["load"]
 Root = str | os.PathLike[str] | None
 
 _MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-_MNIST = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-_MD5 = {  # of the gzip files as Yann LeCun published them
-    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+_MNIST = {  # with the MD5 of the gzip files as Yann LeCun published them
+    "train": {
+        "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    },
+    "test": {
+        "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+        "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+    },
 }
 
 
@@ -37,24 +37,21 @@ def load(name: str, root: Root = None, split: Split = "train", download: bool = 
 
     * `"mnist"`: 60,000 and 10,000 digits of 28 × 28, from the four IDX files, packed or not.
     * `"digits"`: the 1,797 handwritten 8 × 8 digits that come with scikit-learn, enlarged to the
-      format of MNIST (a 20 × 20 box in the middle of 28 × 28); 1,438 and 359 of them, always the
-      same. Needs no files.
-    * `"dsprites"`: drawn by `symgen.data.dsprites`, labelled by shape; needs no files. All 737,280
-      images would fill 3 GB, so each split has 50,625: the five larger scales with orientations
-      and positions 0, 2, ..., 28 (the images of the Topographic VAE paper), for the test split
-      1, 3, ..., 29, which lie in between.
+      format of MNIST (a 20 × 20 box in the middle of 28 × 28); 1,438 and 359, always the same.
+    * `"dsprites"`: drawn by `symgen.data.dsprites`, labelled by shape. All 737,280 images would
+      fill 3 GB, so each split has 50,625: the five larger scales with orientations and positions
+      0, 2, ..., 28 (the images of the Topographic VAE paper), or 1, 3, ..., 29 in the test split.
     * `"cifar10"`: 50,000 and 10,000 colour photographs of 32 × 32, from the folder
       `cifar-10-batches-bin` of the binary version.
-    * `"mnist-rts"`, `"mnist-tc"`, `"mnist-translated"`, `"mnist-hue"` and the same of digits: all
-      of `symgen.data.DistortedImages` with fixed distortions of seed 0, rounded to bytes.
+    * `"mnist-rts"`, `"mnist-tc"`, `"mnist-translated"`, `"mnist-hue"` and the same of digits:
+      `symgen.data.DistortedImages` with fixed distortions of seed 0, rounded to bytes.
 
     Args:
         name: name of the data set.
         root: folder with the files of MNIST or CIFAR-10, directly or in `mnist/` or `cifar10/`;
-            None for that named by the environment variable SYMGEN_DATA and, after it, the download
-            cache.
+            None for the environment variable SYMGEN_DATA and, after it, the download cache.
         split: `"train"` or `"test"`.
-        download: whether to fetch missing files, with checked hashes, into the user's cache.
+        download: fetch missing files into the user's cache and check their hashes.
 
     Returns:
         Images and labels, on the CPU.
@@ -69,29 +66,24 @@ def load(name: str, root: Root = None, split: Split = "train", download: bool = 
         ((359, 1, 28, 28), [2, 8, 2, 6, 6])
     """
     loaders: dict[str, Callable[[], Images]] = {
-        "mnist": lambda: _load_mnist(root, split, download),
-        "digits": lambda: _load_digits(split),
-        "dsprites": lambda: _load_dsprites(split),
-        "cifar10": lambda: _load_cifar10(root, split, download),
+        "mnist": partial(_load_mnist, root, split, download),
+        "digits": partial(_load_digits, split),
+        "dsprites": partial(_load_dsprites, split),
+        "cifar10": partial(_load_cifar10, root, split, download),
     }
     for plain in ("mnist", "digits"):
         for distortion in get_args(Distortion)[1:]:
             loaders[f"{plain}-{distortion}"] = partial(_distorted, loaders[plain], distortion)
     if name not in loaders:
-        near = difflib.get_close_matches(name, loaders) or loaders
-        raise ValueError(f"unknown data set {name!r}: did you mean {' or '.join(near)}?")
-    if split not in get_args(Split):
-        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(get_args(Split))}")
+        raise ValueError(f"unknown data set {name!r}: {nearest(name, loaders)}")
+    require_choice("split", split, get_args(Split))
     return loaders[name]()
 
 
 def _find(
     data_set: str, names: tuple[str, ...], url: str, md5: str, root: Root, download: bool
 ) -> Path:
-    """Return where a file or folder lies, after fetching it if it is missing and may be fetched.
-
-    It may have any of the names; the first is that under which the download leaves it.
-    """
+    """Return where a file or folder of any of the names lies; a download has the first name."""
     import pooch  # only here: whoever has the files on disk does not need it
 
     cache = Path(pooch.os_cache("symgen")) / data_set
@@ -115,8 +107,8 @@ def _find(
 
 def _load_mnist(root: Root, split: Split, download: bool) -> Images:
     pixels_path, labels_path = (
-        _find("mnist", (f"{name}.gz", name), f"{_MIRROR}{name}.gz", _MD5[name], root, download)
-        for name in _MNIST[split]
+        _find("mnist", (f"{name}.gz", name), f"{_MIRROR}{name}.gz", md5, root, download)
+        for name, md5 in _MNIST[split].items()
     )
     pixels, labels = read_idx(pixels_path), read_idx(labels_path)
     if pixels.ndim != 3 or labels.shape != pixels.shape[:1]:
@@ -140,9 +132,7 @@ def _load_digits(split: Split) -> Images:
 
 
 def _load_dsprites(split: Split) -> Images:
-    first = 0 if split == "train" else 1
-    fine = torch.arange(first, 30, 2)
-    latents = torch.cartesian_prod(torch.arange(3), torch.arange(1, 6), fine, fine, fine)
+    latents = dsprites.every_other(0 if split == "train" else 1)
     return Images(dsprites.render(latents)[:, None] * 255, latents[:, 0].clone())
 
 

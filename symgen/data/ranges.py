@@ -10,7 +10,7 @@ def require_unit_range(name: str, x: Shaped[Tensor, "..."]) -> None:
     """Refuse data that are not floats in [0, 1].
 
     Raises:
-        ValueError: if they are integers, not numbers, or lie outside; the message names them.
+        ValueError: if they are integers, NaN, or outside; the message names them.
 
     Example:
         >>> import torch

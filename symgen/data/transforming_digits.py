@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from symgen.data.sequences import SequenceBatch
+from symgen._errors import require_choice
+from symgen.data.batches import SequenceBatch, require_items
 from symgen.groups import affine, hue_vector, projective, warp
 
 __all__ = ["TransformingDigits"]
@@ -33,19 +34,18 @@ class TransformingDigits:
     * `"single"`: angle, scale or hue moves, drawn uniformly; the two others stay as drawn.
     * `"rotation+hue"`: both move together; the scale is 1.
     * `"perspective+hue"`: `symgen.groups.projective.tilt` by the angle and hue move together.
-    * `"growth"`: the scale moves and does not come round: 12 frames that start at one of the seven
-      smallest scales and grow. Angle and hue stay as drawn.
+    * `"growth"`: the scale grows through 12 frames from one of the seven smallest and does not
+      wrap around; angle and hue stay as drawn.
     * `"still"`: the gray images themselves, one channel, for models without time.
 
     Args:
         pixels: gray images; the sequences are made on their device.
         mode: what moves.
-        frames: length S of a sequence; None for a full cycle of 18, 12 if it grows, or 1 if
-            nothing moves.
+        frames: length S of a sequence; None for 18, a full cycle, or 12 in growth, or 1 if still.
 
     Raises:
-        ValueError: if the mode is unknown, the images are not gray bytes or `frames` is below 1 or
-            more than there are scales to grow through.
+        ValueError: if the mode is unknown, the images are not gray bytes, or `frames` is below 1
+            or more than there are scales to grow through.
 
     Example:
         >>> from symgen.data import load
@@ -63,8 +63,7 @@ class TransformingDigits:
         mode: Mode = "single",
         frames: int | None = None,
     ) -> None:
-        if mode not in get_args(Mode):
-            raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(get_args(Mode))}")
+        require_choice("mode", mode, get_args(Mode))
         if pixels.ndim != 4 or pixels.shape[1] != 1 or pixels.dtype != torch.uint8:
             raise ValueError(
                 f"transforming digits are made from uint8 images (items, 1, height, width), got "
@@ -89,74 +88,41 @@ class TransformingDigits:
         self.data_shape = (self._colours.shape[1], height, width)
 
     def __len__(self) -> int:
-        """Return the number of images."""
         return len(self.pixels)
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
         """Make one random sequence of each image.
 
-        Args:
-            indices: numbers of the images.
-            generator: CPU generator of every random choice.
-
-        Returns:
-            Frames in [0, 1]; factors as indices into their values; `moved` 0, 1, 2 for angle,
-            scale or hue, -1 where not exactly one of them moves.
-
-        Raises:
-            ValueError: if there is no such image.
+        `moved` is 0, 1 or 2 for angle, scale or hue, -1 where not exactly one of them moves.
         """
-        indices = indices.cpu()
-        outside = indices[(indices < 0) | (indices >= len(self))]
-        if outside.numel():
-            raise ValueError(f"no image {int(outside[0])}: {self!r} has 0 to {len(self) - 1}")
+        indices = require_items(self, indices)
         factors, moved = self._walk(len(indices), generator)
-        # A sequence whose hue moves shows one gray image S times: it is warped once. The others,
-        # with one warp per frame, come first in `gray`; `source` says where each frame's image is.
-        posed = (moved != HUE).nonzero()[:, 0]
-        coloured = (moved == HUE).nonzero()[:, 0]
-        source = torch.empty(factors.shape[:2], dtype=torch.int64)
-        count = len(posed) * self.frames
-        source[posed] = torch.arange(count).view(-1, self.frames)
-        source[coloured] = count + torch.arange(len(coloured))[:, None]
-        gray = torch.cat(
-            [
-                self._warped(indices[posed], factors[posed]),
-                self._warped(indices[coloured], factors[coloured, :1]),
-            ]
-        )
         device = self.pixels.device
-        gray = gray.index_select(0, source.flatten().to(device))  # (B S, height, width)
-        colour = self._colours[factors[..., HUE].flatten().to(device)]  # (B S, channels)
-        frames = gray[:, None] * colour[..., None, None]
-        frames = frames.unflatten(0, source.shape)
-        return SequenceBatch(frames, factors.to(device), moved.to(device))
+        shape = (*factors.shape[:2], 1, *self.data_shape[1:])
+        gray = torch.empty(shape, dtype=torch.float32, device=device)
+        # A sequence whose hue moves shows one gray image S times: it is warped once.
+        for chosen, warped in ((moved != HUE, self.frames), (moved == HUE, 1)):
+            rows = chosen.nonzero()[:, 0]
+            images = self.pixels[indices[rows].to(device), None].to(torch.float32) / 255
+            angle, scale, _ = factors[rows, :warped].to(device).unbind(-1)
+            shown = warp(images, self._poses[angle, scale], centre=self._centre)
+            gray.index_copy_(0, rows.to(device), shown.expand(-1, self.frames, -1, -1, -1))
+        colour = self._colours[factors[..., HUE].to(device)]  # (B, S, channels)
+        return SequenceBatch(gray * colour[..., None, None], factors.to(device), moved.to(device))
 
     def _walk(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw what moves and from where; return the factors of every frame, and `moved`."""
         start = torch.randint(len(DEGREES), (count, 3), generator=generator)
+        moved = torch.full((count,), -1)
         if self.mode == "single":
             moved = torch.randint(3, (count,), generator=generator)
-            moving = moved[:, None] == torch.arange(3)
         elif self.mode == "growth":
             starts = len(SCALES) - self.frames + 1
             start[:, SCALE] = torch.randint(starts, (count,), generator=generator)
-            moved = torch.full((count,), SCALE)
-            moving = moved[:, None] == torch.arange(3)
-        else:
-            moved = torch.full((count,), -1)
-            moving = torch.ones(count, 3, dtype=torch.bool)
-        steps = torch.arange(self.frames)[:, None] * moving[:, None, :]  # (B, S, 3)
+            moved[:] = SCALE
+        moving = (moved[:, None] == torch.arange(3)) | (moved < 0)[:, None]
+        steps = torch.arange(self.frames)[:, None] * moving[:, None]  # (B, S, 3)
         return (start[:, None] + steps) % torch.tensor(self.factor_sizes), moved
-
-    def _warped(
-        self, items: Int64[Tensor, " n"], factors: Int64[Tensor, "n frames 3"]
-    ) -> Float[Tensor, "n*frames height width"]:
-        """Warp each image to the poses of its frames."""
-        device = self.pixels.device
-        images = self.pixels[items.to(device), None].to(torch.float32) / 255
-        angle, scale, _ = factors.to(device).unbind(-1)
-        return warp(images, self._poses[angle, scale], centre=self._centre).flatten(0, 2)
 
     def __repr__(self) -> str:
         height, width = self.pixels.shape[-2:]

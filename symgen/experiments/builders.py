@@ -121,9 +121,9 @@ def _plain(hint: Any) -> Any:
 
 
 def _arguments(kind: type) -> dict[str, str]:
-    """Read what a docstring says of every argument; a subclass's comes on top of its parent's."""
+    """Read what a docstring says of every argument, over that of its parents and of TVAE."""
     told: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
+    for one in (TVAE, *reversed(kind.__mro__)):
         section = re.search(r"Args:\n(.*?)(\n\s*\n|\Z)", inspect.getdoc(one) or "", re.DOTALL)
         if section is None:
             continue

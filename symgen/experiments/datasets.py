@@ -238,10 +238,8 @@ class ArrayData(DataConfig):
     """Shape of an item, its frames first if it is a sequence."""
     sequence: bool = True
     """Whether an item is a sequence."""
-    labelled: bool = False
-    """Whether an item has a label."""
     data: Path | None = None
-    """The array as .npy, or with labels as .npz."""
+    """The array as .npy."""
 
     def source(self, train: bool, device: str = "cpu") -> ItemSource:
         """Open all items, of which nothing is held out.
@@ -252,28 +250,19 @@ class ArrayData(DataConfig):
         if self.data is None:
             raise ValueError(
                 "this run was trained on an array in memory: name a file of such items, "
-                f"(n, {', '.join(map(str, self.shape))}), with --data PATH (.npy"
-                + (", or .npz with labels)" if self.labelled else ")")
+                f"(n, {', '.join(map(str, self.shape))}), with --data PATH (.npy)"
             )
-        items = _read_items(self.data)
-        frames, data_shape = (self.shape[0], self.shape[1:]) if self.sequence else (1, self.shape)
-        return ItemSource(items, frames, data_shape, Wanted(self.shape, self.labelled))
+        try:
+            items = torch.from_numpy(np.load(self.data, allow_pickle=False))
+        except (OSError, ValueError, TypeError) as error:
+            raise ValueError(f"{self.data} cannot be read as an array: {error}") from error
+        data_shape = self.shape[1:] if self.sequence else self.shape
+        return ItemSource(items, self.frames, data_shape, Wanted(self.shape))
 
     @property
     def frames(self) -> int:
         """Frames in an item."""
         return self.shape[0] if self.sequence and self.shape else 1
-
-
-def _read_items(path: Path) -> Any:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return torch.from_numpy(np.ascontiguousarray(loaded))
-        arrays = {name: torch.from_numpy(loaded[name]) for name in loaded.files}
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read as arrays: {error}") from error
-    return [dict(zip(arrays, row, strict=True)) for row in zip(*arrays.values(), strict=True)]
 
 
 _KINDS: dict[str, type[Any]] = {

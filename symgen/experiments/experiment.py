@@ -102,7 +102,7 @@ class Experiment:
         """
         return {
             "builder": self.builder,
-            "model": self.model,
+            "model": dict(self.model),
             "data": data_to_json(self.data),
             "training": asdict(self.training),
         }
@@ -114,11 +114,14 @@ class Experiment:
         Raises:
             ValueError: if a setting is unknown or the values are not those of an experiment.
         """
+        names = ("builder", "model", "data", "training")
         try:
-            parts = [values[name] for name in ("builder", "model", "data", "training")]
-        except (KeyError, TypeError) as error:
+            name, model, data, training = (values[name] for name in names)
+        except KeyError as error:
             raise ValueError(f"no experiment, it lacks {error}") from error
-        name, model, data, training = parts
+        for part in (model, data, training):
+            if not isinstance(part, Mapping):
+                raise ValueError(f"no experiment, settings are {part!r}: give them by name")
         return cls(name, dict(model), data_from_json(data), Training().changed(training))
 
     def _asks(self, name: str) -> bool:

@@ -277,9 +277,10 @@ def evaluate(
         >>> x = torch.randn(64, 16, 12)
         >>> model = TVAE((12,), capsules=2, frames=16, likelihood="gaussian", width=32)
         >>> run = fit(model, x[:48], examples=64)
-        >>> measured = evaluate(run, x[48:], metrics={"norm": lambda m, b: b.x.flatten(1).norm()})
+        >>> mean = {"mean": lambda model, batch: batch.x.mean((1, 2))}
+        >>> measured = evaluate(run, x[48:], metrics=mean)
         >>> sorted(measured["own"]), measured["examples"]
-        (['norm'], 16)
+        (['mean'], 16)
     """
     opened = _opened(run, parts)
     if record is not None:

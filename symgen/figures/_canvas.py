@@ -1,4 +1,4 @@
-"""What the figures share: fonts, colours, images as whole pixels, files replaced in one act."""
+"""What the figures share: paper, fonts, colours, images as whole pixels, whole files."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -7,25 +7,24 @@ from pathlib import Path
 from typing import IO
 
 import matplotlib
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
-from PIL import Image, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from symgen._files import write_atomically
 from symgen.data import require_unit_range
 
-PAPER = (255, 255, 255)
-INK = (25, 25, 25)
-MUTED = (120, 120, 120)
-ACCENT = (213, 94, 0)
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
-_GRAY = "#888888"
+Colour = tuple[int, int, int]
+INK: Colour = (25, 25, 25)
+MUTED: Colour = (120, 120, 120)
+ACCENT: Colour = (213, 94, 0)
+GRAY = "#888888"
+_LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 
 
 @lru_cache
@@ -35,19 +34,42 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
 
 
-def text_width(text: str, size: int, bold: bool = False) -> int:
-    """Measure a line of text in pixels."""
-    return round(font(size, bold).getlength(text))
+def text_width(size: int, *texts: str, bold: bool = False) -> int:
+    """Measure the longest of some lines of text, in pixels."""
+    return max((round(font(size, bold).getlength(text)) for text in texts), default=0)
 
 
-def check_images(name: str, images: Float[Tensor, "..."]) -> None:
-    """Refuse what `to_pixels` could only draw by guessing."""
-    if images.ndim < 3 or images.shape[-3] not in (1, 3) or 0 in images.shape:
-        raise ValueError(
-            f"{name} has shape {tuple(images.shape)}: images are (..., channels, height, width) "
-            "with 1 or 3 channels and none of the sizes 0"
-        )
-    require_unit_range(name, images)
+def spaced(start: int, count: int, step: int) -> list[int]:
+    """Return the places of rows or columns that start at equal distances."""
+    return [start + index * step for index in range(count)]
+
+
+def magnified(size: Sequence[int], least: int) -> tuple[int, int, int]:
+    """Return the smallest whole factor that gives an image a least height, and its new size."""
+    height, width = size
+    scale = -(-least // height)
+    return scale, scale * height, scale * width
+
+
+def check_images(form: str, dims: int, **named: Float[Tensor, "..."]) -> None:
+    """Refuse tensors of different shapes, and what `to_pixels` could only draw by guessing."""
+    shapes = [tuple(images.shape) for images in named.values()]
+    if any(len(shape) != dims or shape != shapes[0] for shape in shapes):
+        given = ", ".join(f"{name} {shape}" for name, shape in zip(named, shapes, strict=True))
+        raise ValueError(f"{given}: give {form}")
+    for name, images in named.items():
+        if images.shape[-3] not in (1, 3) or 0 in images.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(images.shape)}: images are (..., channels, height, "
+                "width) with 1 or 3 channels and none of the sizes 0"
+            )
+        require_unit_range(name, images)
+
+
+def check_titles(titles: Sequence[str], count: int) -> None:
+    """Refuse more or fewer titles than there are examples."""
+    if len(titles) != count:
+        raise ValueError(f"{len(titles)} titles {list(titles)} for {count} examples: give {count}")
 
 
 def to_pixels(
@@ -60,29 +82,39 @@ def to_pixels(
 
 def tile(pixels: UInt8[ndarray, "height width 3"], scale: int) -> Image.Image:
     """Enlarge an image by a whole factor: every pixel becomes a square of its colour."""
-    return Image.fromarray(np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1))
+    return Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
-def paste_grid(
-    picture: Image.Image,
-    pixels: UInt8[ndarray, "rows columns height width 3"],
-    scale: int,
-    columns: Sequence[int],
-    rows: Sequence[int],
-) -> None:
-    """Paste enlarged images whose left edges are at `columns` and whose top edges at `rows`."""
-    for y, line in zip(rows, pixels, strict=True):
-        for x, image in zip(columns, line, strict=True):
-            picture.paste(tile(image, scale), (x, y))
+class Picture:
+    """White paper of a size in pixels for texts and images."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.image = Image.new("RGB", (width, height), "white")
+        self.draw = ImageDraw.Draw(self.image)
+
+    def text(
+        self, x: int, y: int, text: str, size: int, at: str, ink: Colour = INK, bold: bool = False
+    ) -> None:
+        """Write a line of text; `at` names its point at (x, y) as in PIL, such as "rm"."""
+        self.draw.text((x, y), text, ink, font(size, bold), anchor=at)
+
+    def paste(
+        self,
+        pixels: UInt8[ndarray, "rows columns height width 3"],
+        scale: int,
+        columns: Sequence[int],
+        rows: Sequence[int],
+    ) -> None:
+        """Paste enlarged images, their left edges at `columns` and their top edges at `rows`."""
+        for y, line in zip(rows, pixels, strict=True):
+            for x, image in zip(columns, line, strict=True):
+                self.image.paste(tile(image, scale), (x, y))
 
 
-def magnification(height: int, least: int) -> int:
-    """Return the smallest whole factor that makes a height at least so many pixels."""
-    return -(-least // height)
-
-
-def check_path(path: Path | str, suffixes: tuple[str, ...]) -> Path:
+def check_path(path: Path | str | None, *suffixes: str) -> Path | None:
     """Refuse a path that cannot be written, before anything is drawn."""
+    if path is None:
+        return None
     path = Path(path)
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"cannot write {path}: let the name end in {' or '.join(suffixes)}")
@@ -91,41 +123,18 @@ def check_path(path: Path | str, suffixes: tuple[str, ...]) -> Path:
     return path
 
 
-def write_file(path: Path, save: Callable[[IO[bytes]], object]) -> None:
-    """Replace a file in one act with what `save` puts into the stream that it is given."""
-    content = BytesIO()
-    save(content)
-    write_atomically(path, lambda partial: partial.write_bytes(content.getbuffer()))
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Make a figure of a size in inches that is tied to no display."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def write_figure(figure: Figure, path: Path | str | None) -> None:
-    """Write a figure as the PNG, PDF or SVG that its path names; None writes nothing."""
+def write_file(path: Path | None, save: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file in one act by what `save` puts into a stream; None writes nothing."""
     if path is not None:
-        target = check_path(path, (".png", ".pdf", ".svg"))
-        kind = target.suffix[1:].lower()
-        write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
+        content = BytesIO()
+        save(content)
+        write_atomically(path, lambda partial: partial.write_bytes(content.getbuffer()))
 
 
-def style_axes(axes: Axes, title: str, below: str) -> None:
-    """Give a panel of curves its title, the name of its x axis, and quiet lines around."""
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.set_xlabel(below, fontsize=9)
-    axes.tick_params(labelsize=8, color=_GRAY)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(_GRAY)
-
-
-def write_png(path: Path, picture: Image.Image) -> None:
-    """Replace a PNG file in one act."""
-    write_file(path, lambda stream: picture.save(stream, format="PNG"))
+def saved(image: Image.Image, path: Path | None) -> Image.Image:
+    """Return an image after replacing a PNG file by it in one act, if there is a path."""
+    write_file(path, lambda stream: image.save(stream, format="PNG"))
+    return image
 
 
 def check_duration(milliseconds: int) -> None:
@@ -137,21 +146,40 @@ def check_duration(milliseconds: int) -> None:
         )
 
 
-def write_gif(path: Path, pictures: Sequence[Image.Image], milliseconds: int) -> None:
-    """Replace a GIF file in one act with an animation that loops for ever.
+def write_gif(path: Path | None, pictures: Sequence[Image.Image], milliseconds: int) -> None:
+    """Replace a GIF file in one act by an animation that loops for ever.
 
     Each frame has its own palette and no dithering, which would break up the squares.
     """
     first, *others = (picture.quantize(256, dither=Image.Dither.NONE) for picture in pictures)
-    write_file(
-        path,
-        lambda stream: first.save(
-            stream,
-            format="GIF",
-            save_all=True,
-            append_images=others,
-            duration=milliseconds,
-            loop=0,
-            optimize=False,
-        ),
-    )
+    options = {"duration": milliseconds, "loop": 0, "optimize": False, "append_images": others}
+    write_file(path, lambda stream: first.save(stream, format="GIF", save_all=True, **options))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure of a size in inches that is tied to no display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_figure(figure: Figure, path: Path | str | None) -> None:
+    """Write a figure as the PNG, PDF or SVG that its path names; None writes nothing."""
+    target = check_path(path, ".png", ".pdf", ".svg")
+    kind = target.suffix[1:].lower() if target else None
+    write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
+
+
+def colour(index: int) -> str:
+    """Return the colour of a line, one of eight that are easy to tell apart."""
+    return _LINES[index % len(_LINES)]
+
+
+def style_axes(axes: Axes, title: str, below: str) -> None:
+    """Give a panel of curves its title, the name of its x axis, and quiet lines around."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel(below, fontsize=9)
+    axes.tick_params(labelsize=8, color=GRAY)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(GRAY)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from symgen.figures._canvas import COLOURS, new_figure, style_axes, write_figure
+from symgen.figures._canvas import colour, new_figure, style_axes, write_figure
 
 __all__ = ["learning_curves"]
 
@@ -49,18 +49,14 @@ def learning_curves(
 
     The panels are loss and likelihood, KL terms, cross-entropy, μ, learning rate, and one for each
     further quantity of the evaluations; evaluations have markers. Records without `"examples"`,
-    quantities that were not recorded and values that are no finite numbers are not drawn.
+    quantities that were not recorded and values that are not finite are not drawn.
 
     Args:
         records: lines of a run's `metrics.jsonl`, or such lists by name to compare several runs.
         path: PNG, PDF or SVG file to write as well.
 
-    Returns:
-        The figure, tied to no display.
-
     Raises:
         ValueError: if there is nothing to draw, or `path` ends in none of the three.
-        FileNotFoundError: if the folder of `path` does not exist.
 
     Example:
         >>> records = [
@@ -83,7 +79,14 @@ def learning_curves(
             f"no curve in records of lengths {lengths}: a record needs 'examples' and a number, "
             'such as {"examples": 400, "loss": 371.5}'
         )
-    figure = _draw(panels, list(runs))
+    across = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
+    down = math.ceil(len(panels) / across)
+    figure = new_figure(4.6 * across, 2.9 * down + 0.3)
+    for place, (title, curves) in enumerate(panels.items(), start=1):
+        _draw_panel(figure.add_subplot(down, across, place), title, curves, list(runs))
+    if len(runs) > 1:
+        keys = [Line2D([], [], color=colour(index), label=run) for index, run in enumerate(runs)]
+        figure.legend(handles=keys, loc="outside upper center", ncols=4, frameon=False)
     write_figure(figure, path)
     return figure
 
@@ -92,42 +95,23 @@ def _curves(run: str, records: Sequence[Mapping[str, Any]]) -> list[_Curve]:
     """Collect what one run recorded, in training and in evaluations."""
     curves: dict[tuple[str, bool], _Curve] = {}
     for record in records:
-        if not _is_finite(record.get("examples")):
-            continue
-        for evaluated in (False, True):
-            measured = record.get("evaluation", {}) if evaluated else record
-            for name in measured if evaluated else _TRAINING:
-                value = measured.get(name)
-                if value is None or not _is_finite(value):
-                    continue
-                panel, label = _TRAINING.get(name, (name.replace("_", " "),) * 2)
-                label += ", evaluation" if evaluated else ""
-                curve = _Curve(run, panel, label, evaluated, [], [])
-                curve = curves.setdefault((name, evaluated), curve)
-                curve.examples.append(record["examples"])
-                curve.values.append(value)
+        evaluation = record.get("evaluation", {})
+        quantities = [(name, False, record.get(name, math.nan)) for name in _TRAINING]
+        quantities += [(name, True, value) for name, value in evaluation.items()]
+        for name, evaluated, value in quantities:
+            if not (_is_finite(record.get("examples")) and _is_finite(value)):
+                continue
+            panel, label = _TRAINING.get(name, (name.replace("_", " "),) * 2)
+            label += ", evaluation" if evaluated else ""
+            new = _Curve(run, panel, label, evaluated, [], [])
+            curve = curves.setdefault((name, evaluated), new)
+            curve.examples.append(record["examples"])
+            curve.values.append(value)
     return list(curves.values())
 
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _draw(panels: Mapping[str, list[_Curve]], runs: list[str]) -> Figure:
-    across = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
-    down = math.ceil(len(panels) / across)
-    figure = new_figure(4.6 * across, 2.9 * down + 0.3)
-    for place, (title, curves) in enumerate(panels.items(), start=1):
-        _draw_panel(figure.add_subplot(down, across, place), title, curves, runs)
-    if len(runs) > 1:
-        handles = [
-            Line2D([], [], color=COLOURS[index % len(COLOURS)], label=run)
-            for index, run in enumerate(runs)
-        ]
-        figure.legend(
-            handles=handles, loc="outside upper center", ncols=min(len(runs), 4), frameon=False
-        )
-    return figure
 
 
 def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -> None:
@@ -140,7 +124,7 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -
         (line,) = axes.plot(
             curve.examples,
             curve.values,
-            color=COLOURS[(which if len(runs) == 1 else run) % len(COLOURS)],
+            color=colour(which if len(runs) == 1 else run),
             linestyle=_STYLES[which % len(_STYLES)],
             linewidth=1.4,
             marker="o" if curve.evaluated or len(curve.values) == 1 else "",
@@ -150,17 +134,13 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -
     style_axes(axes, title, "examples seen")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    _scale_values(axes, title, [value for curve in curves for value in curve.values])
-    if len(handles) > 1:
-        axes.legend(handles.values(), handles.keys(), loc="best", fontsize=8, frameon=False)
-
-
-def _scale_values(axes: Axes, title: str, values: list[float]) -> None:
-    """Choose the axis on which the end of training is not squeezed by its beginning."""
+    values = [value for curve in curves for value in curve.values]
     if title == _LOSS and 0 < _LOGARITHMIC * min(values) < max(values):
-        axes.set_yscale("log")
+        axes.set_yscale("log")  # or the beginning of training squeezes its end
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter("{x:g}")
     if title in (_KL, _TRAINING["learning_rate"][0]):
         axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter("{x:g}")
+    if len(handles) > 1:
+        axes.legend(handles.values(), handles.keys(), loc="best", fontsize=8, frameon=False)

@@ -2,28 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from matplotlib.ticker import MaxNLocator
-from numpy import ndarray
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
-from symgen.figures._canvas import (
-    INK,
-    MUTED,
-    PAPER,
-    check_images,
-    check_path,
-    font,
-    magnification,
-    paste_grid,
-    text_width,
-    to_pixels,
-    write_png,
-)
+from symgen.figures import _canvas
 
 __all__ = ["manifold_grid", "manifold_rows"]
 
@@ -43,19 +29,13 @@ def manifold_rows(
     at the place where z has that value: the middle of a column if the column was decoded there.
 
     Args:
-        images: decoded images in [0, 1], `(classes, steps, channels, height, width)` with 1 or 3
-            channels.
+        images: `(classes, steps, channels, height, width)` in [0, 1] with 1 or 3 channels.
         values: value of z in every column, rising or falling.
         titles: a caption for every class.
         path: PNG file to write as well.
 
-    Returns:
-        The picture, RGB.
-
     Raises:
-        ValueError: if the shapes disagree, images leave [0, 1], `values` turns back or `path` is
-            no PNG.
-        FileNotFoundError: if the folder of `path` does not exist.
+        ValueError: if shapes disagree, values leave [0, 1], an axis turns or `path` is no PNG.
 
     Example:
         >>> import torch
@@ -64,29 +44,20 @@ def manifold_rows(
         >>> manifold_rows(images, z.tolist(), [str(digit) for digit in range(10)]).mode
         'RGB'
     """
-    target = None if path is None else check_path(path, (".png",))
+    target = _canvas.check_path(path, ".png")
     if images.ndim != 5 or tuple(images.shape[:2]) != (len(titles), len(values)):
         raise ValueError(
             f"images of shape {tuple(images.shape)} with {len(titles)} titles and {len(values)} "
             "values: give images (classes, steps, channels, height, width), a title for each "
             "class and a value for each step"
         )
-    check_images("images", images)
-    _check_course("values", values)
-    sheet = _Sheet(to_pixels(images))
-    size = sheet.size
-    left = size + max(text_width(title, size) for title in titles) + size // 2
-    top = 2 * size
-    picture = sheet.draw(left, top)
-    draw = ImageDraw.Draw(picture)
-    _draw_across(draw, sheet, values, left, top)
-    draw.text((left - size // 2, top - size // 2), "z", MUTED, font(size), anchor="rs")
-    for title, y in zip(titles, sheet.rows(top), strict=True):
-        middle = (left - size // 2, y + sheet.height // 2)
-        draw.text(middle, title, INK, font(size), anchor="rm")
-    if target is not None:
-        write_png(target, picture)
-    return picture
+    sheet = _Sheet(images, values=values)
+    size, top = sheet.size, 2 * sheet.size
+    picture, left = sheet.draw(titles, top, values)
+    picture.text(left - size // 2, top - size // 2, "z", size, "rs", _canvas.MUTED)
+    for title, y in zip(titles, sheet.centres(0, top), strict=True):
+        picture.text(left - size // 2, y, title, size, "rm")
+    return _canvas.saved(picture.image, target)
 
 
 def manifold_grid(
@@ -102,20 +73,14 @@ def manifold_grid(
     to 6. The axes have marks at round numbers, as in `manifold_rows`.
 
     Args:
-        images: decoded images in [0, 1], `(rows, columns, channels, height, width)` with 1 or 3
-            channels.
+        images: `(rows, columns, channels, height, width)` in [0, 1] with 1 or 3 channels.
         down: value of the one latent in every row, rising or falling.
         across: value of the other latent in every column, rising or falling.
         path: PNG file to write as well.
         title: a caption above the picture, such as the class.
 
-    Returns:
-        The picture, RGB.
-
     Raises:
-        ValueError: if the shapes disagree, images leave [0, 1], an axis turns back or `path` is
-            no PNG.
-        FileNotFoundError: if the folder of `path` does not exist.
+        ValueError: if shapes disagree, values leave [0, 1], an axis turns or `path` is no PNG.
 
     Example:
         >>> import torch
@@ -123,84 +88,63 @@ def manifold_grid(
         >>> manifold_grid(torch.rand(7, 7, 3, 32, 32), z, z, title="horse").mode
         'RGB'
     """
-    target = None if path is None else check_path(path, (".png",))
+    target = _canvas.check_path(path, ".png")
     if images.ndim != 5 or tuple(images.shape[:2]) != (len(down), len(across)):
         raise ValueError(
             f"images of shape {tuple(images.shape)} with {len(down)} values down and "
             f"{len(across)} across: give images (rows, columns, channels, height, width), a value "
             "down for each row and a value across for each column"
         )
-    check_images("images", images)
-    _check_course("down", down)
-    _check_course("across", across)
-    sheet = _Sheet(to_pixels(images))
-    size = sheet.size
-    marks = _marks(down, sheet.rows(sheet.height // 2), lambda text: 1.5 * size)
-    left = size + max(text_width(text, size) for _, text in marks) + size // 2
-    top = 2 * size + (round(1.5 * size) if title else 0)
-    picture = sheet.draw(left, top, least_width=text_width(title, size, bold=True))
-    draw = ImageDraw.Draw(picture)
-    draw.text((left, size), title, INK, font(size, bold=True), anchor="lm")
-    _draw_across(draw, sheet, across, left, top)
+    sheet = _Sheet(images, down=down, across=across)
+    size, top = sheet.size, 2 * sheet.size + (round(1.5 * sheet.size) if title else 0)
+    marks = _marks(down, sheet.centres(0, top), lambda text: 1.5 * size)
+    picture, left = sheet.draw([text for _, text in marks], top, across, title)
+    picture.text(left, size, title, size, "lm", bold=True)
     for y, text in marks:
-        draw.line((left - size // 3, top + y, left - _GAP, top + y), MUTED)
-        draw.text((left - size // 2, top + y), text, MUTED, font(size), anchor="rm")
-    if target is not None:
-        write_png(target, picture)
-    return picture
+        picture.draw.line((left - size // 3, y, left - _GAP, y), _canvas.MUTED)
+        picture.text(left - size // 2, y, text, size, "rm", _canvas.MUTED)
+    return _canvas.saved(picture.image, target)
 
 
-class _Sheet(NamedTuple):
-    """Images in rows and columns, enlarged by a whole factor."""
+class _Sheet:
+    """Images in rows and columns, enlarged by a whole factor, with an axis above."""
 
-    pixels: UInt8[ndarray, "rows columns height width 3"]
-
-    @property
-    def scale(self) -> int:
+    def __init__(self, images: Tensor, **axes: Sequence[float]) -> None:
+        _canvas.check_images("images (rows, columns, channels, height, width)", 5, images=images)
+        for name, values in axes.items():
+            _check_course(name, values)
+        self.pixels = _canvas.to_pixels(images)
         _, columns, height, width, _ = self.pixels.shape
         least = min(112, max(56, 560 // columns))  # few images may be large
-        return magnification(min(height, width), least)
+        self.scale = -(-least // min(height, width))
+        self.sides = (self.scale * height, self.scale * width)
+        # Size of the letters, to be read in the picture as a whole.
+        self.size = max(16, columns * self.scale * width // 60)
 
-    @property
-    def height(self) -> int:
-        return self.scale * self.pixels.shape[2]
+    def places(self, axis: int, start: int) -> list[int]:
+        """Return where each row (axis 0) or column (1) begins if the first does at `start`."""
+        return _canvas.spaced(start, self.pixels.shape[axis], self.sides[axis] + _GAP)
 
-    @property
-    def width(self) -> int:
-        return self.scale * self.pixels.shape[3]
+    def centres(self, axis: int, start: int) -> list[int]:
+        """Return where the middle of each row or column is."""
+        return self.places(axis, start + self.sides[axis] // 2)
 
-    @property
-    def size(self) -> int:
-        """Size of the letters, to be read in the picture as a whole."""
-        return max(16, self.pixels.shape[1] * self.width // 60)
-
-    def rows(self, start: int) -> list[int]:
-        """Return where each row is whose first is at `start`."""
-        return [start + row * (self.height + _GAP) for row in range(self.pixels.shape[0])]
-
-    def columns(self, start: int) -> list[int]:
-        """Return where each column is whose first is at `start`."""
-        return [start + column * (self.width + _GAP) for column in range(self.pixels.shape[1])]
-
-    def draw(self, left: int, top: int, least_width: int = 0) -> Image.Image:
-        """Draw the images on paper, the first of them at (left, top)."""
-        rows, columns = self.rows(top), self.columns(left)
-        right = max(columns[-1] + self.width, left + least_width)
-        bottom = rows[-1] + self.height
-        picture = Image.new("RGB", (right + self.size, bottom + self.size), PAPER)
-        paste_grid(picture, self.pixels, self.scale, columns, rows)
-        return picture
-
-
-def _draw_across(
-    draw: ImageDraw.ImageDraw, sheet: _Sheet, values: Sequence[float], left: int, top: int
-) -> None:
-    """Draw the axis above the columns."""
-    size = sheet.size
-    centres = sheet.columns(left + sheet.width // 2)
-    for x, text in _marks(values, centres, lambda text: text_width(text, size) + size):
-        draw.line((x, top - size // 3, x, top - _GAP), MUTED)
-        draw.text((x, top - size // 2), text, MUTED, font(size), anchor="ms")
+    def draw(
+        self, labels: Sequence[str], top: int, across: Sequence[float], title: str = ""
+    ) -> tuple[_canvas.Picture, int]:
+        """Draw the images and the axis above; return where they begin, right of the labels."""
+        size = self.size
+        left = size + _canvas.text_width(size, *labels) + size // 2
+        rows, columns = self.places(0, top), self.places(1, left)
+        heading = left + _canvas.text_width(size, title, bold=True)
+        right = max(columns[-1] + self.sides[1], heading) + size
+        picture = _canvas.Picture(right, rows[-1] + self.sides[0] + size)
+        picture.paste(self.pixels, self.scale, columns, rows)
+        centres = self.centres(1, left)
+        for x, text in _marks(across, centres, lambda text: _canvas.text_width(size, text) + size):
+            picture.draw.line((x, top - size // 3, x, top - _GAP), _canvas.MUTED)
+            picture.text(x, top - size // 2, text, size, "ms", _canvas.MUTED)
+        return picture, left
 
 
 def _check_course(name: str, values: Sequence[float]) -> None:
@@ -227,9 +171,7 @@ def _marks(
         rounded = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(axis[0], axis[-1])
         numbers = rounded[(rounded >= axis[0] - slack) & (rounded <= axis[-1] + slack)]
     marks: list[tuple[int, str]] = []
-    for number, place in sorted(
-        zip(numbers, np.interp(numbers, axis, places), strict=True), key=lambda mark: mark[1]
-    ):
+    for place, number in sorted(zip(np.interp(numbers, axis, places), numbers, strict=True)):
         text = f"{number + 0.0:.4g}".replace("-", "−")  # + 0.0: no -0
         if not marks or place - marks[-1][0] >= (room(marks[-1][1]) + room(text)) / 2:
             marks.append((round(place), text))

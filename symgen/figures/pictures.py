@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["as_pictures"]
 
-_TWO = ((1.0, 0.0, 1.0), (0.0, 1.0, 0.0))  # magenta and green, which are told apart by everybody
+_TWO = ((1.0, 0.0, 1.0), (0.0, 1.0, 0.0))  # magenta and green, distinct to the colour-blind
 
 
 def as_pictures(
@@ -21,12 +21,9 @@ def as_pictures(
     by the least and the greatest value of the first tensor, the same for all.
 
     Args:
-        *data: tensors (*batch, channels, height, width) or (*batch, channels, depth, height,
-            width) that are to be compared, the given data first.
+        *data: what to compare, the given data first, each (*batch, channels, height, width) or
+            (*batch, channels, depth, height, width).
         dims: dimensions of an item, 3 or 4.
-
-    Returns:
-        As many tensors (*batch, 1 or 3, height, width).
 
     Raises:
         ValueError: for vectors, which are no pictures.

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from symgen.figures import _canvas
 from symgen.figures.pictures import as_pictures
 from symgen.figures.traversal import traversal_gif, traversal_strip
 from symgen.figures.vectors import vector_maps
@@ -30,7 +31,7 @@ def traversal(
 
     For every example the given frames, their reconstruction, and the first frame's capsules rolled
     step by step and decoded (Keller & Welling 2021, fig. 4). Images and volumes are pictures, see
-    `as_pictures`; vectors are heat maps over time.
+    `as_pictures`; vectors are heat maps over time, a figure of matplotlib.
 
     Args:
         model: a Topographic VAE.
@@ -38,9 +39,6 @@ def traversal(
         path: PNG file to write as well.
         gif: GIF file to write as well, not of vectors.
         titles: a caption for every example.
-
-    Returns:
-        The picture; of vectors a figure of matplotlib.
 
     Raises:
         ValueError: if the sequences do not fit the model, or vectors are to be a GIF.
@@ -62,6 +60,9 @@ def traversal(
         maps = {"given": x, "reconstruction": reconstruction, "rolled capsules": rolled}
         return vector_maps(maps, seen, path, titles)
     given, again, turned = as_pictures(x, reconstruction, rolled, dims=dims)
+    # Nothing is written before everything is checked.
+    target = _canvas.check_path(path, ".png")
+    strip = traversal_strip(given, again, turned, seen, titles=titles)
     if gif is not None:
         traversal_gif(given, again, turned, seen, gif)
-    return traversal_strip(given, again, turned, seen, path, titles)
+    return _canvas.saved(strip, target)

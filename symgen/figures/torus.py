@@ -3,22 +3,13 @@
 from pathlib import Path
 
 import matplotlib
-from jaxtyping import Float, Int, Int64
-from PIL import Image, ImageDraw
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from numpy import ndarray
+from PIL import Image
 from torch import Tensor
 
-from symgen.figures._canvas import (
-    INK,
-    PAPER,
-    check_images,
-    check_path,
-    font,
-    magnification,
-    text_width,
-    tile,
-    to_pixels,
-    write_file,
-)
+from symgen.figures import _canvas
 from symgen.metrics import class_selectivity, max_activating
 
 __all__ = ["torus_map"]
@@ -46,19 +37,15 @@ def torus_map(
 
     Args:
         activations: `(n, rows * columns)` or `(n, rows, columns)`, row by row.
-        images: `(n, channels, height, width)` in [0, 1], with 1 or 3 channels; None for data that
-            are no images, such as the features of a net, of which the classes alone are drawn.
+        images: `(n, channels, height, width)` in [0, 1] with 1 or 3 channels; None for other
+            data, such as features of a net, of which only the classes are drawn.
         labels: `(n,)`, class of every image, counted from 0.
         grid: rows and columns of the sheet.
         path: PNG file to write as well.
         absolute: whether the best image is that of the greatest |t| rather than t.
 
-    Returns:
-        The picture, RGB.
-
     Raises:
         ValueError: if the shapes disagree, values leave [0, 1] or `path` is no PNG.
-        FileNotFoundError: if the folder of `path` does not exist.
 
     Example:
         >>> import torch
@@ -66,75 +53,57 @@ def torus_map(
         >>> torus_map(torch.rand(200, 324), torch.rand(200, 1, 28, 28), labels).mode
         'RGB'
     """
-    target = None if path is None else check_path(path, (".png",))
+    target = _canvas.check_path(path, ".png")
     rows, columns = grid
-    shapes = ((rows * columns,), (rows, columns))
-    if tuple(activations.shape[1:]) not in shapes:
+    if tuple(activations.shape[1:]) not in ((rows * columns,), (rows, columns)):
         raise ValueError(
             f"activations has shape {tuple(activations.shape)}: for a grid of {rows} x {columns} "
             f"it must be (n, {rows * columns}) or (n, {rows}, {columns})"
         )
-    activations, labels = activations.detach().cpu(), labels.cpu()
-    activations = activations.reshape(-1, rows, columns)
-    best = None
+    activations, labels = activations.detach().cpu().reshape(-1, rows, columns), labels.cpu()
+    sheets: dict[str, ndarray] = {}
     if images is not None:
-        check_images("images", images)
+        _canvas.check_images("images (n, channels, height, width)", 4, images=images)
         best = max_activating(activations, images.cpu(), absolute)
-    classes = class_selectivity(activations, labels)
-    picture = _draw_map(best, classes, int(labels.max()) + 1, "|t|" if absolute else "t")
-    if target is not None:
-        write_file(target, lambda stream: picture.save(stream, format="PNG"))
-    return picture
+        sheets[f"image of greatest {'|t|' if absolute else 't'}"] = _canvas.to_pixels(best)
+    keys = {str(index): colour for index, colour in enumerate(_colours(int(labels.max()) + 1))}
+    keys["none"] = _NONE
+    classes = class_selectivity(activations, labels).numpy()
+    cells = np.array(list(keys.values()), np.uint8)[classes, None, None]  # -1: the last, none
+    size = next(iter(sheets.values())).shape[2:4] if sheets else (8, 8)
+    sheets["preferred class"] = np.broadcast_to(cells, (rows, columns, *size, 3))
+    return _canvas.saved(_draw(sheets, keys).image, target)
 
 
-def _draw_map(
-    best: Float[Tensor, "rows columns channels height width"] | None,
-    classes: Int64[Tensor, "rows columns"],
-    count: int,
-    response: str,
-) -> Image.Image:
-    rows, columns = classes.shape
-    height, width = (8, 8) if best is None else best.shape[-2:]
-    scale = magnification(height, least=56)
-    step_y, step_x = scale * height + 2, scale * width + 2
-    sheet_height, sheet_width = rows * step_y - 2, columns * step_x - 2
+def _draw(
+    sheets: dict[str, UInt8[ndarray, "rows columns height width 3"]],
+    keys: dict[str, _canvas.Colour],
+) -> _canvas.Picture:
+    """Draw sheets of images next to each other, and the colour of every class."""
+    rows, columns, height, width, _ = next(iter(sheets.values())).shape
+    scale, height, width = _canvas.magnified((height, width), least=56)
+    sheet_height, sheet_width = rows * (height + 2) - 2, columns * (width + 2) - 2
     size = max(16, sheet_width // 30)
-    margin, top = size // 2, 2 * size
-    keys = [(str(index), colour) for index, colour in enumerate(_colours(count))]
-    keys.append(("none", _NONE))
-    second = margin if best is None else margin + sheet_width + size
-    legend = second + sheet_width + size
-    legend_width = 2 * size + max(text_width(name, size) for name, _ in keys)
-    legend_height = round(1.7 * size * len(keys))
-    picture = Image.new(
-        "RGB",
-        (legend + legend_width, top + max(sheet_height, legend_height) + margin),
-        PAPER,
+    top = 2 * size
+    step = max(sheet_width, _canvas.text_width(size, *sheets)) + size
+    *lefts, legend = _canvas.spaced(size // 2, len(sheets) + 1, step)
+    picture = _canvas.Picture(
+        legend + 2 * size + _canvas.text_width(size, *keys),
+        top + max(sheet_height, round(1.7 * size * len(keys))) + size // 2,
     )
-    draw = ImageDraw.Draw(picture)
-    headings = [(second, "preferred class")]
-    if best is not None:
-        headings.append((margin, f"image of greatest {response}"))
-    for x, text in headings:
-        draw.text((x, size), text, INK, font(size), anchor="lm")
-    pixels = None if best is None else to_pixels(best)
-    colours = [colour for _, colour in keys]
-    for row in range(rows):
-        for column in range(columns):
-            x, y = column * step_x, top + row * step_y
-            if pixels is not None:
-                picture.paste(tile(pixels[row, column], scale), (margin + x, y))
-            cell = (second + x, y, second + x + step_x - 3, y + step_y - 3)
-            draw.rectangle(cell, colours[int(classes[row, column])])  # -1 is the last, none
-    for index, (name, colour) in enumerate(keys):
+    for (heading, pixels), left in zip(sheets.items(), lefts, strict=True):
+        picture.text(left, size, heading, size, "lm")
+        lines = _canvas.spaced(top, rows, height + 2)
+        picture.paste(pixels, scale, _canvas.spaced(left, columns, width + 2), lines)
+    for index, (name, colour) in enumerate(keys.items()):
         y = top + round(1.7 * size * index)
-        draw.rectangle((legend, y, legend + size, y + size), colour)
-        draw.text((legend + round(1.5 * size), y + size // 2), name, INK, font(size), anchor="lm")
+        picture.draw.rectangle((legend, y, legend + size, y + size), colour)
+        picture.text(legend + round(1.5 * size), y + size // 2, name, size, "lm")
     return picture
 
 
-def _colours(count: int) -> list[tuple[int, int, int]]:
-    """Choose the colours of the classes: ten that are told apart easily, or as many as needed."""
+def _colours(count: int) -> list[_canvas.Colour]:
+    """Choose the colours of the classes: ten that are easy to tell apart, or as many as needed."""
     if count <= len(_TEN):
         return list(_TEN[:count])
     shades = matplotlib.colormaps["turbo"].resampled(count)(range(count), bytes=True)

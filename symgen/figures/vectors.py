@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from symgen.figures._canvas import new_figure, write_figure
+from symgen.figures._canvas import check_titles, new_figure, write_figure
 
 __all__ = ["vector_maps"]
 
@@ -19,11 +19,11 @@ def vector_maps(
     path: Path | str | None = None,
     titles: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw sequences of vectors as heat maps, one beside the other for each of several versions.
+    """Draw sequences of vectors as heat maps, several versions of an example side by side.
 
     Time runs to the right, features downwards. All maps of an example share their colours, which
-    reach from the least to the greatest value of the first version. Frames that the latents of the
-    first one do not see lie beyond dashed lines.
+    reach from the least to the greatest value of the first version. Frames that t_0 does not
+    depend on lie beyond dashed lines.
 
     Args:
         rows: versions to compare by name, such as given, reconstruction and rolled.
@@ -41,25 +41,21 @@ def vector_maps(
         >>> len(figure.axes)
         4
     """
-    names = list(rows)
-    given = rows[names[0]]
+    given = next(iter(rows.values()))
     count = len(given)
     titles = [""] * count if titles is None else titles
     shapes = {name: tuple(values.shape) for name, values in rows.items()}
     if given.ndim != 3 or set(shapes.values()) != {(count, len(seen), given.shape[2])}:
-        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"{told} with {len(seen)} frames seen or not: give all (n, S, features)")
-    if len(titles) != count:
-        raise ValueError(
-            f"{len(titles)} titles {list(titles)} for {count} examples: give one each"
-        )
-    figure = new_figure(3.4 * len(names), 1.9 * count + 0.5)
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{found} with {len(seen)} frames seen or not: give all (n, S, features)")
+    check_titles(titles, count)
+    figure = new_figure(3.4 * len(rows), 1.9 * count + 0.5)
     edges = np.flatnonzero(np.diff(seen.int().numpy(force=True))) + 0.5
     for example in range(count):
         low, high = (float(bound) for bound in given[example].detach().aminmax())
         for column, (name, values) in enumerate(rows.items()):
-            axes = figure.add_subplot(count, len(names), example * len(names) + column + 1)
-            image = values[example].detach().cpu().numpy().T
+            axes = figure.add_subplot(count, len(rows), example * len(rows) + column + 1)
+            image = values[example].numpy(force=True).T
             axes.imshow(image, aspect="auto", vmin=low, vmax=high, interpolation="nearest")
             for edge in edges:
                 axes.axvline(edge, color="white", linestyle="--", linewidth=1.0)

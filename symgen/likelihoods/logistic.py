@@ -62,7 +62,7 @@ class LogisticLevels(Distribution):
         """Mean of the density cut off at 0 and 1: that of the levels to half a step."""
         above = functional.softplus(self.location / self.scale)
         beyond = functional.softplus((self.location - 1) / self.scale)
-        return self.scale * (above - beyond)
+        return (self.scale * (above - beyond)).clamp(0, 1)  # against rounding
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Evaluate the log-probability of the nearest levels, in nats per item."""

@@ -52,7 +52,7 @@ def make_likelihood(
             )
         return likelihood
     if likelihood not in _KINDS:
-        raise ValueError(f"unknown likelihood {likelihood!r}: {nearest(likelihood, _KINDS)}")
+        raise ValueError(f"unknown likelihood {likelihood!r}: {nearest(str(likelihood), _KINDS)}")
     options: dict[str, Any] = {}
     if scale is not None:
         options["scale"] = scale

@@ -1,17 +1,17 @@
-"""Which axis of the capsules has taken which factor of variation."""
+"""Which axis of the capsules follows which factor of variation."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from symgen.latents import observed_rolls
-from symgen.metrics.arrays import takes_arrays
 from symgen.metrics.capcorr import correlation
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.roll_prediction import RollsFrames
 
 __all__ = ["AxisAssignment", "axis_correlation"]
 
@@ -27,19 +27,15 @@ def axis_correlation(
     """Correlate the rolls of every capsule along every axis with the steps of every factor.
 
     The circular correlation, over all sequences and frames l > 0, of the roll of t_l against t_0
-    along an axis and of `factor_l - factor_0`, both as parts of a turn. The axis with the greatest
-    value is the one that a capsule assigns to the factor; a capsule that assigns different axes to
-    two factors keeps them apart. Chance is 0, as is a capsule that does not roll along the axis,
-    or a factor that does not move.
+    along an axis and of `factor_l - factor_0`, both as parts of a turn. A capsule assigns to a
+    factor the axis of greatest correlation; one that assigns different axes to two factors keeps
+    them apart. 0 by chance, without a roll along the axis and for a factor that does not move.
 
     Args:
         t: latent variables.
         factors: indices of the factors of variation in every frame.
-        shape: units along each axis of a capsule.
-        period: steps of a factor in a full turn, of the capsule too.
-
-    Raises:
-        ValueError: if the shapes do not fit.
+        shape: units along each axis of a capsule; another number than D raises a ValueError.
+        period: steps in a full turn of a factor, and of the capsules.
 
     Example:
         >>> from symgen.latents import AxesTopography
@@ -47,31 +43,18 @@ def axis_correlation(
         >>> t_0 = torch.randn(8, 2, 36, generator=torch.Generator().manual_seed(0))
         >>> t = torch.stack([topography.roll(t_0, l, axis=1) for l in range(6)], 1)
         >>> factors = torch.arange(6)[None, :, None].expand(8, 6, 1)
-        >>> axis_correlation(t, factors, (6, 6), period=6)[0]
-        tensor([[0., 1.],
-                [0., 1.]])
+        >>> axis_correlation(t, factors, (6, 6), period=6)[0, 0]
+        tensor([0., 1.])
     """
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"))
     if math.prod(shape) != t.shape[-1]:
         raise ValueError(f"shape={shape} does not have the {t.shape[-1]} units of t")
     first = t[:, :1].expand_as(t)[:, 1:]
     rolls = observed_rolls(first, t[:, 1:], shape).flatten(0, 1)  # (M, C, axes)
-    steps = (factors[:, 1:] - factors[:, :1]).flatten(0, 1)  # (M, F)
     turns = rolls * period / torch.tensor(shape, device=t.device)
-    table = t.new_zeros(steps.shape[1], t.shape[2], len(shape))
-    for factor, capsule, axis in torch.cartesian_prod(*map(torch.arange, table.shape)).tolist():
-        value = correlation(turns[:, capsule, axis], steps[:, factor], period)
-        table[factor, capsule, axis] = 0 if math.isnan(value) else value
-    return table
-
-
-@runtime_checkable
-class RollsAxes(Protocol):
-    """A model whose capsules roll along several axes."""
-
-    def act(self, t: Tensor, element: Any, axis: Any, /) -> Tensor:
-        """Roll every capsule along an axis of its own."""
-        ...
+    steps = (factors[:, 1:] - factors[:, :1]).flatten(0, 1)  # (M, F)
+    table = [[correlation(turn, step, period) for turn in turns.flatten(1).T] for step in steps.T]
+    return t.new_tensor(table).unflatten(1, turns.shape[1:]).nan_to_num(0)
 
 
 class AxisAssignment(NamedTuple):
@@ -93,11 +76,7 @@ class AxisAssignment(NamedTuple):
         return self.correlation[factor].argmax(-1).tolist()
 
     def parts(self, moved: Int64[Tensor, " B"]) -> list[tuple[Bool[Tensor, " B"], list[int]]]:
-        """Part sequences by the factor that moves; name the axis of every capsule for each.
-
-        Raises:
-            ValueError: if several factors move in a sequence.
-        """
+        """Group sequences by the one factor that moves, with the axis of every capsule for it."""
         factors = moved.unique().tolist()
         if -1 in factors:
             raise ValueError(
@@ -107,7 +86,7 @@ class AxisAssignment(NamedTuple):
         return [(moved == factor, self.axes(factor)) for factor in factors]
 
     def unrolled(
-        self, model: RollsAxes, t: Float[Tensor, "B S C D"], moved: Int64[Tensor, " B"]
+        self, model: RollsFrames, t: Float[Tensor, "B S C D"], moved: Int64[Tensor, " B"]
     ) -> Float[Tensor, "B S C D"]:
         """Roll every frame back to frame 0, each capsule along the axis of the moving factor."""
         back = -torch.arange(t.shape[1], device=t.device)
@@ -117,10 +96,7 @@ class AxisAssignment(NamedTuple):
         return still
 
     def described(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return, for every factor that moved, the correlations and the axes of the capsules.
-
-        Without names of factors there is one, the time.
-        """
+        """Return correlations and axes for every factor that moved; without names it is time."""
         return {
             name: {
                 "correlation": table.tolist(),

@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.metrics.arrays import takes_arrays
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
 
 __all__ = ["MixtureBounds", "mixture_bounds"]
 

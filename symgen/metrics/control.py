@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from symgen.groups import affine
-from symgen.metrics.arrays import takes_arrays
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["motions", "round_trip", "stays"]
 
@@ -21,8 +21,8 @@ def motions(
 ) -> list[Float[Tensor, "B 3 3"]]:
     """Return a turn by 30°, an enlargement by 1.3 and a shift by 5 pixels for each pose.
 
-    Each goes either way, whichever leads to the middle of the poses of the data: what leaves
-    their range neither the model nor a judge has ever seen.
+    Each goes whichever way leads towards the middle of the poses of the data: neither the model
+    nor a judge has ever seen what leaves their range.
 
     Args:
         pose: the poses that images have.
@@ -58,15 +58,12 @@ def stays(
 
 @takes_arrays
 def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[int, ...]) -> float:
-    """Return how far pixels land from where they were, there and back, in halves of the canvas.
+    """Return how far pixels land from where they were after a pose and its inverse.
 
-    Args:
-        pose: maps.
-        size: height and width.
+    The greatest error, in halves of the longer side of a canvas of the given height and width.
     """
     there = _moved_pixels(pose, size)
-    ones = torch.ones_like(there[..., :1])
-    back = torch.cat([there, ones], -1) @ affine.inverse(pose).mT
+    back = torch.nn.functional.pad(there, (0, 1), value=1) @ affine.inverse(pose).mT
     start = _moved_pixels(torch.eye(3).to(pose)[None], size)
     return float((back[..., :2] - start).abs().max()) / (max(size) / 2)
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from symgen.metrics.arrays import takes_arrays
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["DCI", "dci", "mutual_information_gap"]
 
@@ -20,19 +20,13 @@ def mutual_information_gap(
     """Compute MIG (Chen et al. 2018, eq. 6): how far one code is ahead for each factor.
 
     `mean over factors of (I(z₁; f) − I(z₂; f)) / H(f)`, where z₁ and z₂ are the two codes that
-    tell most of f, with codes divided into bins of equal width.
+    share most information with f. 1 if a single code informs about each factor, 0 if always two
+    inform alike. With few images so does noise: compare with shuffled factors.
 
     Args:
-        codes: one row per image.
-        factors: the values that made it; a factor with a single value is left out.
-        bins: bins of each code.
-
-    Returns:
-        1 if every factor is told by one code alone, 0 if always two or more tell it alike. With
-        few images noise tells something too: compare with shuffled factors.
-
-    Raises:
-        ValueError: if there are fewer than two codes, or no factor varies.
+        codes: at least two, one row per image.
+        factors: the values that made the image; a factor with a single value is left out.
+        bins: bins of equal width of each code.
 
     Example:
         >>> import torch
@@ -42,16 +36,14 @@ def mutual_information_gap(
     """
     from sklearn.metrics import mutual_info_score  # here: it takes a second to import
 
-    if codes.shape[1] < 2:
-        raise ValueError(f"codes of shape {tuple(codes.shape)}: a gap needs two codes at least")
-    z, f = codes.numpy(force=True), _varying(factors)
+    z, f = codes.numpy(force=True), factors[:, _varying(codes, factors)].numpy(force=True)
     low, high = z.min(0), z.max(0)
     width = np.where(high > low, high - low, 1)
     binned = np.minimum((bins * (z - low) / width).astype(np.int64), bins - 1)
     gaps = []
     for values in f.T:
-        told = np.sort([mutual_info_score(code, values) for code in binned.T])
-        gaps.append((told[-1] - told[-2]) / mutual_info_score(values, values))
+        *_, second, first = sorted(mutual_info_score(code, values) for code in binned.T)
+        gaps.append((first - second) / mutual_info_score(values, values))
     return float(np.mean(gaps))
 
 
@@ -59,9 +51,9 @@ class DCI(NamedTuple):
     """The three scores of Eastwood & Williams (2018), each 1 at best.
 
     Attributes:
-        disentanglement: whether a code tells of one factor only, weighted by how much it tells.
-        completeness: whether a factor is told by one code only.
-        informativeness: share of the factors' values that are read rightly from the codes.
+        disentanglement: whether each code informs about one factor only, weighted by how much.
+        completeness: whether each factor is captured by one code only.
+        informativeness: share of the factors' values that are inferred correctly from the codes.
     """
 
     disentanglement: float
@@ -80,19 +72,15 @@ def dci(
 ) -> DCI:
     """Compute disentanglement, completeness and informativeness (Eastwood & Williams 2018).
 
-    The importance of each code for each factor is that of a random forest which reads the factor
-    off all codes. Codes that never change tell nothing, which is 0 of the first two scores.
+    The importance of each code for each factor is that of a random forest which infers the factor
+    from all codes. Codes that never change score 0 in the first two.
 
     Args:
-        codes: codes that are fitted to, one row per image.
-        factors: the values that made it; a factor with a single value is left out.
-        test_codes: codes that informativeness is measured on.
-        test_factors: their values.
+        codes: at least two, one row per image, to which the forests are fitted.
+        factors: the values that made the image; a factor with a single value is left out.
+        test_codes, test_factors: what informativeness is measured on.
         trees: trees of each forest.
         seed: seed of the forests.
-
-    Raises:
-        ValueError: if there are fewer than two codes or no factor varies.
 
     Example:
         >>> import torch
@@ -103,11 +91,9 @@ def dci(
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    if codes.shape[1] < 2:
-        raise ValueError(f"codes of shape {tuple(codes.shape)}: DCI needs two codes at least")
-    varying = _which_vary(factors)
-    x, test_x = codes.numpy(force=True), test_codes.numpy(force=True)
-    y, test_y = _varying(factors), test_factors.numpy(force=True)[:, varying]
+    varying = _varying(codes, factors)
+    x, test_x = (part.numpy(force=True) for part in (codes, test_codes))
+    y, test_y = (part[:, varying].numpy(force=True) for part in (factors, test_factors))
     importances, scores = [], []
     for values, test_values in zip(y.T, test_y.T, strict=True):
         forest = RandomForestClassifier(trees, random_state=seed)
@@ -125,23 +111,18 @@ def dci(
 
 
 def _one_sidedness(table: np.ndarray) -> np.ndarray:
-    """Return 1 minus the entropy of each row as a distribution, in units of the greatest.
-
-    A row of zeros, which is no distribution, has 0.
-    """
+    """Return 1 minus the entropy of each row, relative to the greatest; 0 for a row of zeros."""
     total = table.sum(1)
     share = table / np.maximum(total, _TINY)[:, None]
     entropy = -(share * np.log(np.maximum(share, _TINY))).sum(1)
     return np.where(total > 0, 1 - entropy / np.log(max(table.shape[1], 2)), 0.0)
 
 
-def _which_vary(factors: Tensor) -> np.ndarray:
-    values = factors.numpy(force=True)
-    varying = values.min(0) < values.max(0)
+def _varying(codes: Tensor, factors: Tensor) -> Tensor:
+    """Return which factors vary, after a check that there are some and two codes."""
+    if codes.shape[1] < 2:
+        raise ValueError(f"codes of shape {tuple(codes.shape)}: give two codes at least")
+    varying = (factors.amin(0) < factors.amax(0)).cpu()
     if not varying.any():
         raise ValueError(f"factors of shape {tuple(factors.shape)}: none of them varies")
     return varying
-
-
-def _varying(factors: Tensor) -> np.ndarray:
-    return factors.numpy(force=True)[:, _which_vary(factors)]

@@ -8,8 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.latents import Boundary, roll
-from symgen.metrics.arrays import takes_arrays
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
 
 __all__ = ["equivariance_chance", "equivariance_error"]
 
@@ -24,27 +23,18 @@ def equivariance_error(
     """Sum the distances between the frames of a sequence, each rolled to where the other is.
 
     `E_eq = sum_(l < l') sum_c sum_j | t̂_l[c, j - (l' - l)] - t̂_l'[c, j] |` with every capsule
-    divided by its Euclidean norm, `t̂ = t / ‖t‖` (Topographic VAE, Keller & Welling 2021, eq. 13).
-    It is 0 exactly when the capsules roll by one unit a frame, up to positive factors.
-
-    Read it with two cautions. A constant offset of t lowers it by itself: `centred` removes the
-    offset. And independent noise scores `equivariance_chance`, not infinity.
+    divided by its Euclidean norm, `t̂ = t / ‖t‖` (Topographic VAE, Keller & Welling 2021, eq. 13),
+    without unit. It is 0 exactly when the capsules roll by one unit a frame, up to positive
+    factors. Independent noise scores `equivariance_chance`; a constant offset of t by itself
+    lowers the error. Capsules without a direction (of zeros; constant, if `centred`) stay zero.
 
     Args:
         t: latent variables.
         centred: subtract the mean over the units of each capsule before normalising.
         speed: units by which the capsules should roll per frame; by a fraction they are rolled
             with shifted phases, which loses nothing.
-        boundary: "zero" for capsules with two ends, which are compared over the units that both
+        boundary: "zero" for non-periodic capsules, which are compared over the units that both
             frames show; whole speeds only.
-
-    Returns:
-        One error per sequence, without unit. A capsule of zeros (constant, if `centred`) has no
-        direction and is left at zero: against a frame with a direction it counts with the sum
-        of absolute values of that one, against another such capsule with nothing.
-
-    Raises:
-        ValueError: if `t` does not have four dimensions.
 
     Example:
         >>> t_0 = torch.randn(1, 1, 2, 6, generator=torch.Generator().manual_seed(0))
@@ -54,7 +44,7 @@ def equivariance_error(
     """
     require_shapes(("t", t, "B S C D"))
     if boundary == "zero":
-        return _error_between_ends(_normalise(t, centred), speed)
+        return _non_periodic_error(_normalise(t, centred), speed)
     # Rolled back by l, frame l should be frame 0: a_l[j] = t_l[j + l]. Then eq. 13 compares a_l[j]
     # with a_l'[j] for every pair of frames, unit by unit. Frames come first from here on.
     frames = t.shape[1]
@@ -88,16 +78,8 @@ def equivariance_chance(
     Args:
         frames: frames in a sequence, S.
         capsules: number of capsules, C.
-        units: units in a capsule, D.
-        centred: whether the capsules' means are removed, as in `equivariance_error`.
-        boundary: "zero" for capsules with two ends, of which fewer units are compared.
-        speed: units by which the capsules should roll per frame.
-
-    Returns:
-        The expectation of `equivariance_error`; divide by it to give errors as part of chance.
-
-    Raises:
-        ValueError: if a number is below one, or below two for `units` if `centred`.
+        units: units in a capsule, D, at least two if `centred`.
+        centred, boundary, speed: as in `equivariance_error`.
 
     Example:
         >>> round(equivariance_chance(18, 18, 18)), round(equivariance_chance(15, 15, 15))
@@ -113,16 +95,14 @@ def equivariance_chance(
     distance = math.exp((dimensions - 1) * math.log(2) + 2 * half - math.lgamma(dimensions - 0.5))
     coordinate = math.exp(half - math.lgamma((dimensions + 1) / 2))
     pair = distance * coordinate / math.pi * math.sqrt(units * dimensions)
-    if boundary == "zero":
-        shifts = [int(abs(later * speed)) for later in range(1, frames)]
-        shown = [max(units - shift, 0) / units for shift in shifts]
+    pairs = frames * (frames - 1) / 2
+    if boundary == "zero":  # of each pair, the part of the units that both frames show
+        shown = [max(units - int(abs(later * speed)), 0) / units for later in range(1, frames)]
         pairs = sum((frames - later) * part for later, part in enumerate(shown, 1))
-    else:
-        pairs = frames * (frames - 1) / 2
     return pairs * capsules * pair
 
 
-def _error_between_ends(t: Tensor, speed: int | float) -> Tensor:
+def _non_periodic_error(t: Tensor, speed: int | float) -> Tensor:
     """Compare normalised frames, pair by pair, over the units that both show."""
     if speed % 1:
         raise ValueError(f"speed={speed} with boundary='zero': give whole units per frame")
@@ -160,10 +140,8 @@ def _sort(frames: Tensor) -> list[Tensor]:
     """
     rows = list(frames)
     for low, high in _comparators(len(rows)):
-        rows[low], rows[high] = (
-            torch.minimum(rows[low], rows[high]),
-            torch.maximum(rows[low], rows[high]),
-        )
+        pair = rows[low], rows[high]
+        rows[low], rows[high] = torch.minimum(*pair), torch.maximum(*pair)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Forecasts of the frames after a context: by rolling capsules, and what to compare that with."""
+"""Forecasts of the frames after a context: by rolling capsules, and alternatives to compare."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,17 +8,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
-from symgen.metrics.arrays import takes_arrays
-from symgen.metrics.roll_prediction import RollsFrames
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.roll_prediction import RollsFrames, frame_errors
 
-__all__ = [
-    "ForecastErrors",
-    "GRUForecast",
-    "forecast_errors",
-    "linear_forecast",
-    "roll_forecast",
-]
+__all__ = ["ForecastErrors", "GRUForecast", "forecast_errors", "linear_forecast", "roll_forecast"]
 
 
 class ForecastErrors(NamedTuple):
@@ -39,19 +32,15 @@ def forecast_errors(
     true: Float[Tensor, "B H *data"],
     likelihood: LikelihoodName | Likelihood = "bernoulli",
 ) -> ForecastErrors:
-    """Measure predicted frames against those that came.
+    """Measure predicted frames against the true ones.
 
     Every forecast is measured alike, whether it comes with a likelihood of its own or not: around
     what it predicts, see `Likelihood.baseline`.
 
     Args:
-        predicted: frames at horizons 1 … H.
-        true: the frames that came.
-        likelihood: under which the nats are counted, by name or as a value; Bernoulli
-            probabilities are held within [0.001, 0.999].
-
-    Raises:
-        ValueError: if the shapes differ.
+        predicted, true: frames at horizons 1 … H.
+        likelihood: under which nats are counted, by name or as a value; Bernoulli probabilities
+            are held within [0.001, 0.999].
 
     Example:
         >>> true = torch.rand(3, 4, 1, 8, 8)
@@ -61,9 +50,7 @@ def forecast_errors(
     """
     require_shapes(("predicted", predicted, "B H *data"), ("true", true, "B H *data"))
     around = make_likelihood(likelihood).baseline(predicted, true, true.dim() - 2)
-    squared_error = (predicted - true).square().flatten(2).sum(-1)
-    nll = torch.full_like(squared_error, torch.nan) if around is None else -around.log_prob(true)
-    return ForecastErrors(nll=nll, squared_error=squared_error)
+    return ForecastErrors(*frame_errors(around, predicted, true))
 
 
 @torch.no_grad()
@@ -73,29 +60,21 @@ def roll_forecast(
     horizon: int,
     elements: Shaped[Tensor, " B"] | None = None,
 ) -> Float[Tensor, "B H *data"]:
-    """Forecast by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
+    """Forecast means by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
 
-    Only a model that does not see the future has a t of the last frame that depends on nothing
-    but the context: one with a causal window (Keller & Welling 2021, eq. 22).
+    The t of the last frame depends on nothing but the context only in a model that does not see
+    the future: one with a causal window (Keller & Welling 2021, eq. 22).
 
     Args:
-        model: a model with a causal topography and time without end.
-        context: the frames so far; at least a window of them fills the window.
+        model: a model with a causal topography and non-periodic time.
+        context: the frames so far; at least as many as the window has fill it.
         horizon: number of frames to forecast, H.
         elements: steps that each sequence makes from a frame to the next, where they are not 1:
             for operators that were inferred from other sequences.
 
-    Returns:
-        Means of the likelihood.
-
-    Raises:
-        ValueError: if the model sees the future, or the horizon is not positive.
-
     Example:
         >>> from symgen.models.tvae import TVAE
-        >>> model = TVAE(
-        ...     (1, 8, 8), capsules=2, units=6, frames=6, window=3, causal=True, boundary="zero"
-        ... )
+        >>> model = TVAE((1, 8, 8), capsules=2, frames=6, window=3, causal=True, boundary="zero")
         >>> roll_forecast(model, torch.rand(5, 4, 1, 8, 8), horizon=9).shape
         torch.Size([5, 9, 1, 8, 8])
     """
@@ -109,9 +88,8 @@ def roll_forecast(
         )
     last = model.latents(context)[:, -1:]  # (B, 1, C, D)
     steps = torch.arange(1, horizon + 1, device=last.device)
-    if elements is None:
-        return model.decode(model.act(last, steps, 0)).mean
-    return model.decode(model.act(last, elements[:, None] * steps, 0)).mean
+    steps = steps if elements is None else elements[:, None] * steps
+    return model.decode(model.act(last, steps, 0)).mean
 
 
 @takes_arrays
@@ -123,24 +101,16 @@ def linear_forecast(
 ) -> Float[Tensor, "B H N"]:
     """Forecast codes by a linear operator of each sequence, fitted to its context.
 
-    The operator is `M = argmin sum_l |M z_l - z_{l+1}|² + λ |M|²`, the same idea as in
-    meta-sequential prediction (Miyato, Koyama & Fukumizu 2022), here without training the codes
-    for it. It is applied over and over to the last code. There are usually fewer frames than
-    dimensions, so it is held in its dual form, `M = Z₁ᵀ (Z₀ Z₀ᵀ + λ)⁻¹ Z₀` with a row per frame:
-    no N × N matrix is made.
+    The operator `M = argmin sum_l |M z_l - z_{l+1}|² + λ |M|²` is applied over and over to the
+    last code: the idea of meta-sequential prediction (Miyato, Koyama & Fukumizu 2022), without
+    training the codes for it. There are usually fewer frames than dimensions, so it is held in its
+    dual form, `M = Z₁ᵀ (Z₀ Z₀ᵀ + λ)⁻¹ Z₀` with a row per frame: no N × N matrix is made.
 
     Args:
-        codes: codes of the context, one row per frame.
+        codes: codes of the context, one row for each of at least two frames.
         horizon: number of frames to forecast, H.
         ridge: λ, as a part of the mean of the diagonal of Z₀ Z₀ᵀ.
-        others: the contexts to fit the operators to, if not `codes`: the transfer of an operator
-            from one sequence to another.
-
-    Returns:
-        Codes at horizons 1 … H.
-
-    Raises:
-        ValueError: if there are fewer than two frames, or horizon or ridge are not positive.
+        others: contexts to fit the operators to instead, which transfers them to `codes`.
 
     Example:
         >>> angle = torch.arange(8.0)[None, :] * 0.5 + torch.rand(3, 1)

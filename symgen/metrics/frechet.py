@@ -4,8 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.metrics.arrays import takes_arrays
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
 
 __all__ = ["frechet_distance"]
 
@@ -19,14 +18,7 @@ def frechet_distance(
     `|μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½)`, in the features' units squared (Dowson & Landau,
     1982). With the last features of the Inception net it is the FID (Heusel et al., NeurIPS 2017,
     eq. 6); with those of another net it ranks models on one data set but is not comparable with
-    FIDs elsewhere. It is too large for small sets: compare sets of the same size.
-
-    Args:
-        first: features of the first set of images.
-        second: features of the second one.
-
-    Raises:
-        ValueError: if the numbers of features differ, or a set has fewer than two images.
+    FIDs elsewhere. It is too large for small sets, of at least two: compare sets of one size.
 
     Example:
         >>> features = torch.randn(100, 3)
@@ -41,12 +33,8 @@ def frechet_distance(
         )
     first, second = first.double(), second.double()
     one, two = (torch.atleast_2d(part.T.cov()) for part in (first, second))
-    root = _root(one)
+    values, vectors = torch.linalg.eigh(one)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     between = torch.linalg.eigvalsh(root @ two @ root).clamp(min=0).sqrt().sum()  # tr (Σ₁ Σ₂)^½
     spread = one.trace() + two.trace() - 2 * between
     return (first.mean(0) - second.mean(0)).square().sum() + spread.clamp(min=0)
-
-
-def _root(covariance: Float[Tensor, "features features"]) -> Float[Tensor, "features features"]:
-    values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=0).sqrt() @ vectors.T

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.groups import centroid, warp
-from symgen.metrics.arrays import takes_arrays
+from symgen.groups import affine, centroid, warp
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["centred_crop", "height_and_slant", "recognised", "sharpness"]
 
@@ -18,11 +18,9 @@ def recognised(
     scores: Callable[[Tensor], Tensor],
     images: Float[Tensor, "classes points channels height width"],
 ) -> float:
-    """Return the share of images that a classifier takes for the class of their row, in percent.
+    """Return the share of images that a classifier assigns to the class of their row, in percent.
 
-    Args:
-        scores: takes images (n, channels, height, width) and returns scores (n, classes).
-        images: images that are meant to show a class, row by row.
+    `scores` takes images (n, channels, height, width) and returns scores (n, classes).
 
     Example:
         >>> recognised(lambda x: x.flatten(1), torch.eye(2).reshape(2, 1, 1, 1, 2))
@@ -47,8 +45,8 @@ def centred_crop(
     """
     height, width = images.shape[-2:]
     shift = centroid(images.clamp(min=0))
-    pose = torch.eye(3, dtype=images.dtype, device=images.device).repeat(*shift.shape[:-1], 1, 1)
-    pose[..., :2, 2] = shift
+    angle = torch.zeros_like(shift[..., 0])
+    pose = affine.from_parameters(angle, angle + 1, shift)
     top, left = (height - side) // 2, (width - side) // 2
     return warp(images, pose)[..., top : top + side, left : left + side]
 
@@ -72,8 +70,8 @@ def height_and_slant(
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     """Return height and slant of what images show, by the moments of their brightness.
 
-    The height is the standard deviation along y, in pixels; the slant is the covariance of x and
-    y over the variance along y: how far x moves for each pixel down.
+    The height is the standard deviation of y, in pixels; the slant is the covariance of x and y
+    over the variance of y: how far x moves for each pixel down.
 
     Example:
         >>> image = torch.zeros(1, 28, 28)

@@ -8,16 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
-from symgen.metrics.arrays import takes_arrays
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
 
-__all__ = [
-    "WeighsFrames",
-    "entropy_floor",
-    "log_likelihood",
-    "paper_estimate",
-    "sequence_bound",
-]
+__all__ = ["entropy_floor", "log_likelihood", "paper_estimate", "sequence_bound"]
 
 
 @runtime_checkable
@@ -31,7 +24,7 @@ class WeighsFrames(Protocol):
 
 @takes_arrays
 def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
-    """Bound the log-likelihood of sequences from below by their importance weights.
+    """Bound the log-likelihood of sequences from below, in nats per frame.
 
     `(1/S) [log sum_k exp sum_l w_k(l) - log K]`: the weight of a sample is that of the whole
     sequence, since the latents of a frame depend on those of its neighbours. In expectation it
@@ -39,9 +32,6 @@ def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
 
     Args:
         weights: log importance weights of K samples, from `model.log_weights`.
-
-    Returns:
-        Nats per frame for every sequence.
 
     Example:
         >>> weights = torch.tensor([[[-2.0, -4.0]], [[-4.0, -2.0]]])  # (K, B, S) = (2, 1, 2)
@@ -54,26 +44,18 @@ def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
 
 @takes_arrays
 def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
-    """Estimate the log-likelihood of frames as the authors of the Topographic VAE do.
+    """Estimate the log-likelihood as the authors of the Topographic VAE do, in nats per frame.
 
     `(1/S) sum_l log sum_k exp w_k(l)`, without `- log K`, so that it is log K too high (2.303
     nats for 10 samples); and frame by frame, although the latents of a frame also depend on
     samples that its weight leaves out, so that it is no bound even then. For comparison with the
-    published tables only (Keller & Welling 2021, Table 1).
-
-    Args:
-        weights: log importance weights of K samples, from `model.log_weights`.
-
-    Returns:
-        Nats per frame for every sequence.
+    published tables only (Keller & Welling 2021, Table 1); `weights` as in `sequence_bound`.
     """
     return weights.logsumexp(0).mean(-1)
 
 
 _CONVENTIONS = {"bound": sequence_bound, "paper": paper_estimate}
-
-# Images decoded at once: enough for full speed, few enough to stay in the cache.
-_IMAGES = 512
+_IMAGES = 512  # decoded at once: enough for full speed, few enough to stay in the cache
 
 
 @torch.no_grad()
@@ -83,7 +65,7 @@ def log_likelihood(
     samples: int = 10,
     convention: str = "bound",
 ) -> Float[Tensor, " B"]:
-    """Estimate log p(x) by importance sampling.
+    """Estimate log p(x) by importance sampling, in nats per frame.
 
     Large batches are taken in parts. To have both conventions from the same samples, call
     `model.log_weights` and then `sequence_bound` and `paper_estimate`.
@@ -93,12 +75,6 @@ def log_likelihood(
         x: sequences of data.
         samples: number of importance samples, K.
         convention: "bound" for `sequence_bound`, "paper" for `paper_estimate`.
-
-    Returns:
-        Nats per frame for every sequence; `entropy_floor` is what a perfect model would lose.
-
-    Raises:
-        ValueError: if there is no such convention or no sample, or `x` does not fit the model.
 
     Example:
         >>> from symgen.models.tvae import TVAE
@@ -120,22 +96,16 @@ def log_likelihood(
 def entropy_floor(
     x: Float[Tensor, "B S *data"], likelihood: LikelihoodName | Likelihood = "bernoulli"
 ) -> Float[Tensor, " B"]:
-    """Compute the least negative log-likelihood that data can have under a likelihood.
+    """Compute the least negative log-likelihood that data can have, in nats per frame.
 
     Of gray levels under Bernoulli values it is `sum -x log x - (1 - x) log(1 - x)`: the best
     probability of a pixel is its own value. No model has a log-likelihood above minus this floor,
     so only the distance from it tells models apart. Zero for binary images. Densities, such as a
-    Gaussian of learned scale, have no floor.
+    Gaussian of learned scale, have no floor: nan.
 
     Args:
         x: sequences of data.
         likelihood: by name or as a value; "bernoulli" and "poisson" have a floor.
-
-    Returns:
-        Nats per frame for every sequence, the mean over its frames; nan where there is no floor.
-
-    Raises:
-        ValueError: if `x` has fewer than three dimensions.
 
     Example:
         >>> entropy_floor(torch.full((1, 2, 1, 4, 4), 0.5)) / math.log(2)

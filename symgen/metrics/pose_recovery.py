@@ -1,12 +1,11 @@
-"""Whether symmetry statistics are poses: what of the true pose can be read off them linearly."""
+"""Whether symmetry statistics are poses: how well the true pose is linear in them."""
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from symgen.groups import affine
-from symgen.metrics.arrays import takes_arrays
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes, takes_arrays
 
 __all__ = ["pose_coordinates", "pose_recovery"]
 
@@ -17,17 +16,14 @@ def pose_coordinates(
 ) -> Float[Tensor, "*batch dimensions"]:
     """Return coordinates of affine maps in which those of similarities are linear.
 
-    Six for each group of feature maps: the four generators of the linear part (rotation in
-    radians, logarithm of the scale, stretch, shear) and the shift in pixels. On all six generators
-    a perfect pose would not score 1, since the shift of a map is that of the generators times a
-    matrix that depends on the rotation.
+    Six for each group of feature maps, one group after the other: the four generators of the
+    linear part (rotation in radians, logarithm of the scale, stretch, shear) and the shift in
+    pixels. With the generators of the shift instead a perfect pose would not score 1: the shift of
+    a map is theirs times a matrix that depends on the rotation.
 
     Args:
-        maps: poses, such as `affine` of the pose that `ACE.encode` reads. A linear part without
+        maps: poses, such as `affine` of the pose that `ACE.encode` infers. A linear part without
             principal logarithm counts as the identity.
-
-    Returns:
-        The coordinates of all groups, one after the other.
 
     Example:
         >>> pose_coordinates(affine.exp(torch.tensor([[[0.5, 0.1, 0, 0, 0, 0]]])))
@@ -47,16 +43,13 @@ def pose_recovery(
 ) -> Float[Tensor, " parameters"]:
     """Regress true pose parameters on symmetry statistics; return R² of each parameter.
 
-    Which pose of a class is its canonical one is for the model to choose, so every class has an
-    offset of its own; the slopes are common to all. Parameters that never change give NaN.
+    The model is free to choose the canonical pose of a class, so every class has an offset of its
+    own; the slopes are common to all. Parameters that never change give nan.
 
     Args:
-        statistics: coordinates of the poses that are read, such as `pose_coordinates`.
+        statistics: coordinates of the inferred poses, such as `pose_coordinates`.
         true: parameters of the true poses, such as angle, log scale and shifts.
-        labels: class of every image.
-
-    Raises:
-        ValueError: if the lengths differ or there are too few images for the regression.
+        labels: class of every image; there are more images than statistics and classes.
 
     Example:
         >>> true, labels = torch.randn(50, 2), torch.arange(50) % 3
@@ -69,15 +62,13 @@ def pose_recovery(
         ("labels", labels, "n"),
     )
     offsets = torch.nn.functional.one_hot(labels).double()
-    regressors = torch.cat([statistics.double(), offsets], 1)
+    regressors = torch.cat([statistics.double(), offsets], 1).cpu()
     if len(labels) <= regressors.shape[1]:
         raise ValueError(
             f"{len(labels)} images for a regression on {regressors.shape[1]} numbers: give more"
         )
-    target = true.double()
+    target = true.double().cpu()
     # gelsd, because a class that is absent or a constant statistic leaves the rank short.
-    solution = torch.linalg.lstsq(regressors.cpu(), target.cpu(), driver="gelsd").solution
-    left = target.cpu() - regressors.cpu() @ solution
-    spread = target.cpu() - target.cpu().mean(0)
-    unexplained, total = left.square().sum(0), spread.square().sum(0)
+    left = target - regressors @ torch.linalg.lstsq(regressors, target, driver="gelsd").solution
+    unexplained, total = (a.square().sum(0) for a in (left, target - target.mean(0)))
     return torch.where(total > 0, 1 - unexplained / total, torch.nan).to(true)

@@ -1,4 +1,4 @@
-"""Probes: what simple readers find in the codes of any encoder."""
+"""Probes: what simple regressions find in the codes of any encoder."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from symgen.metrics.arrays import takes_arrays
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["Accuracy", "linear_probe", "phase_r2", "phases", "pooled_capsules"]
 
 
 class Accuracy(NamedTuple):
-    """Share of test items that a probe names rightly, over several draws of its labels.
+    """Share of test items that a probe classifies correctly, over several draws of its labels.
 
     Attributes:
         labels: number of labels that the probe was given.
@@ -43,19 +43,11 @@ def linear_probe(
     up to one; all draws of a size are different, and the same for every encoder.
 
     Args:
-        codes: codes that may be trained on.
-        labels: their classes.
-        test_codes: codes that are measured on.
-        test_labels: their classes.
-        sizes: numbers of labels; None stands for all of them, which is one draw.
+        codes, labels: what may be trained on.
+        test_codes, test_labels: what is measured on.
+        sizes: numbers of labels, at least one for each class; None is one draw of all of them.
         draws: draws of each size.
         seed: seed of the draws.
-
-    Returns:
-        An accuracy for each size.
-
-    Raises:
-        ValueError: if a size is less than the number of classes or more than there are labels.
 
     Example:
         >>> labels = torch.arange(200) % 2
@@ -74,14 +66,14 @@ def linear_probe(
                 f"size {size}: there are {len(labels)} labels of {classes} classes; choose a "
                 "number between these two"
             )
-    x, test_x = (part.numpy(force=True) for part in (codes, test_codes))
-    y, test_y = (part.numpy(force=True) for part in (labels, test_labels))
+    given = (codes, test_codes, labels, test_labels)
+    x, test_x, y, test_y = (part.numpy(force=True) for part in given)
     result = []
     for size in sizes:
         scores = []
         for draw in range(1 if size is None else draws):
             order = np.random.default_rng((seed, draw)).permutation(len(y))
-            chosen = order if size is None else _balanced(y, order, size)
+            chosen = order if size is None else _balanced(y, order)[:size]
             probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
             scores.append(probe.fit(x[chosen], y[chosen]).score(test_x, test_y))
         spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
@@ -89,13 +81,13 @@ def linear_probe(
     return result
 
 
-def _balanced(y: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
-    """Choose items in an order such that every class is chosen equally often, up to one."""
+def _balanced(y: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Sort an order such that up to any place every class is chosen equally often, up to one."""
     rank = np.empty(len(y), dtype=np.int64)
     for label in np.unique(y):
         members = order[y[order] == label]
         rank[members] = np.arange(len(members))
-    return order[np.argsort(rank[order], kind="stable")][:size]
+    return order[np.argsort(rank[order], kind="stable")]
 
 
 @takes_arrays
@@ -134,19 +126,15 @@ def phase_r2(
     test_t: Float[Tensor, "m C D"],
     test_factor: Shaped[Tensor, " m"],
 ) -> float:
-    """Measure how much of a cyclic factor a linear reader finds in the capsules' phases.
+    """Measure how much of a cyclic factor is linear in the capsules' phases.
 
-    Ridge regression of cosine and sine of 2πf/period on the cosines and sines of the phases.
+    R² of the ridge regression of cosine and sine of 2πf/period on the cosines and sines of the
+    phases, of both together: 1 for a perfect fit, 0 for the mean.
 
     Args:
-        t: latents that are fitted to.
-        factor: the factor's values.
-        period: number of values after which it comes round.
-        test_t: latents that are measured on.
-        test_factor: their values.
-
-    Returns:
-        R², of cosine and sine together: 1 for a perfect reading, 0 for the mean.
+        t, factor: latents that are fitted to, and the factor's values.
+        period: number of values after which the factor wraps around.
+        test_t, test_factor: what is measured on.
 
     Example:
         >>> factor = torch.arange(60) % 6

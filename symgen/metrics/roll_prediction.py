@@ -1,4 +1,4 @@
-"""Roll prediction: the frames of a sequence foretold by rolling the capsules of the first one."""
+"""Roll prediction: the frames of a sequence predicted by rolling the capsules of the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from symgen.latents import Topographic
-from symgen.metrics.shapes import require_shapes
+from symgen.metrics.inputs import require_shapes
 
-__all__ = ["RollPrediction", "RollsFrames", "roll_prediction"]
+__all__ = ["RollPrediction", "roll_prediction"]
 
 
 @runtime_checkable
@@ -49,12 +49,10 @@ class RollPrediction:
     Attributes:
         nll: negative log-likelihood of frame l under `decode(roll(t_0, l))`, nats per frame.
         squared_error: squared error of its mean, summed over the values of a frame.
-        repeat_nll: the same two for a baseline that repeats a frame: the last one before l of
-            those that t_0 depends on. nan at l = 0, which has none before it, and nll where the
-            likelihood has no baseline.
-        repeat_squared_error: see `repeat_nll`.
-        mean_nll: the same two for a baseline that always predicts the mean frame.
-        mean_squared_error: see `mean_nll`.
+        repeat_nll, repeat_squared_error: the same for a baseline that repeats the last frame
+            before l of those that t_0 depends on; nan at l = 0, which has none before it.
+        mean_nll, mean_squared_error: the same for a baseline that always predicts the mean frame.
+            The nll of both is nan where the likelihood has no baseline.
         seen: which frames t_0 depends on; the others are predicted without having been seen.
     """
 
@@ -98,28 +96,20 @@ def roll_prediction(
     """Predict every frame of a sequence by rolling the capsules of frame 0, and measure how well.
 
     Frame l is predicted as `decode(act(t_0, l))`, the paper's capsule traversal `roll(t_0, l)`
-    (Keller & Welling 2021, section 6) at the speed of the model's capsules, and compared with the
-    true frame. The latents t_0 depend on the
-    frames within half a window before and after frame 0, cyclically: `outside()` is the error
-    on the frames beyond, which a model can only have by having learned what a roll does. With
-    a window of all frames there are none.
+    (Keller & Welling 2021, section 6) at the speed of the model's capsules. The latents t_0 depend
+    on the frames within half a window before and after frame 0, cyclically: a model can predict
+    those beyond, see `outside()`, only if it has learned what a roll does. With a window of all
+    frames there are none. The model's likelihood measures the baselines too; the probabilities of
+    a Bernoulli baseline are held within [0.001, 0.999].
 
     Args:
         model: a model with `encode`, `latents`, `act`, `decode` and a `topography`.
         x: sequences of data.
         mean_frame: mean frame of the training data, for the baseline.
-        sampled: draw t_0 from the posterior. Otherwise it is made of the mean of z and the
+        sampled: draw t_0 from the posterior; otherwise it is that of the mean of z and the
             expected energy, which is deterministic.
         axis: along which the capsules roll, if they have several; one for all or for each.
         posterior: what `encode` returned for x; None encodes.
-
-    Returns:
-        Errors of model and baselines, all under the model's likelihood; a Bernoulli baseline's
-        probabilities are held within [0.001, 0.999], and squared errors are those of the frames
-        as they are.
-
-    Raises:
-        ValueError: if the mean frame has another shape than the frames.
 
     Example:
         >>> from symgen.models.tvae import TVAE
@@ -137,28 +127,17 @@ def roll_prediction(
     seen = model.topography.receptive_field().to(x.device)
 
     last_seen = torch.where(seen, steps, 0).cummax(0).values[:-1]  # of frames 0 .. l-1
-    repeat_nll, repeat_squared_error = _baseline_errors(model, x[:, last_seen], x[:, 1:])
-    mean_nll, mean_squared_error = _baseline_errors(model, mean_frame.expand_as(x), x)
-    return RollPrediction(
-        nll=-predicted.log_prob(x),
-        squared_error=_squared_error(predicted.mean, x),
-        repeat_nll=_without_first(repeat_nll),
-        repeat_squared_error=_without_first(repeat_squared_error),
-        mean_nll=mean_nll,
-        mean_squared_error=mean_squared_error,
-        seen=seen,
-    )
+    repeated, mean, later = x[:, last_seen], mean_frame.expand_as(x), x[:, 1:]
+    repeat = frame_errors(model.baseline(repeated, later), repeated, later)
+    nll, error = (torch.nn.functional.pad(errors, (1, 0), value=torch.nan) for errors in repeat)
+    own, of_mean = (predicted, predicted.mean, x), (model.baseline(mean, x), mean, x)
+    return RollPrediction(*frame_errors(*own), nll, error, *frame_errors(*of_mean), seen)
 
 
-def _squared_error(predicted: Tensor, x: Tensor) -> Tensor:
-    return (predicted - x).square().flatten(2).sum(-1)
-
-
-def _baseline_errors(model: RollsFrames, predicted: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    around = model.baseline(predicted, x)
-    error = _squared_error(predicted, x)
-    return torch.full_like(error, torch.nan) if around is None else -around.log_prob(x), error
-
-
-def _without_first(errors: Tensor) -> Tensor:
-    return torch.nn.functional.pad(errors, (1, 0), value=torch.nan)
+def frame_errors(
+    around: Distribution | None, predicted: Float[Tensor, "B S *data"], x: Tensor
+) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B S"]]:
+    """Return the nll under a distribution, nan without one, and the squared error of frames."""
+    squared_error = (predicted - x).square().flatten(2).sum(-1)
+    nll = torch.full_like(squared_error, torch.nan) if around is None else -around.log_prob(x)
+    return nll, squared_error

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from symgen.metrics.arrays import takes_arrays
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["class_selectivity", "max_activating", "selectivity_summary"]
 
@@ -22,14 +22,8 @@ def max_activating(
     Args:
         activations: response t of every neuron to every item; neurons in any arrangement, such
             as `(n, rows * columns)` or `(n, rows, columns)`.
-        items: `(n, *data_shape)`.
+        items: `(n, *data_shape)`, of which `(*neurons, *data_shape)` are returned.
         absolute: whether to take the greatest |t| rather than the greatest t.
-
-    Returns:
-        Items `(*neurons, *data_shape)`.
-
-    Raises:
-        ValueError: if the numbers of items differ or are 0.
 
     Example:
         >>> images = torch.tensor([0.2, 0.5, 0.9]).reshape(3, 1, 1, 1)
@@ -52,7 +46,7 @@ def max_activating(
 def class_selectivity(
     t: Float[Tensor, " n *neurons"], labels: Int[Tensor, "..."], threshold: float = 0.85
 ) -> Int64[Tensor, "*neurons"]:
-    """Find for every neuron the class that it tells best from all others.
+    """Find for every neuron the class that it tells best from all others, -1 for none.
 
     The measure is the discriminability of a class c from the rest,
     `d' = (mean_c - mean_rest) / sqrt((var_c + var_rest) / 2)`, with variances over the images.
@@ -61,15 +55,8 @@ def class_selectivity(
 
     Args:
         t: response of every neuron to every image, neurons in any arrangement.
-        labels: class of every image, `(n,)`, counted from 0.
+        labels: class of every image, `(n,)`, counted from 0; two or more.
         threshold: least d' of a selective neuron.
-
-    Returns:
-        Class of every neuron, -1 for a neuron below the threshold in all of them.
-
-    Raises:
-        ValueError: if there is not one class for every image, a class is negative, or all images
-            are of one class.
 
     Example:
         >>> t = torch.tensor([[0.0, 5.0], [1.0, 4.0], [8.0, 5.0], [9.0, 4.0]])
@@ -111,10 +98,10 @@ def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | 
     """Sum up a map of the class that each unit of a torus tells best, -1 for none.
 
     Returns:
-        `selective_percent`: share of the units that tell a class; `classes`: how many classes are
-        told by some unit; `alike_percent`: of the pairs of selective units side by side, the
-        share that tells the same class; `alike_chance_percent`: the same for units in random
-        order. None where there is no such pair.
+        `selective_percent`: share of the units that tell a class; `classes`: how many classes
+        some unit tells; `alike_percent`: of the pairs of neighbouring selective units, the share
+        that tells the same class; `alike_chance_percent`: the same for units in random order.
+        None where there is no such pair.
 
     Example:
         >>> selectivity_summary(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]
@@ -122,17 +109,14 @@ def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | 
     """
     chosen = best[best >= 0]
     counts = chosen.bincount().double()
-    alike, pairs = 0, 0
-    for axis in (0, 1):
-        neighbour = best.roll(1, axis)
-        both = (best >= 0) & (neighbour >= 0)
-        pairs += int(both.sum())
-        alike += int((both & (best == neighbour)).sum())
+    neighbours = torch.stack([best.roll(1, 0), best.roll(1, 1)])
+    both = (best >= 0) & (neighbours >= 0)
+    pairs, alike = int(both.sum()), int((both & (neighbours == best)).sum())
     ordered = len(chosen) * (len(chosen) - 1)
-    by_chance = float((counts * (counts - 1)).sum()) / ordered if ordered else None
+    by_chance = float((counts * (counts - 1)).sum())
     return {
         "selective_percent": 100 * len(chosen) / best.numel(),
         "classes": len(chosen.unique()),
         "alike_percent": 100 * alike / pairs if pairs else None,
-        "alike_chance_percent": None if by_chance is None else 100 * by_chance,
+        "alike_chance_percent": 100 * (by_chance / ordered) if ordered else None,
     }

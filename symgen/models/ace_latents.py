@@ -1,27 +1,18 @@
 """What ACE infers from images, and the terms of its bounds."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from symgen.latents import Density
-from symgen.models.checks import axes_of
 from symgen.models.symmetry_statistics import Pose
 
-__all__ = [
-    "ACELatents",
-    "ACEPosterior",
-    "ClassTerms",
-    "SupervisedElbo",
-    "check_images",
-    "log_ratio",
-]
+__all__ = ["ACELatents", "ACEPosterior", "ClassTerms", "SupervisedElbo"]
 
 
 class ACELatents(NamedTuple):
-    """What an image becomes: its style, its class and its pose.
+    """What an image becomes.
 
     Attributes:
         z: style, the latents of the class's own auto-encoder.
@@ -94,47 +85,3 @@ class ClassTerms(NamedTuple):
     kl_z: Float[Tensor, "B classes"]
     kl_pose: Float[Tensor, " B"]
     class_log_probs: Float[Tensor, "B classes"]
-
-
-def check_images(model: Any, x: Tensor, y: Tensor | None) -> None:
-    """Refuse images, or other items, and labels that a model cannot take.
-
-    Raises:
-        ValueError: for another shape or type of `x`, another length or type of `y` and, on the
-            CPU, values out of range.
-    """
-    shape, classes = model.data_shape, model.classes
-    if tuple(x.shape[1:]) != shape or not x.is_floating_point():
-        sizes = ", ".join(map(str, ("B", *shape)))
-        raise ValueError(
-            f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected floats "
-            f"(batch, {axes_of(shape)}) = ({sizes})"
-        )
-    if y is not None and (y.shape != x.shape[:1] or y.dtype != torch.int64):
-        raise ValueError(
-            f"y of shape {tuple(y.shape)} and {y.dtype} for {len(x)} items: give one int64 "
-            "label for each"
-        )
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
-        return  # on a GPU looking at the values would mean waiting
-    model.likelihood.require_support("x", x)
-    if y is not None and len(y) and not (y.min() >= 0 and y.max() < classes):
-        raise ValueError(
-            f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
-            f"{classes} classes, 0 to {classes - 1}"
-        )
-
-
-def log_ratio(
-    posterior: Density, sample: Float[Tensor, "*batch latents"]
-) -> Float[Tensor, "*batch"]:
-    """Return log p(sample) - log q(sample) in nats, p the prior, summed over the latents.
-
-    Example:
-        >>> from symgen.latents import Gaussian
-        >>> prior = Gaussian.standard((2, 3))
-        >>> log_ratio(prior, torch.ones(2, 3))
-        tensor([0., 0.])
-    """
-    prior = posterior.standard(sample.shape, device=sample.device)
-    return (prior.log_prob(sample) - posterior.log_prob(sample)).sum(-1)

@@ -5,26 +5,12 @@ from collections.abc import Sequence
 from itertools import chain, pairwise
 from typing import Any, Literal, cast, get_args
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symgen import nets
 from symgen._errors import require_choice
-from symgen.models.checks import check_net
-from symgen.nets import (
-    Activation,
-    ClassConvDecoder,
-    ClassDenseDecoder,
-    ClassInputDecoder,
-    Convolutions,
-    ConvReadout,
-    GroupedLinear,
-    Linear,
-    ResidualStack,
-    make_decoder,
-    make_encoder,
-)
 
 __all__ = [
     "ACEInitialisation",
@@ -32,9 +18,7 @@ __all__ = [
     "DecoderName",
     "EncoderName",
     "StyleHeads",
-    "check_class_decoder",
-    "every_class",
-    "features_of",
+    "check_sharing",
     "make_class_decoder",
     "make_classifier",
     "make_style_encoder",
@@ -57,20 +41,21 @@ class _DenseClassifier(nn.Module):
         super().__init__()
         inputs = math.prod(seen)
         self.trunk = (
-            ResidualStack(inputs, hidden, hidden, depth=2) if residual else Linear(inputs, hidden)
+            nets.ResidualStack(inputs, hidden, hidden, depth=2)
+            if residual
+            else nets.Linear(inputs, hidden)
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = Linear(hidden, classes)
+        self.head = nets.Linear(hidden, classes)
 
     def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n classes"]:
         return self.head(self.dropout(self.trunk(x.flatten(1)).relu()))
 
 
 def make_classifier(
-    name: ClassifierName | None,
+    classifier: ClassifierName | nn.Module | None,
     seen: tuple[int, ...],
     classes: int,
-    *,
     channels: Sequence[int],
     hidden: int,
     pool: int,
@@ -78,8 +63,10 @@ def make_classifier(
     initialisation: ACEInitialisation,
 ) -> nn.Module:
     """Make a classifier of what it sees; without a name that of images or of other data."""
+    if isinstance(classifier, nn.Module):
+        return classifier
     is_image = len(seen) == 3
-    name = ("conv-pooling" if is_image else "dense") if name is None else name
+    name = ("conv-pooling" if is_image else "dense") if classifier is None else classifier
     require_choice("classifier", name, get_args(ClassifierName))
     if name != "conv-pooling":
         return _DenseClassifier(seen, hidden, classes, dropout, residual=name == "residual")
@@ -88,51 +75,54 @@ def make_classifier(
             f"classifier={name!r} of data {seen}: it is for images (channels, height, width); "
             "take 'dense' or 'residual'"
         )
-    trunk = Convolutions(
+    trunk = nets.Convolutions(
         seen, channels=channels, kernel=3, pool=pool, initialisation=initialisation
     )
-    return ConvReadout(trunk, hidden, classes, dropout)
+    return nets.ConvReadout(trunk, hidden, classes, dropout)
 
 
 def make_style_encoder(
-    name: EncoderName,
+    encoder: EncoderName | nn.Module,
     seen: tuple[int, ...],
     hidden: Sequence[int],
     initialisation: ACEInitialisation,
     **sizes: Any,
 ) -> nn.Module | None:
     """Make what styles are inferred from: features of what it sees; None for the classifier's."""
-    require_choice("encoder", name, get_args(EncoderName))
-    if name == "shared":
+    if isinstance(encoder, nn.Module):
+        return encoder
+    require_choice("encoder", encoder, get_args(EncoderName))
+    if encoder == "shared":
         return None
-    if name == "dense":
-        layers = [(Linear(*pair), nn.Tanh()) for pair in pairwise((math.prod(seen), *hidden))]
+    if encoder == "dense":
+        sizes_of_layers = pairwise((math.prod(seen), *hidden))
+        layers = [(nets.Linear(*pair), nn.Tanh()) for pair in sizes_of_layers]
         return nn.Sequential(nn.Flatten(), *chain.from_iterable(layers))
-    if name == "conv-pooling":
-        net = Convolutions(
+    if encoder == "conv-pooling":
+        net = nets.Convolutions(
             seen, channels=(32, 64), kernel=5, pool_last=True, initialisation=initialisation
         )
         return nn.Sequential(net, nn.Flatten())
     features = hidden[-1] if hidden else 128
-    return nn.Sequential(make_encoder(name, seen, features, **sizes), nn.Tanh())
+    return nn.Sequential(nets.make_encoder(encoder, seen, features, **sizes), nn.Tanh())
 
 
-def features_of(encoder: nn.Module, seen: tuple[int, ...]) -> int:
-    """Count the features that an encoder gives, by a trial run."""
-    parameter = next(encoder.parameters(), torch.zeros(()))
-    modes = {module: module.training for module in encoder.modules()}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        x = torch.zeros(2, *seen, device=parameter.device, dtype=parameter.dtype)
-        found = encoder.eval()(x)
-    for module, training in modes.items():
-        module.training = training
-    if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != 2:
-        given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+def check_sharing(
+    trunk: nn.Module | None, encoder: Any, decoder: Any, decoder_hidden: Any, shallow: int
+) -> None:
+    """Refuse nets between which a trunk cannot be shared as they say."""
+    shared = encoder == "shared"
+    if (shared or shallow) and trunk is None:
         raise ValueError(
-            f"encoder of 2 items {(2, *seen)} gives {given}: it should give features (2, F), from "
-            "which the style of every class is inferred"
+            f"encoder={encoder!r}, shallow_latents={shallow}: the classifier's trunk can be "
+            "shared only of classifier='conv-pooling'"
         )
-    return found.shape[1]
+    if shallow and not (shared and decoder == "dense" and decoder_hidden):
+        raise ValueError(
+            f"shallow_latents={shallow} are inferred from a shared trunk and join a dense "
+            "decoder's last hidden layer: take encoder='shared', decoder='dense' and at least one "
+            "size in decoder_hidden"
+        )
 
 
 class StyleHeads(nn.Module):
@@ -157,10 +147,10 @@ class StyleHeads(nn.Module):
         super().__init__()
         deep, shallow = latents
         self.features = features
-        heads = [GroupedLinear(classes, features, 2 * deep, initialisation)]
+        heads = [nets.GroupedLinear(classes, features, 2 * deep, initialisation)]
         if shallow:
             outlook = shallow_channels * _OUTLOOK**2
-            heads.append(GroupedLinear(classes, outlook, 2 * shallow, initialisation))
+            heads.append(nets.GroupedLinear(classes, outlook, 2 * shallow, initialisation))
         self.heads = nn.ModuleList(heads)
 
     @property
@@ -181,61 +171,34 @@ class StyleHeads(nn.Module):
     def every(self, inputs: Sequence[Tensor], classes: int) -> list[Tensor]:
         """Return those of every class."""
         return [
-            cast(GroupedLinear, head).every(seen.expand(classes, *seen.shape))
+            cast(nets.GroupedLinear, head).every(seen.expand(classes, *seen.shape))
             for head, seen in zip(self.heads, inputs, strict=True)
         ]
 
 
 def make_class_decoder(
-    name: DecoderName,
+    decoder: DecoderName | nn.Module,
     classes: int,
     latents: tuple[int, int],
     hidden: Sequence[int],
     shape: tuple[int, ...],
     bias: float,
     initialisation: ACEInitialisation,
-    *,
-    width: int | None,
-    depth: int | None,
-    activation: Activation,
+    **sizes: Any,
 ) -> nn.Module:
-    """Make the decoders of every class, which paint `shape`."""
-    require_choice("decoder", name, get_args(DecoderName))
+    """Make the decoders of every class, which paint `shape`, from deep and shallow latents."""
+    if isinstance(decoder, nn.Module):
+        return decoder
+    require_choice("decoder", decoder, get_args(DecoderName))
     deep, shallow = latents
-    if name == "dense":
-        return ClassDenseDecoder(classes, deep, shallow, hidden, shape, initialisation, bias)
-    if name == "conv-transposed":
+    if decoder == "dense":
+        return nets.ClassDenseDecoder(classes, deep, shallow, hidden, shape, initialisation, bias)
+    if decoder == "conv-transposed":
         if len(shape) != 4:
             raise ValueError(
-                f"decoder={name!r} of data {shape[1:]}: it is for images (channels, height, "
+                f"decoder={decoder!r} of data {shape[1:]}: it is for images (channels, height, "
                 "width); take 'dense' or 'residual'"
             )
-        return ClassConvDecoder(classes, deep + shallow, hidden, shape, initialisation, bias)
-    net = make_decoder(name, _INPUTS, shape, width, depth, activation)
-    return ClassInputDecoder(classes, deep + shallow, _INPUTS, net)
-
-
-def check_class_decoder(decoder: nn.Module, latents: int, shape: tuple[int, ...]) -> None:
-    """Refuse decoders of one's own that do not fit."""
-
-    class OfFirstClass(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.decoder = decoder
-
-        def forward(self, z: Tensor) -> Tensor:
-            return self.decoder(z, torch.zeros(len(z), dtype=torch.int64, device=z.device))
-
-    what = "the likelihood's parameters of an item, for styles (n, latents) and classes (n,)"
-    check_net("decoder", OfFirstClass(), (latents,), shape, what)
-
-
-def every_class(
-    decoder: nn.Module, z: Float[Tensor, "classes B latents"]
-) -> Float[Tensor, "classes B *shape"]:
-    """Decode styles by the decoders of all classes, each its own styles."""
-    if hasattr(decoder, "every"):
-        return decoder.every(z)  # pyright: ignore[reportCallIssue]
-    classes, count = z.shape[:2]
-    y = torch.arange(classes, device=z.device).repeat_interleave(count)
-    return decoder(z.flatten(0, 1), y).unflatten(0, (classes, count))
+        return nets.ClassConvDecoder(classes, deep + shallow, hidden, shape, initialisation, bias)
+    net = nets.make_decoder(decoder, _INPUTS, shape, **sizes)
+    return nets.ClassInputDecoder(classes, deep + shallow, _INPUTS, net)

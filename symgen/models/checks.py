@@ -1,4 +1,4 @@
-"""What models refuse: shapes, values and nets that do not fit."""
+"""What models refuse: data, labels and nets that do not fit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,62 +6,63 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["check_data_shape", "check_net", "check_sequences"]
+__all__ = ["check_data", "check_data_shape", "check_labels", "check_net"]
 
-_AXES = {1: ("features",), 3: ("channels", "height", "width")}
-_AXES[4] = ("channels", "depth", "height", "width")
+_AXES = {1: "features", 3: "channels, height, width", 4: "channels, depth, height, width"}
 _ITEMS = 2  # rows of the trial run of a net
 
 
 def check_data_shape(data_shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of an item of the data.
-
-    Raises:
-        ValueError: if it is not that of a vector, an image or a volume.
-
-    Example:
-        >>> check_data_shape([3, 61, 83])
-        (3, 61, 83)
-    """
+    """Return the shape of an item of the data, or raise ValueError where it cannot be one."""
     shape = tuple(int(size) for size in data_shape)
     if len(shape) not in _AXES or min(shape) < 1:
-        kinds = " or ".join(
-            f"({', '.join(axes)}{',' * (len(axes) == 1)})" for axes in _AXES.values()
+        raise ValueError(
+            f"data_shape={tuple(data_shape)}: give positive numbers, (features,) or (channels, "
+            "height, width) or (channels, depth, height, width)"
         )
-        raise ValueError(f"data_shape={tuple(data_shape)}: give positive numbers, {kinds}")
     return shape
 
 
-def axes_of(data_shape: Sequence[int]) -> str:
-    """Name the axes of an item of the data."""
-    return ", ".join(_AXES[len(data_shape)])
+def check_data(model: Any, name: str, x: Tensor, *frames: int | str) -> None:
+    """Raise ValueError for data of another shape or type and, on the CPU, outside the support.
 
-
-def check_sequences(model: Any, x: Tensor) -> None:
-    """Refuse sequences that a model cannot take.
-
-    Raises:
-        ValueError: for another shape or type and, on the CPU, values outside the support.
+    The data are (batch, *frames, *data_shape), where a letter stands for any number of frames.
     """
-    open_ended = model.topography.open_ended
-    shape = model.data_shape
-    frames = x.shape[1] if open_ended and x.dim() > 1 else model.frames
-    fits = x.dim() == 2 + len(shape) and tuple(x.shape[1:]) == (frames, *shape)
-    if not fits or not x.is_floating_point():
-        sizes = ", ".join(map(str, ("B", "S" if open_ended else frames, *shape)))
+    expected = ("B", *frames, *model.data_shape)
+    if not (_fits(x.shape, expected) and x.is_floating_point()):
+        axes = f"batch{', frames' * len(frames)}, {_AXES[len(model.data_shape)]}"
         raise ValueError(
-            f"x of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected floats "
-            f"(batch, frames, {axes_of(shape)}) = ({sizes})"
+            f"{name} of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
+            f"floats ({axes}) = {_shown(expected)}"
         )
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        model.likelihood.require_support("x", x)  # on a GPU looking at the values means waiting
+    if _can_be_read(x):
+        model.likelihood.require_support(name, x)
+
+
+def check_labels(y: Tensor, count: int, classes: int) -> None:
+    """Raise ValueError for labels of another number or type and, on the CPU, out of range."""
+    if y.shape != (count,) or y.dtype != torch.int64:
+        raise ValueError(
+            f"y of shape {tuple(y.shape)} and {y.dtype} for {count} items: give one int64 "
+            "label for each"
+        )
+    if _can_be_read(y) and len(y) and not (y.min() >= 0 and y.max() < classes):
+        raise ValueError(
+            f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
+            f"{classes} classes, 0 to {classes - 1}"
+        )
 
 
 @torch.no_grad()
 def check_net(
-    name: str, net: nn.Module, inputs: Sequence[int], outputs: Sequence[int], what: str
-) -> None:
-    """Try a net on two items of zeros and refuse it if what comes out does not fit.
+    name: str,
+    net: nn.Module,
+    inputs: Sequence[int],
+    outputs: Sequence[int | str],
+    what: str,
+    labelled: bool = False,
+) -> tuple[int, ...]:
+    """Try a net on two items of zeros, and raise ValueError if what comes out does not fit.
 
     The net is in evaluation mode meanwhile, and the random generators are left as they were.
 
@@ -69,25 +70,44 @@ def check_net(
         name: argument that the net was given as.
         net: the net.
         inputs: shape of an item that goes in.
-        outputs: shape of what must come out for an item.
+        outputs: shape of what must come out for an item, a letter for any size.
         what: what that is, in words.
+        labelled: hand the net a label for each item as well.
 
-    Raises:
-        ValueError: with the shape that came out and the one that is expected.
+    Returns:
+        The shape that came out for an item.
     """
     parameter = next(net.parameters(), torch.zeros(()))
     x = torch.zeros(_ITEMS, *inputs, device=parameter.device, dtype=parameter.dtype)
+    labels = (torch.zeros(_ITEMS, dtype=torch.int64, device=x.device),) if labelled else ()
     modes = {module: module.training for module in net.modules()}
-    expected = (_ITEMS, *outputs)
-    call = f"{name} of {_ITEMS} items {tuple(x.shape)}"
+    call, expected = f"{name} of {_ITEMS} items {tuple(x.shape)}", (_ITEMS, *outputs)
+    wanted = f"it should give {_shown(expected)}, {what}"
     try:
         with torch.random.fork_rng(devices=[]):
-            found = net.eval()(x)
+            found = net.eval()(x, *labels)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"{call} fails: {error}; it should give {expected}, {what}") from error
+        raise ValueError(f"{call} fails: {error}; {wanted}") from error
     finally:
         for module, training in modes.items():
             module.training = training
-    given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-    if given != expected:
-        raise ValueError(f"{call} gives {given}: it should give {expected}, {what}")
+    if not isinstance(found, Tensor) or not _fits(found.shape, expected):
+        given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise ValueError(f"{call} gives {given}: {wanted}")
+    return tuple(found.shape[1:])
+
+
+def _fits(shape: torch.Size, expected: Sequence[int | str]) -> bool:
+    """Compare sizes with those expected, where a letter stands for any."""
+    return len(shape) == len(expected) and all(
+        isinstance(want, str) or size == want for size, want in zip(shape, expected, strict=True)
+    )
+
+
+def _shown(shape: Sequence[int | str]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _can_be_read(x: Tensor) -> bool:
+    """Tell whether looking at values is cheap: on a GPU it would mean waiting."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()

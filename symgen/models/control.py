@@ -44,31 +44,22 @@ class Motion:
     """Degrees of hue, red towards green."""
 
     def __post_init__(self) -> None:
-        if not _SCALES[0] <= self.scale <= _SCALES[1]:  # written so that NaN fails
-            raise ValueError(
-                f"scale={self.scale}: give a number from {_SCALES[0]:g} to {_SCALES[1]:g}"
-            )
+        least, most = _SCALES
+        if not least <= self.scale <= most:  # written so that NaN fails
+            raise ValueError(f"scale={self.scale}: give a number from {least:g} to {most:g}")
         for name in ("rotate", "shear", "shift", "hue"):
             value = getattr(self, name)
             numbers = value if isinstance(value, tuple) else (value,)
             if not all(abs(number) <= _FARTHEST for number in numbers):
-                raise ValueError(
-                    f"{name}={value}: give finite numbers from {-_FARTHEST:,.0f} to "
-                    f"{_FARTHEST:,.0f}"
-                )
+                limits = f"{-_FARTHEST:,.0f} to {_FARTHEST:,.0f}"
+                raise ValueError(f"{name}={value}: give finite numbers from {limits}")
 
     def element(self, fraction: Float[Tensor, "*batch"] | None = None) -> Pose:
-        """Return the group element after a fraction of the motion.
+        """Return the group element after a fraction of the motion, all of it for None.
 
         Every part runs along its own one-parameter group, exp(fraction · log part), and the parts
         are composed. One logarithm of the whole would not exist for half turns and would undo all
-        turns but the last.
-
-        Args:
-            fraction: 0 for the identity, 1 for the whole motion, which None stands for.
-
-        Returns:
-            The element, with a colour matrix only if the hue moves.
+        turns but the last. There is a colour matrix only if the hue moves.
         """
         s = torch.tensor(1.0) if fraction is None else fraction
         slant = -self.shear / 2  # shear and rotation together leave rows in their place
@@ -81,9 +72,7 @@ class Motion:
         matrix = torch.eye(3, dtype=s.dtype, device=s.device)
         for generators in parts:
             matrix = affine.compose(affine.exp(s[..., None] * s.new_tensor(generators)), matrix)
-        hue = None
-        if self.hue:
-            hue = colour.hue_rotation(s * self.hue)
+        hue = colour.hue_rotation(s * self.hue) if self.hue else None
         return Pose(matrix[..., None, :, :], hue)
 
     def __str__(self) -> str:
@@ -105,7 +94,7 @@ def move(
     fraction: Float[Tensor, " n"],
     style: Float[Tensor, " latents"] | None = None,
 ) -> Float[Tensor, "n channels height width"]:
-    """Decode latents at fractions of a motion: means of the likelihood.
+    """Decode latents at fractions of a motion to means.
 
     Args:
         model: a trained model.
@@ -115,8 +104,7 @@ def move(
         style: style to reach at the end, in a straight line; None leaves that of the latents.
 
     Raises:
-        ValueError: if the model has no pose to move or no hue to turn, or the style has another
-            length than that of the model or values that are not finite.
+        ValueError: if the model has no pose to move or no hue to turn, or the style does not fit.
     """
     z = latents.z.expand(len(fraction), -1)
     if style is not None:
@@ -140,11 +128,11 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
         model: a trained model.
         posterior: what it inferred from one image.
         count: number of poses.
-        seed: seed of the draws.
+        seed: of the draws.
 
     Raises:
-        ValueError: if there is no pose or it is no latent variable, so that nothing fitted the
-            width of its posterior; or if `count` is not positive.
+        ValueError: if there is no pose, or nothing fitted the width of its posterior, or `count`
+            is not positive.
     """
     if count < 1:
         raise ValueError(f"draws={count}: give a positive number")

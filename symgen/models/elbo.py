@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.latents import Gaussian
+from symgen.latents import Density, Gaussian
 
 __all__ = ["Elbo", "Posterior"]
 
@@ -42,3 +42,9 @@ class Elbo(NamedTuple):
     def loss(self) -> Float[Tensor, ""]:
         """The negative bound, averaged over frames and sequences."""
         return self.nll.mean() + self.kl.mean()
+
+
+def log_ratio(posterior: Density, sample: Tensor) -> Tensor:
+    """Return log p(sample) - log q(sample) of every latent, p the prior."""
+    prior = posterior.standard(sample.shape, device=sample.device)
+    return prior.log_prob(sample) - posterior.log_prob(sample)

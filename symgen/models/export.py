@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram, export, save
+from torch.export import Dim, export, save
 
 from symgen._files import write_atomically
 from symgen.models.ace import ACE
@@ -20,7 +20,6 @@ from symgen.models.topographic import TopographicVAE
 __all__ = ["export_model"]
 
 _EXAMPLES = 2  # torch.export takes a batch of 0 or 1 for a constant
-Model = TypeVar("Model", bound=Pretrained)
 
 
 def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
@@ -30,23 +29,20 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     compute on the device that the model is on now, in evaluation mode and without checking the
     range of their input.
 
-    * Of a Topographic VAE the encoder turns `x` (B, S, *data_shape) into t
-      (B, S, C, D), made of the mean of z and the expected energy; S is the model's, also where
-      time has a zero boundary. The decoder turns `t` (B, C, D) into their means.
+    * Of a Topographic VAE the encoder turns `x` (B, S, *data_shape) into t (B, S, C, D), made of
+      the mean of z and the expected energy; S is the model's, also where time has a zero boundary.
+      The decoder turns `t` (B, C, D) into means.
     * Of ACE the encoder turns `x` (B, *data_shape) into a dictionary of the classes'
       `probabilities`, the most probable class `y`, its style's mean `z`, and the pose: `affine`
       and, if the model infers one, `colour`. The decoder takes z, y, affine and, if there is one,
-      colour, in this order, and returns the means.
+      colour, in this order, and returns means.
 
     Args:
-        model: what to export; it is not changed.
+        model: what to export, of either family, or ValueError; it is not changed.
         folder: where to write; made if it is not there.
 
     Returns:
         The paths of the encoder and of the decoder.
-
-    Raises:
-        ValueError: if it is a model of another family.
 
     Example:
         >>> import tempfile
@@ -68,56 +64,44 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     model = deepcopy(model).eval().requires_grad_(False)
     if isinstance(model, ACE):
         x = torch.zeros(_EXAMPLES, *model.data_shape, device=device)
-        encoder: nn.Module = _InferImage(_without(model, "decoder"))
-        decoder: nn.Module = _ShowACELatents(
-            _without(model, "classifier", "encoder", "heads", "stem")
-        )
+        encoder = _InferImage(model, without=("decoder",))
+        decoder = _ShowImage(model, without=("classifier", "encoder", "heads", "stem"))
         code = encoder(x)
         code.pop("probabilities")
     else:
         x = torch.zeros(_EXAMPLES, model.frames, *model.data_shape, device=device)
-        encoder, decoder = (
-            _Encoder(_without(model, "decoder")),
-            _Decoder(_without(model, "encoder")),
-        )
+        encoder = _InferLatents(model, without=("decoder",))
+        decoder = _ShowLatents(model, without=("encoder",))
         code = {"t": encoder(x)[:, 0]}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    return (
-        _write(_export(encoder, {"x": x}), folder / "encoder.pt2"),
-        _write(_export(decoder, code), folder / "decoder.pt2"),
-    )
+    paths = folder / "encoder.pt2", folder / "decoder.pt2"
+    _write(encoder, {"x": x}, paths[0])
+    _write(decoder, code, paths[1])
+    return paths
 
 
-class _Encoder(nn.Module):
-    """t of the mean of z and the expected energy."""
+class _Program(nn.Module):
+    """What one program computes, without the nets of the other, whose weights it would carry."""
 
-    def __init__(self, model: TopographicVAE) -> None:
+    def __init__(self, model: Any, without: tuple[str, ...]) -> None:
         super().__init__()
-        self.model = model
+        self.model = copy(model)
+        nets = model._modules.items()
+        self.model._modules = {name: net for name, net in nets if name not in without}
 
+
+class _InferLatents(_Program):
     def forward(self, x: Float[Tensor, "B S *data"]) -> Float[Tensor, "B S C D"]:
         return self.model.latents(x)
 
 
-class _Decoder(nn.Module):
-    """Mean image of t."""
-
-    def __init__(self, model: TopographicVAE) -> None:
-        super().__init__()
-        self.model = model
-
+class _ShowLatents(_Program):
     def forward(self, t: Float[Tensor, "B C D"]) -> Float[Tensor, " B *data"]:
         return self.model.decode(t).mean
 
 
-class _InferImage(nn.Module):
-    """Class, style and pose at their means."""
-
-    def __init__(self, model: ACE) -> None:
-        super().__init__()
-        self.model = model
-
+class _InferImage(_Program):
     def forward(self, x: Float[Tensor, " B *data"]) -> dict[str, Tensor]:
         posterior = self.model.encode(x)
         latents = {"z": posterior.z.mean, "y": posterior.y, "affine": posterior.pose.affine}
@@ -126,13 +110,7 @@ class _InferImage(nn.Module):
         return {"probabilities": posterior.class_log_probs.exp(), **latents}
 
 
-class _ShowACELatents(nn.Module):
-    """Mean image of style, class and pose."""
-
-    def __init__(self, model: ACE) -> None:
-        super().__init__()
-        self.model = model
-
+class _ShowImage(_Program):
     def forward(
         self,
         z: Float[Tensor, "B latents"],
@@ -143,21 +121,10 @@ class _ShowACELatents(nn.Module):
         return self.model.decode(ACELatents(z, y, Pose(affine, colour))).mean
 
 
-def _without(model: Model, *names: str) -> Model:
-    """Leave out the nets that a program does not use, whose weights it would carry."""
-    part = copy(model)
-    part._modules = {name: net for name, net in model._modules.items() if name not in names}
-    return part
-
-
-def _export(program: nn.Module, inputs: Mapping[str, Tensor]) -> ExportedProgram:
+def _write(program: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
     # Run once for real: the matrices of the neighbourhoods, which are kept, must not be traced.
     program(**inputs)
     batch = Dim("batch")
     shapes = {name: {0: batch} for name in inputs}
-    return export(program, tuple(inputs.values()), dynamic_shapes=shapes)
-
-
-def _write(program: ExportedProgram, path: Path) -> Path:
-    write_atomically(path, lambda partial: save(program, partial))
-    return path
+    exported = export(program, tuple(inputs.values()), dynamic_shapes=shapes)
+    write_atomically(path, lambda partial: save(exported, partial))

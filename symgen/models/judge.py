@@ -12,7 +12,7 @@ from torch.nn import functional
 from symgen.groups import affine, warp
 from symgen.models.pretrained import Pretrained
 
-__all__ = ["Judge", "JudgeTerms"]
+__all__ = ["Judge"]
 
 _CHANNELS = (32, 32, 64, 64)
 _HIDDEN = 128
@@ -22,11 +22,7 @@ _WOBBLE = (0.1, 0.07, 0.05, 0.05, 0.04, 0.04)
 
 
 class JudgeTerms(NamedTuple):
-    """What a judge learns from, nats per image.
-
-    Attributes:
-        cross_entropy: -log of the labelled class's probability.
-    """
+    """What a judge learns from: -log of the labelled class's probability, nats per image."""
 
     cross_entropy: Float[Tensor, " B"]
 
@@ -39,7 +35,7 @@ class Judge(Pretrained):
     Args:
         data_shape: channels, height and width.
         classes: number of classes.
-        pool: look at an image that is this much coarser.
+        pool: side of an average pooling of the image.
         wobble: move every training image a little, by a random affine map; for images that the
             data do not move.
 
@@ -50,12 +46,7 @@ class Judge(Pretrained):
     """
 
     def __init__(
-        self,
-        data_shape: Sequence[int],
-        classes: int = 10,
-        *,
-        pool: int = 1,
-        wobble: bool = False,
+        self, data_shape: Sequence[int], classes: int = 10, *, pool: int = 1, wobble: bool = False
     ) -> None:
         super().__init__()
         inputs, height, width = data_shape
@@ -67,9 +58,7 @@ class Judge(Pretrained):
         for number, outputs in enumerate(_CHANNELS):
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             layers += [convolution, nn.BatchNorm2d(outputs)]
-            if number % 2 == 0:
-                layers.append(nn.MaxPool2d(2))
-            layers.append(nn.ReLU())
+            layers += [nn.MaxPool2d(2), nn.ReLU()] if number % 2 == 0 else [nn.ReLU()]
             inputs = outputs
         self.convolutions = nn.Sequential(*layers)
         seen = math.prod((inputs, height // pool // 4, width // pool // 4))

@@ -67,8 +67,8 @@ class LearnedNeighbourhood(nn.Module, Topographic):
                 "capsules and no reference_window"
             )
         self.start = topography
-        self.capsules, self.units = topography.capsules, topography.units
-        self.frames = topography.frames
+        for name in ("capsules", "units", "frames", "window", "open_ended", "causal"):
+            setattr(self, name, getattr(topography, name))
         weights = topography.window_weights
         self._first = min(weights)
         self.register_buffer("in_time", torch.tensor(list(weights.values())), persistent=False)
@@ -80,9 +80,8 @@ class LearnedNeighbourhood(nn.Module, Topographic):
             self.turns = nn.Parameter(shift / topography.units)
         else:
             start = self._moving(shift[:1])[0]
-            start = (1 - _SPREAD) * start + _SPREAD * start.mean()
-            sharp = _SHARPNESS * start
-            inverse = (sharp + (-torch.expm1(-sharp)).log()) / _SHARPNESS
+            sharp = _SHARPNESS * ((1 - _SPREAD) * start + _SPREAD * start.mean())
+            inverse = (sharp + (-torch.expm1(-sharp)).log()) / _SHARPNESS  # of the softplus
             self.kernel_parameter = nn.Parameter(inverse)
 
     @property
@@ -93,21 +92,6 @@ class LearnedNeighbourhood(nn.Module, Topographic):
         positive = functional.softplus(self.kernel_parameter, _SHARPNESS)  # pyright: ignore
         total = self.start.window * self.start.neighbourhood
         return (total * positive / positive.sum())[None]
-
-    @property
-    def window(self) -> int:
-        """Frames that t of a frame depends on."""
-        return self.start.window
-
-    @property
-    def open_ended(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether a sequence may have any number of frames."""
-        return self.start.open_ended
-
-    @property
-    def causal(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether t of a frame depends on this frame and past ones only."""
-        return self.start.causal
 
     def receptive_field(self) -> Bool[Tensor, " S"]:
         """Tell which frames of a sequence t of frame 0 depends on."""
@@ -127,8 +111,7 @@ class LearnedNeighbourhood(nn.Module, Topographic):
 
     def pool(self, energy: Float[Tensor, "*batch S C D"]) -> Float[Tensor, "*batch S C D"]:
         """Return W e."""
-        kernel = self.kernel.to(energy.dtype)
-        return pool_kernel(energy, kernel, self._first, self.start.boundary)
+        return pool_kernel(energy, self.kernel.to(energy.dtype), self._first, self.start.boundary)
 
     def inverse_scale(
         self, energy: Float[Tensor, "*batch S C D"], eps: float

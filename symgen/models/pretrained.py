@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -16,9 +16,9 @@ from symgen import likelihoods
 from symgen._files import write_atomically, write_json
 from symgen.latents import AxesTopography, Topography
 
-__all__ = ["Pretrained", "WEIGHTS", "describe"]
+__all__ = ["Pretrained"]
 
-WEIGHTS = "model.safetensors"
+_WEIGHTS = "model.safetensors"
 _CONFIG = "model.json"
 _VALUES: dict[str, type] = {
     kind.__name__: kind
@@ -55,13 +55,12 @@ class Pretrained(nn.Module):
         module = super().__new__(cls)
         signature = inspect.signature(cls.__init__)
         try:
-            given = signature.bind_partial(None, *arguments, **named).arguments
+            config = signature.bind_partial(None, *arguments, **named).arguments
         except TypeError:  # the constructor will say so
-            given = {}
-        config = {}
-        for name, value in given.items():
-            gathers = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
-            config |= value if gathers else {name: value}
+            config = {}
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                config |= config.pop(name, {})
         config.pop("self", None)
         object.__setattr__(module, "config", config)
         return module
@@ -80,6 +79,22 @@ class Pretrained(nn.Module):
             self.config[name] = value
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        """Refuse to delete a part."""
+        if self._built and name in self._fixed + self._replaceable:
+            raise AttributeError(
+                f"{type(self).__name__}.{name} cannot be deleted, since the model computes with "
+                "it: assign another part, or build a new model"
+            )
+        super().__delattr__(name)
+
+    def _seal(self) -> None:
+        """Check the parts, and from now on those that take their place."""
+        for name in self._replaceable:
+            if (part := getattr(self, name)) is not None:
+                self._check_part(name, part)
+        self._built = True
+
     def _check_part(self, name: str, module: nn.Module) -> None:
         """Refuse a module that does not fit; nothing to check by default."""
 
@@ -87,10 +102,7 @@ class Pretrained(nn.Module):
         """Write `model.safetensors` and `model.json`, each replaced as a whole.
 
         Args:
-            folder: where to write; made if it is not there.
-
-        Returns:
-            The folder.
+            folder: where to write; made if it is not there, and returned.
 
         Example:
             >>> import tempfile
@@ -104,33 +116,26 @@ class Pretrained(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / _CONFIG, self.described())
         weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        write_atomically(folder / WEIGHTS, lambda partial: save_file(weights, partial))
+        write_atomically(folder / _WEIGHTS, lambda partial: save_file(weights, partial))
         return folder
 
     def described(self) -> dict[str, Any]:
         """Return the name of the class and its arguments as plain JSON values."""
-        return {
-            "model": type(self).__name__,
-            "arguments": {name: describe(value) for name, value in self.config.items()},
-        }
+        arguments = {name: _described(value) for name, value in self.config.items()}
+        return {"model": type(self).__name__, "arguments": arguments}
 
     def own_parts(self) -> dict[str, Any]:
         """Return the modules and values of one's own among the arguments, by name."""
-        told = self.described()["arguments"]
-        own = [name for name, value in told.items() if isinstance(value, dict) and "own" in value]
-        return {name: self.config[name] for name in own}
+        return {name: part for name, part in self.config.items() if _is_own(_described(part))}
 
     @classmethod
     def from_pretrained(cls: type[Model], name: str | Path, **parts: Any) -> Model:
-        """Load a model from a folder or from the Hugging Face hub.
+        """Load a model from a folder or from the Hugging Face hub, on the CPU, ready to evaluate.
 
         Args:
             name: a folder that `save_pretrained` wrote, or a hub id "owner/name".
             **parts: modules and values of your own that the model was made with, by the name of
                 the argument, such as `encoder=MyEncoder()`; their weights come from the file.
-
-        Returns:
-            The model, on the CPU, ready to evaluate.
 
         Raises:
             FileNotFoundError: if neither a folder nor a hub id is given.
@@ -153,10 +158,10 @@ class Pretrained(nn.Module):
             )
         model = known[given](**cls.rebuilt(described, parts))
         try:
-            model.load_state_dict(load_file(folder / WEIGHTS))
+            model.load_state_dict(load_file(folder / _WEIGHTS))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise ValueError(
-                f"{folder / WEIGHTS} cannot be loaded into {given}: {error}; "
+                f"{folder / _WEIGHTS} cannot be loaded into {given}: {error}; "
                 "the file is damaged or belongs to other settings, save it again"
             ) from error
         return model.eval()
@@ -167,69 +172,54 @@ class Pretrained(nn.Module):
 
         Args:
             described: name of the class and its arguments.
-            parts: modules and values of one's own, by name.
-
-        Raises:
-            ValueError: if one of these is missing.
+            parts: modules and values of one's own, by name; ValueError if one is missing.
         """
-        call = f"{described['model']}.from_pretrained"
-        return _rebuilt(described["arguments"], parts, call)
+        arguments = described["arguments"]
+        own = {name: value["own"] for name, value in arguments.items() if _is_own(value)}
+        if not own.keys() <= parts.keys():
+            wanted = [f"{name}={path.rpartition('.')[2]}(…)" for name, path in own.items()]
+            call = f"{described['model']}.from_pretrained(folder, {', '.join(wanted)})"
+            raise ValueError(
+                f"the model was made with parts of one's own, {', '.join(own.values())}: hand "
+                f"them in again, as in {call}"
+            )
+        return {name: _made(value) for name, value in arguments.items()} | dict(parts)
 
     def __repr__(self) -> str:
         """Say in a line what this is; its layers are shown by printing a part of it."""
-        shown = [f"{name}={_short(value)}" for name, value in self.config.items()]
+        shown = [
+            f"{name}={type(value).__name__ if isinstance(value, nn.Module) else repr(value)}"
+            for name, value in self.config.items()
+        ]
         count = sum(parameter.numel() for parameter in self.parameters())
         return f"{type(self).__name__}({', '.join(shown)})  # {count:,} parameters"
 
 
-def describe(value: Any) -> Any:
-    """Return an argument as plain JSON; what symgen cannot make again is named as one's own.
-
-    Example:
-        >>> describe(likelihoods.Gaussian(0.1)), describe(nn.Linear(2, 2))
-        ({'symgen': 'Gaussian', 'scale': 0.1}, {'own': 'torch.nn.modules.linear.Linear'})
-    """
+def _described(value: Any) -> Any:
+    """Return an argument as plain JSON; what symgen cannot make again is named as one's own."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple | list):
-        return [describe(entry) for entry in value]
+        return [_described(entry) for entry in value]
     kind = type(value)
-    if kind in _VALUES.values() and is_dataclass(value):
-        named = {entry.name: describe(getattr(value, entry.name)) for entry in fields(value)}
+    if kind in _VALUES.values():
+        named = {entry.name: _described(getattr(value, entry.name)) for entry in fields(value)}
         return {"symgen": kind.__name__, **named}
     return {"own": f"{kind.__module__}.{kind.__qualname__}"}
 
 
-def _rebuilt(arguments: Mapping[str, Any], parts: Mapping[str, Any], call: str) -> dict[str, Any]:
-    """Return the arguments of a constructor, parts of one's own as they are handed in."""
-    built = {}
-    for name, value in arguments.items():
-        if isinstance(value, dict) and "symgen" in value:
-            named = {key: _tuples(entry) for key, entry in value.items() if key != "symgen"}
-            value = _VALUES[value["symgen"]](**named)
-        elif isinstance(value, dict) and "own" in value and name not in parts:
-            owned = {key: v["own"] for key, v in arguments.items() if _is_own(v)}
-            wanted = ", ".join(
-                f"{key}={path.rsplit('.', 1)[-1]}(…)" for key, path in owned.items()
-            )
-            raise ValueError(
-                f"the model was made with parts of one's own, {', '.join(owned.values())}: hand "
-                f"them in again, as in {call}(folder, {wanted})"
-            )
-        built[name] = _tuples(value)
-    return {**built, **parts}
+def _made(value: Any) -> Any:
+    """Make an argument from its description; parts of one's own stay described."""
+    if isinstance(value, list):
+        return tuple(map(_made, value))
+    if isinstance(value, dict) and "symgen" in value:
+        named = {name: _made(entry) for name, entry in value.items() if name != "symgen"}
+        return _VALUES[value["symgen"]](**named)
+    return value
 
 
-def _is_own(value: Any) -> bool:
-    return isinstance(value, dict) and "own" in value
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _short(value: Any) -> str:
-    return type(value).__name__ if isinstance(value, nn.Module) else repr(value)
+def _is_own(described: Any) -> bool:
+    return isinstance(described, dict) and "own" in described
 
 
 def _find(name: str | Path) -> Path:
@@ -238,10 +228,10 @@ def _find(name: str | Path) -> Path:
         return folder
     if str(name).count("/") != 1 or str(name).startswith((".", "/")):
         raise FileNotFoundError(
-            f"no folder {str(name)!r}: give a folder with {WEIGHTS} and {_CONFIG}, "
+            f"no folder {str(name)!r}: give a folder with {_WEIGHTS} and {_CONFIG}, "
             "or a hub id of the form owner/name"
         )
-    return Path(snapshot_download(str(name), allow_patterns=[WEIGHTS, _CONFIG]))
+    return Path(snapshot_download(str(name), allow_patterns=[_WEIGHTS, _CONFIG]))
 
 
 def _descendants(kind: type) -> list[type]:

@@ -32,9 +32,9 @@ def prior_moments(topography: Topographic, mu: float, eps: float) -> tuple[float
     a, n = squares / total, total**2 / squares
     if n <= 2:
         raise ValueError(
-            f"standardise needs a variance of t under the prior, which a neighbourhood of "
-            f"{n:.3g} units does not have: "
-            "widen the window or the neighbourhood beyond 2, or take standardise=False"
+            f"standardise needs a variance of t under the prior, which a neighbourhood of {n:.3g} "
+            "units does not have: widen the window or the neighbourhood beyond 2, or take "
+            "standardise=False"
         )
     if line is not topography or "zero" in line.boundaries:
         return _sampled_once(topography, mu, eps)
@@ -52,4 +52,4 @@ def _sampled(topography: Topographic, mu: float, eps: float) -> tuple[float, flo
     return -mu * mean, math.sqrt((1 + mu**2) * square - (mu * mean) ** 2)
 
 
-_sampled_once = lru_cache(maxsize=64)(_sampled)  # of values, which can be told apart
+_sampled_once = lru_cache(maxsize=64)(_sampled)  # of values, which are hashable

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from symgen.models.checks import check_data
 from symgen.models.topographic import TopographicVAE
 from symgen.nets import DenseEncoder, Linear
 
@@ -18,11 +19,10 @@ _SPARSE = 0.25
 class Stream:
     """Follows streams with the weights of a model, laid out for one frame a call.
 
-    `step` gives what `TopographicVAE.step` gives, with a dense encoder in a fraction of the time.
-    The time of one frame is that of reading the first encoder weight from memory. Here it lies
-    column by column, and black pixels, which add nothing to the product, are not read at all:
-    exact, and fast for images on a black ground. The weights are copied: make a new stream after
-    training on.
+    `step` gives what `TopographicVAE.step` gives, with a dense encoder in a fraction of the time:
+    that of reading the first encoder weight from memory. Here it lies column by column, and black
+    pixels, which add nothing to the product, are not read at all. The weights are copied: make a
+    new stream after training on.
 
     Args:
         model: a causal model with a zero boundary of time.
@@ -50,12 +50,10 @@ class Stream:
 
     @torch.no_grad()
     def step(
-        self,
-        frame: Float[Tensor, " B *data"],
-        state: Float[Tensor, "B window C D"] | None = None,
+        self, frame: Float[Tensor, " B *data"], state: Float[Tensor, "B window C D"] | None = None
     ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
         """Take the next frame of B streams, see `TopographicVAE.step`."""
-        self.model.likelihood.require_support("frame", frame)
+        check_data(self.model, "frame", frame)
         return self.model.advance(self.model.posterior(self._encode(frame)), state)
 
 

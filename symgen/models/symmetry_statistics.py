@@ -7,18 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from symgen._errors import require_choice
 from symgen.groups import affine, centroid, colour, warp
 from symgen.latents import Density, Gaussian, Laplace
+from symgen.likelihoods.base import full_precision
 from symgen.nets import Convolutions, ConvReadout
 
-__all__ = [
-    "PaddingMode",
-    "Pose",
-    "Statistics",
-    "SymmetryStatistics",
-    "at_least_float32",
-    "density",
-]
+__all__ = ["Pose", "SymmetryStatistics"]
 
 PaddingMode = Literal["background", "border"]
 Statistics = Literal["centroid", "affine", "matrix"]
@@ -27,29 +22,10 @@ _START = -6.0  # log-variance of a fresh posterior: a twentieth of the prior's d
 
 
 def density(kind: str) -> type[Gaussian] | type[Laplace]:
-    """Return the class of densities with a name.
-
-    Raises:
-        ValueError: if there is no such density.
-
-    Example:
-        >>> density("laplace").__name__
-        'Laplace'
-    """
+    """Return the class of densities with a name."""
     known = {"gaussian": Gaussian, "laplace": Laplace}
-    if kind not in known:
-        raise ValueError(f"latent={kind!r}: choose gaussian or laplace")
+    require_choice("latent", kind, known)
     return known[kind]
-
-
-def at_least_float32(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Return values that autocast made coarse in single precision, and doubles as they are.
-
-    Example:
-        >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype
-        torch.float32
-    """
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _recolour(images: Tensor, matrix: Tensor) -> Tensor:
@@ -70,6 +46,12 @@ class Pose(NamedTuple):
     affine: Float[Tensor, "*batch groups 3 3"]
     colour: Float[Tensor, "*batch 3 3"] | None
 
+    @classmethod
+    def identity(cls, like: Tensor) -> "Pose":
+        """Return the identity for every row of a tensor: one map, no colour."""
+        eye = torch.eye(3, dtype=like.dtype, device=like.device)
+        return cls(eye.expand(like.shape[0], 1, 3, 3), None)
+
     def after(self, element: "Pose | Tensor") -> "Pose":
         """Return the pose once an element of the group has acted on the image.
 
@@ -78,11 +60,11 @@ class Pose(NamedTuple):
                 matrix as well. Acting with a and then with b is acting with b∘a.
 
         Raises:
-            ValueError: if the affine map is singular, or a colour is given to a model that
-                infers none.
+            ValueError: if the map is singular, or the model infers no colour to act on.
         """
-        moved, recolour = element if isinstance(element, Pose) else (element, None)
-        moved = moved if isinstance(element, Pose) else moved[..., None, :, :]
+        if not isinstance(element, Pose):
+            element = Pose(element[..., None, :, :], None)
+        moved, recolour = element
         affine.check_pose(moved)
         if recolour is not None and self.colour is None:
             raise ValueError(
@@ -111,7 +93,7 @@ class Pose(NamedTuple):
         """
         if self.colour is not None:
             images = _recolour(images, colour.inverse(self.colour))
-        maps = images if stem is None else at_least_float32(stem(images))
+        maps = images if stem is None else full_precision(stem(images))
         maps = maps.unflatten(1, (self.affine.shape[-3], -1))
         return warp(maps, _rows(self.affine), padding_mode=padding_mode).flatten(1, 2)
 
@@ -124,12 +106,12 @@ class Pose(NamedTuple):
         """Put a decoder's outputs for canonical images in the place and colour of this pose.
 
         The outputs, such as logits, are warped rather than the mean, onto a learned background:
-        a probability of 0 outside the canonical image would cost without bound. Colour
-        acts on the first parameter, which says how bright a channel is.
+        a probability of 0 outside the canonical image would cost without bound. Colour acts on the
+        first parameter, which says how bright a channel is.
 
         Args:
-            outputs: one or more canonical images for each pose; the layers that the groups paint,
-                if there are several, lie one after the other in `painted` and are added.
+            outputs: one or more canonical images for each pose; the layers that the groups paint
+                lie one after the other in `painted` and are added.
             background: output everywhere outside the canonical image; None for 0.
             padding_mode: "background", or "border" to repeat the edge instead.
         """
@@ -142,10 +124,10 @@ class Pose(NamedTuple):
             base = torch.stack(background.unbind(1))[:, None, :, :, None, None]
         painted = warp((layers - base).flatten(2, 4), back, padding_mode=padding_mode)
         result = (painted.unflatten(2, inner) + base).sum(1)
-        if self.colour is not None:
-            recoloured = _recolour(result[:, :, 0], self.colour[..., None, :, :])
-            result = torch.cat([recoloured[:, :, None], result[:, :, 1:]], 2)
-        return result
+        if self.colour is None:
+            return result
+        recoloured = _recolour(result[:, :, 0], self.colour[..., None, :, :])
+        return torch.cat([recoloured[:, :, None], result[:, :, 1:]], 2)
 
 
 def _rows(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2 3"]:
@@ -182,14 +164,13 @@ class SymmetryStatistics(nn.Module):
         groups: affine maps to infer, one for each group of feature maps.
         latent: "gaussian" or "laplace".
         learn_scale: fit the prior's deviations, and the centroid's, as a variational pose does.
-        channels: of the two convolutions of 5 × 5 (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
+        channels: of the two convolutions (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
         kernel: side of their kernels.
         hidden: units between features and pose.
-        pool: look at an image that is this much coarser.
-        iterations: how often to infer. From the second time on the net sees the canonical form
-            found so far, and the pose is composed with what is left (Lin & Lucey, CVPR 2017,
-            arXiv 1612.03897): a net that finds small poses well then finds all. For one "affine"
-            map only.
+        pool: side of an average pooling of the image.
+        iterations: how often to infer one "affine" map. From the second time on the net sees the
+            canonical form found so far, and the pose is composed with what is left (Lin & Lucey,
+            CVPR 2017, arXiv 1612.03897): a net that finds small poses well then finds all.
         padding_mode: what lies outside of an image that is looked at again.
         initialisation: of the convolutions.
 
@@ -218,7 +199,7 @@ class SymmetryStatistics(nn.Module):
         initialisation: Literal["fan_in", "paper"] = "fan_in",
     ) -> None:
         super().__init__()
-        _, height, width = data_shape
+        inputs, height, width = data_shape
         shift = [0.1 * width, 0.1 * height]
         spread = {
             None: [],
@@ -233,13 +214,12 @@ class SymmetryStatistics(nn.Module):
                 "pose='centroid' is one shift: it goes with neither pose_groups nor colour_pose; "
                 "take pose='affine'"
             )
-        if colour_pose and data_shape[0] != 3:
+        if colour_pose and inputs != 3:
             raise ValueError(
-                f"colour_pose needs images of three channels, not {data_shape[0]}: leave it off"
+                f"colour_pose needs images of three channels, not {inputs}: leave it off"
             )
-        if iterations < 1 or (
-            iterations > 1 and (statistics != "affine" or groups > 1 or colour_pose)
-        ):
+        alone = statistics == "affine" and groups == 1 and not colour_pose
+        if iterations < 1 or (iterations > 1 and not alone):
             raise ValueError(
                 f"pose_iterations={iterations} with pose={statistics!r}, pose_groups={groups}, "
                 f"colour_pose={colour_pose}: give at least 1, and for more pose='affine' with "
@@ -271,9 +251,8 @@ class SymmetryStatistics(nn.Module):
         scale = self.log_scale.exp()
         for _ in range(self.iterations - 1):
             with torch.autocast(x.device.type, enabled=False):
-                canonical = warp(
-                    x, _rows(affine.exp(mean * scale)), padding_mode=self.padding_mode
-                )
+                found = _rows(affine.exp(mean * scale))
+                canonical = warp(x, found, padding_mode=self.padding_mode)
             left, log_variance = self._infer(canonical)
             with torch.autocast(x.device.type, enabled=False):
                 mean = affine.compose_generators(mean * scale, left * scale) / scale
@@ -281,7 +260,7 @@ class SymmetryStatistics(nn.Module):
 
     def _infer(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Infer means and log-variances of the coordinates once."""
-        mean, log_variance = at_least_float32(self.net(x)).chunk(2, -1)
+        mean, log_variance = full_precision(self.net(x)).chunk(2, -1)
         if self.statistics == "centroid":  # which is in pixels
             mean = mean / self.log_scale.exp()
         return mean, log_variance
@@ -294,7 +273,7 @@ class SymmetryStatistics(nn.Module):
         if self.statistics == "centroid":
             maps = torch.cat([maps.new_zeros(maps.shape[0], 4), maps], -1)
         if self.statistics is None:
-            matrix = torch.eye(3, dtype=h.dtype, device=h.device).expand(h.shape[0], 1, 3, 3)
+            matrix = Pose.identity(h).affine
         else:
             build = affine.from_raw if self.statistics == "matrix" else affine.exp
             matrix = build(maps.unflatten(-1, (self.groups, 6)))

@@ -9,15 +9,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from symgen.latents import Gaussian, Topographic, standard_normal_log_prob
+from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
-from symgen.models.checks import check_data_shape, check_net, check_sequences
-from symgen.models.elbo import Elbo, Posterior
+from symgen.likelihoods.base import full_precision
+from symgen.models.checks import check_data, check_data_shape, check_net
+from symgen.models.elbo import Elbo, Posterior, log_ratio
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
 from symgen.nets import Linear
 
 __all__ = ["TopographicVAE"]
+
+Sequences = Float[Tensor, "B S *data"]
+Latents = Float[Tensor, "*batch S C D"]
+State = Float[Tensor, "B window C D"]
 
 
 class TopographicVAE(Pretrained):
@@ -28,7 +33,7 @@ class TopographicVAE(Pretrained):
     data (Keller & Welling 2021, sections 4 and A). Without a topography t = z: a plain VAE.
 
     See also:
-        `TVAE`, `BubbleVAE`, `TorusVAE` and `VAE`, which make the parts from names and numbers.
+        `TVAE`, `BubbleVAE`, `TorusVAE` and `VAE`, which make the parts from names and sizes.
 
     Args:
         data_shape: shape of a frame: (features,), (channels, height, width) or (channels, depth,
@@ -37,7 +42,7 @@ class TopographicVAE(Pretrained):
             those of u; (n, 2N) without a topography.
         decoder: (n, N) -> (n, likelihood.parameters, *data_shape).
         topography: which units share energy; its capsules, units and frames shape the latents.
-        likelihood: what the decoder's numbers mean, by name or as a value.
+        likelihood: what the decoder's outputs parametrise, by name or as a value.
         mu: initial value of the offset μ, one trainable number.
         eps: keeps the energy's root away from zero.
         standardise: feed the decoder (t - m) / s, where m and s are mean and standard deviation
@@ -91,20 +96,14 @@ class TopographicVAE(Pretrained):
         self.ahead = ahead
         self.eps = eps
         self.mu = None if topography.is_none else nn.Parameter(torch.tensor(float(mu)))
-        self.location, self.scale = (
-            prior_moments(getattr(topography, "start", topography), mu, eps)
-            if standardise and not topography.is_none
-            else (0.0, 1.0)
-        )
-        learned = self.likelihood.learned(self.data_shape)
-        self.shared = nn.ParameterDict({n: nn.Parameter(v) for n, v in learned.items()})
+        self.location, self.scale = 0.0, 1.0
+        if standardise and not topography.is_none:
+            start = getattr(topography, "start", topography)
+            self.location, self.scale = prior_moments(start, mu, eps)
+        self.shared = nn.ParameterDict(self.likelihood.learned(self.data_shape))
         self.encoder = encoder
         self.decoder = decoder
-        for name in self._replaceable:
-            self._check_part(name, getattr(self, name))
-        self._built = True
-
-    # --- sizes -----------------------------------------------------------------------------
+        self._seal()
 
     @property
     def frames(self) -> int:
@@ -128,31 +127,24 @@ class TopographicVAE(Pretrained):
 
     # --- inference -------------------------------------------------------------------------
 
-    def encode(self, x: Float[Tensor, "B S *data"]) -> Posterior:
+    def encode(self, x: Sequences) -> Posterior:
         """Infer the posteriors of z and u of every frame.
-
-        Args:
-            x: sequences of data.
 
         Raises:
             ValueError: if `x` has another shape or type than the model takes, or, on the CPU,
                 values that the likelihood gives no probability to.
         """
-        check_sequences(self, x)
-        outputs = self.encoder(x.flatten(0, 1))
-        return self.posterior(outputs.unflatten(0, x.shape[:2]))
+        check_data(self, "x", x, "S" if self.topography.open_ended else self.frames)
+        return self.posterior(self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
 
-    def latents(
-        self, x: Float[Tensor, "B S *data"] | Posterior, sampled: bool = False
-    ) -> Float[Tensor, "B S C D"]:
+    def latents(self, x: Sequences | Posterior, sampled: bool = False) -> Latents:
         """Infer the latents t of sequences.
 
         Args:
             x: sequences of data, or what `encode` returned for them.
-            sampled: draw z and u from the posterior, as in training and in the paper's
-                evaluation. Otherwise take the mean of z and the expected energy W E[u²], so that
-                two calls agree; the square of u's mean would be wrong, since u is mostly spread
-                around zero.
+            sampled: draw z and u from the posterior, as in training and in the paper's evaluation.
+                Otherwise take the mean of z and the expected energy W E[u²], so that two calls
+                agree; the square of u's mean would be wrong, since u is mostly spread around zero.
         """
         posterior = x if isinstance(x, Posterior) else self.encode(x)
         if sampled:
@@ -162,10 +154,8 @@ class TopographicVAE(Pretrained):
             return posterior.z.mean
         return self._student_t(posterior.z.mean, posterior.u.second_moment())
 
-    def latents_from(
-        self, z: Float[Tensor, "*batch S C D"], u: Float[Tensor, "*batch S C D"] | None
-    ) -> Float[Tensor, "*batch S C D"]:
-        """Make t from z and u, both of shape (*batch, S, C, D); u is None in a VAE."""
+    def latents_from(self, z: Latents, u: Latents | None) -> Latents:
+        """Make t from z and u; u is None in a VAE."""
         return z if u is None else self._student_t(z, u.square())
 
     def decode(self, t: Float[Tensor, "*batch C D"]) -> Distribution:
@@ -177,7 +167,7 @@ class TopographicVAE(Pretrained):
 
     # --- bounds ----------------------------------------------------------------------------
 
-    def forward(self, x: Float[Tensor, "B S *data"], roll: int = 0) -> Elbo:
+    def forward(self, x: Sequences, roll: int = 0) -> Elbo:
         """Estimate the evidence lower bound with one sample of the posterior.
 
         Args:
@@ -185,16 +175,13 @@ class TopographicVAE(Pretrained):
             roll: instead of every frame from its own latents, decode `act(t_l, roll)` into frame
                 l + roll, where there is one: rolled reconstruction, which makes what the roll is
                 for a part of the objective.
-
-        Returns:
-            The terms of the bound, in nats per frame.
         """
         return self.elbo(x, self.encode(x), roll)
 
-    def elbo(self, x: Float[Tensor, "B S *data"], posterior: Posterior, roll: int = 0) -> Elbo:
+    def elbo(self, x: Sequences, posterior: Posterior, roll: int = 0) -> Elbo:
         """Estimate the bound as `forward` does, from what `encode` returned."""
-        steps = roll or self.ahead
-        nll = -self._log_likelihood(self.latents(posterior, sampled=True), x, steps)
+        t = self.latents(posterior, sampled=True)
+        nll = -self._log_likelihood(t, x, roll or self.ahead)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
         if posterior.u is None:
             return Elbo(nll, kl_z, torch.zeros_like(kl_z))
@@ -202,9 +189,9 @@ class TopographicVAE(Pretrained):
 
     @torch.no_grad()
     def log_weights(
-        self, x: Float[Tensor, "B S *data"], samples: int, posterior: Posterior | None = None
+        self, x: Sequences, samples: int, posterior: Posterior | None = None
     ) -> Float[Tensor, "K B targets"]:
-        """Draw the log importance weights of every frame.
+        """Draw K log importance weights of every frame, or of those that have one `ahead`.
 
         `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
         the posterior; the encoder runs once and the samples are decoded one after the other.
@@ -213,24 +200,19 @@ class TopographicVAE(Pretrained):
             x: sequences of data.
             samples: number of samples, K.
             posterior: what `encode` returned for them; None encodes.
-
-        Returns:
-            log w of every frame, or of those that have one `ahead`.
         """
         posterior = self.encode(x) if posterior is None else posterior
-        z = posterior.z.rsample(samples)
-        weights = (standard_normal_log_prob(z) - posterior.z.log_prob(z)).sum((-2, -1))
-        u = None
+        z, u = posterior.z.rsample(samples), None
+        weights = log_ratio(posterior.z, z).sum((-2, -1))
         if posterior.u is not None:
             u = posterior.u.rsample(samples)
-            weights += (standard_normal_log_prob(u) - posterior.u.log_prob(u)).sum((-2, -1))
+            weights += log_ratio(posterior.u, u).sum((-2, -1))
         weights = self._with_target(weights)
-        t = self.latents_from(z, u)
-        for weight, one in zip(weights, t, strict=True):  # sample by sample to bound memory
-            weight += self._log_likelihood(one, x, self.ahead)
+        for weight, t in zip(weights, self.latents_from(z, u), strict=True):  # to bound memory
+            weight += self._log_likelihood(t, x, self.ahead)
         return weights
 
-    def log_prob(self, x: Float[Tensor, "B S *data"], samples: int = 10) -> Float[Tensor, " B"]:
+    def log_prob(self, x: Sequences, samples: int = 10) -> Float[Tensor, " B"]:
         """Bound log p(x_1 … x_S) from below by importance sampling, in nats per sequence.
 
         `log mean_k exp sum_l w_k(l)`, which grows with the number of samples towards log p(x)
@@ -241,12 +223,7 @@ class TopographicVAE(Pretrained):
     def baseline(
         self, mean: Float[Tensor, "*batch"], x: Float[Tensor, "*batch"]
     ) -> Distribution | None:
-        """Return the likelihood around a prediction that was made without the model.
-
-        Args:
-            mean: predicted data (*batch, *data_shape).
-            x: the data that came, see `Likelihood.baseline`.
-        """
+        """Return the likelihood of data around predicted means, see `Likelihood.baseline`."""
         learned = {name: value.detach() for name, value in self.shared.items()}
         return self.likelihood.baseline(mean, x, len(self.data_shape), **learned)
 
@@ -260,16 +237,15 @@ class TopographicVAE(Pretrained):
     ) -> Float[Tensor, "*out C D"]:
         """Act on t with an element of the cyclic group: roll every capsule by so many steps.
 
-        A step is what a frame does, a roll by the `speed` of the neighbourhoods. Into capsules
-        with ends roll padding variables, at the mean of z and the expected energy.
+        A step is what a frame does, a roll by the `speed` of the neighbourhoods. Into non-periodic
+        capsules roll padding variables, at the mean of z and the expected energy.
 
         Args:
             t: latents.
             element: number of steps; a tensor is broadcast against the leading dimensions of t.
             axis: along which the capsules roll, if they have several; one for all or for each.
         """
-        if isinstance(element, Tensor):
-            element = element[..., None]
+        element = element[..., None] if isinstance(element, Tensor) else element
         if self.topography.capsule_boundary == "cyclic":
             return self.topography.roll(t, element, axis=axis)
         padding = self._padding()
@@ -277,28 +253,24 @@ class TopographicVAE(Pretrained):
 
     @torch.no_grad()
     def traverse(
-        self, x: Float[Tensor, "B S *data"], steps: int | None = None, axis: int = 0
+        self, x: Sequences, steps: int | None = None, axis: int = 0
     ) -> Float[Tensor, "B steps *data"]:
-        """Decode the rolls of the first frame's capsules: `decode(Roll_l(t_0))`, l = 0, 1, ….
+        """Decode the rolls of the first frame's capsules to means, each a step of `act`.
 
         Args:
-            x: sequences of data.
-            steps: number of rolls, each of a step of `act`; None stands for D.
+            x: sequences of data, of which t_0 is inferred without sampling.
+            steps: number of rolls, from 0 on; None stands for D.
             axis: along which the capsules roll, if they have several.
-
-        Returns:
-            Means of the likelihood. t_0 is made of the mean of z and the expected energy.
         """
         first = self.latents(x)[:, :1]  # (B, 1, C, D)
         elements = torch.arange(self.units if steps is None else steps, device=x.device)
-        return self.decode(self.act(first, elements, axis)).mean  # (B, steps, ...)
+        return self.decode(self.act(first, elements, axis)).mean
 
     @torch.no_grad()
     def sample_latents(self, count: int) -> Float[Tensor, "count S C D"]:
         """Draw the latents of sequences from the prior."""
         device = next(self.parameters()).device
-        shape = (count, self.frames, self.capsules, self.units)
-        z = torch.randn(shape, device=device)
+        z = torch.randn((count, self.frames, self.capsules, self.units), device=device)
         return self.latents_from(z, None if self.topography.is_none else torch.randn_like(z))
 
     @torch.no_grad()
@@ -309,13 +281,9 @@ class TopographicVAE(Pretrained):
     # --- streams ---------------------------------------------------------------------------
 
     def step(
-        self,
-        frame: Float[Tensor, " B *data"],
-        state: Float[Tensor, "B window C D"] | None = None,
-    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        self, frame: Float[Tensor, " B *data"], state: State | None = None
+    ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next frame of B streams in constant time and memory, however long they are.
-
-        Equals `latents(x)` at the last frame of all frames so far.
 
         Args:
             frame: one frame of each stream.
@@ -323,20 +291,21 @@ class TopographicVAE(Pretrained):
                 at the beginning, before which lie padding variables.
 
         Returns:
-            t of the mean of z and the expected energy, and the new state.
+            t, which equals `latents(x)` at the last frame of all so far, and the new state.
 
         Raises:
-            ValueError: if the model sees the future.
+            ValueError: if the model sees the future, or as `encode`.
 
         See also:
             `Stream`, the same at several times the speed.
         """
         self.require_causal()
+        check_data(self, "frame", frame)
         return self.advance(self.posterior(self.encoder(frame)), state)
 
     def advance(
-        self, posterior: Posterior, state: Float[Tensor, "B window C D"] | None
-    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        self, posterior: Posterior, state: State | None
+    ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next posterior of B streams, see `step`."""
         energy = cast(Gaussian, posterior.u).second_moment()[:, None]
         if state is None:
@@ -345,11 +314,7 @@ class TopographicVAE(Pretrained):
         return self._student_t(posterior.z.mean[:, None], state)[:, -1], state
 
     def require_causal(self) -> None:
-        """Require that t of a frame depends on this and past frames only.
-
-        Raises:
-            ValueError: if it does not.
-        """
+        """Raise ValueError unless t of a frame depends on this and past frames only."""
         if not (self.topography.causal and self.topography.open_ended):
             raise ValueError(
                 f"{self.topography} sees the future: following a stream or predicting needs a "
@@ -364,26 +329,22 @@ class TopographicVAE(Pretrained):
             if isinstance(module, Linear):
                 module.project_()
 
+    def posterior(self, outputs: Float[Tensor, "*batch outputs"]) -> Posterior:
+        """Take the outputs of the encoder for means and log-variances."""
+        parts = full_precision(outputs).unflatten(-1, (-1, self.capsules, self.units)).unbind(-3)
+        return Posterior(Gaussian(*parts[:2]), Gaussian(*parts[2:]) if parts[2:] else None)
+
     def _check_part(self, name: str, module: nn.Module) -> None:
-        latents = self.capsules * self.units
+        latents, plain = self.capsules * self.units, self.topography.is_none
         if name == "encoder":
-            outputs = latents * (2 if self.topography.is_none else 4)
-            what = "mean and log-variance of z" + ("" if self.topography.is_none else " and of u")
-            check_net(name, module, self.data_shape, (outputs,), what)
+            what = "mean and log-variance of z" + ("" if plain else " and of u")
+            check_net(name, module, self.data_shape, ((2 if plain else 4) * latents,), what)
         else:
             shape = (self.likelihood.parameters, *self.data_shape)
             check_net(name, module, (latents,), shape, "the likelihood's parameters of a frame")
 
-    def posterior(self, outputs: Float[Tensor, "*batch outputs"]) -> Posterior:
-        """Take the outputs of the encoder for means and log-variances."""
-        full = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-        parts = full.unflatten(-1, (-1, self.capsules, self.units)).unbind(-3)
-        z = Gaussian(parts[0], parts[1])
-        return Posterior(z, Gaussian(parts[2], parts[3]) if len(parts) == 4 else None)
-
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
-        scale = self.topography.inverse_scale(energy, self.eps)
-        return (z - cast(Tensor, self.mu)) * scale
+        return (z - cast(Tensor, self.mu)) * self.topography.inverse_scale(energy, self.eps)
 
     def _padding(self) -> Tensor:
         """Return t of a padding variable: z at its mean and every neighbour's energy expected."""

@@ -1,4 +1,4 @@
-"""TVAE, BubbleVAE, TorusVAE and VAE: Topographic VAEs from names and numbers."""
+"""TVAE, BubbleVAE, TorusVAE and VAE: Topographic VAEs from names and sizes."""
 
 import math
 from collections.abc import Sequence
@@ -20,34 +20,22 @@ __all__ = ["BubbleVAE", "TVAE", "TorusVAE", "VAE"]
 def _parts(
     data_shape: Sequence[int],
     topography: Topographic,
-    likelihood: LikelihoodName | Likelihood,
-    likelihood_scale: Scale | None,
-    clamp_logits: bool,
+    likelihood: Likelihood,
     encoder: nn.Module | None,
     decoder: nn.Module | None,
     net: NetName,
-    **options: Any,
+    *options: Any,
 ) -> dict[str, Any]:
-    """Make the parts that are given by name."""
-    data_shape = check_data_shape(data_shape)
-    made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
+    """Make the nets that are not given, of this kind and with these options of `make_nets`."""
+    shape = check_data_shape(data_shape)
     if encoder is None or decoder is None:
-        ours = make_nets(
-            net,
-            data_shape,
-            topography.capsules * topography.units,
-            posteriors=1 if topography.is_none else 2,
-            parameters=made.parameters,
-            **options,
-        )
-        encoder, decoder = encoder or ours[0], decoder or ours[1]
-    return {
-        "data_shape": data_shape,
-        "topography": topography,
-        "likelihood": made,
-        "encoder": encoder,
-        "decoder": decoder,
-    }
+        latents, posteriors = topography.capsules * topography.units, 2 - topography.is_none
+        counts = {"posteriors": posteriors, "parameters": likelihood.parameters}
+        ours = make_nets(net, shape, latents, *options, **counts)
+        encoder = ours[0] if encoder is None else encoder
+        decoder = ours[1] if decoder is None else decoder
+    parts = {"topography": topography, "likelihood": likelihood}
+    return parts | {"data_shape": shape, "encoder": encoder, "decoder": decoder}
 
 
 class TVAE(TopographicVAE):
@@ -66,14 +54,13 @@ class TVAE(TopographicVAE):
         boundary: of time: "cyclic", or "zero" for sequences that do not wrap around.
         capsule_boundary: of the units of a capsule: "cyclic" or "zero".
         causal: share energy with past frames only.
-        reference_window: the window of the authors' code, whose even windows lean forward and
-            whose corners are cut, see `Topography`.
+        reference_window: the window of the authors' code, see `Topography`.
         axes: units along each axis of a capsule, whose product is D; None for one axis.
         learn: train the neighbourhoods too: their "kernel" of weights, or the roll "speed" of
             each capsule, see `LearnedNeighbourhood`.
-        likelihood: what the decoder's numbers mean: "bernoulli" (the paper's), for values in [0,
-            1]; "continuous-bernoulli"; "gaussian"; "poisson" for counts; "discretised-logistic"
-            for 8-bit photographs; or a `Likelihood`.
+        likelihood: what the decoder's outputs parametrise: "bernoulli" (the paper's, of values in
+            [0, 1]), "continuous-bernoulli", "gaussian", "poisson" (of counts),
+            "discretised-logistic" (of 8-bit photographs), or a `Likelihood`.
         likelihood_scale: of "gaussian" and "discretised-logistic": a number, or learned as "one",
             one for each "channel", or one for each "value"; None leaves the likelihood's default.
         clamp_logits: hold the logits of "bernoulli" within ±15.94 as the authors' code does.
@@ -94,7 +81,7 @@ class TVAE(TopographicVAE):
         ahead: predict: decode the latents of a frame into the frame so many frames later.
 
     Raises:
-        ValueError: if a name is unknown or numbers do not fit together.
+        ValueError: if a name is unknown or settings do not fit together.
 
     Example:
         >>> model = TVAE((1, 64, 64), capsules=15, units=15, frames=15, window=10)
@@ -151,37 +138,20 @@ class TVAE(TopographicVAE):
         }
         topography: Topographic
         if axes is None:
-            topography = Topography(
-                capsules,
-                frames if units is None else units,
-                **extents,
-                reference_window=reference_window,
-            )
-        else:
-            if units not in (None, math.prod(axes)) or reference_window:
-                raise ValueError(
-                    f"axes={axes} with units={units}, reference_window={reference_window}: units "
-                    "is the product of the axes, whose window is not the reference's"
-                )
+            extents["reference_window"] = reference_window
+            topography = Topography(capsules, frames if units is None else units, **extents)
+        elif units in (None, math.prod(axes)) and not reference_window:
             topography = AxesTopography(capsules, tuple(axes), **extents)
+        else:
+            raise ValueError(
+                f"axes={axes} with units={units}, reference_window={reference_window}: units is "
+                "the product of the axes, whose window is not the reference's"
+            )
         if learn != "none":
             topography = LearnedNeighbourhood(topography, learn)
-        parts = _parts(
-            data_shape,
-            topography,
-            likelihood,
-            likelihood_scale,
-            clamp_logits,
-            encoder,
-            decoder,
-            net,
-            width=width,
-            depth=depth,
-            activation=activation,
-            initialisation=initialisation,
-            output_bias=output_bias,
-            normalisation=normalisation,
-        )
+        made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
+        nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
+        parts = _parts(data_shape, topography, made, encoder, decoder, *nets)
         super().__init__(**parts, mu=mu, eps=eps, standardise=standardise, ahead=ahead)
 
 
@@ -201,23 +171,12 @@ class BubbleVAE(TVAE):
 class VAE(TopographicVAE):
     """A plain variational auto-encoder of every frame, the baseline: t = z.
 
+    Takes arguments of `TVAE`, which mean the same but for these.
+
     Args:
-        data_shape: shape of a frame, as of `TVAE`; likewise all that is not said here.
         capsules: number of groups into which the latents are arranged for the metrics, C.
         units: latents in a group, D; None for one for every frame of a sequence.
-        frames: frames in a sequence, S.
-        likelihood: what the decoder's numbers mean.
-        likelihood_scale: scale of "gaussian" and "discretised-logistic".
-        clamp_logits: hold the logits of "bernoulli" within ±15.94.
-        net: kind of the nets: "dense", "residual" or "conv".
-        width: units of the hidden layers, or channels of the first convolution.
-        depth: hidden layers, residual layers, or residual layers at every size.
-        activation: between layers.
-        initialisation: of dense nets.
-        output_bias: of dense nets.
-        normalisation: of dense nets' weights.
         encoder: an encoder of one's own, (n, *data_shape) -> (n, 2N).
-        decoder: a decoder of one's own.
 
     Example:
         >>> VAE((1, 8, 8), capsules=2, units=6, frames=6).mu is None
@@ -244,25 +203,10 @@ class VAE(TopographicVAE):
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
     ) -> None:
-        topography = Topography.none(
-            capsules=capsules, units=frames if units is None else units, frames=frames
-        )
-        parts = _parts(
-            data_shape,
-            topography,
-            likelihood,
-            likelihood_scale,
-            clamp_logits,
-            encoder,
-            decoder,
-            net,
-            width=width,
-            depth=depth,
-            activation=activation,
-            initialisation=initialisation,
-            output_bias=output_bias,
-            normalisation=normalisation,
-        )
+        topography = Topography.none(capsules, frames if units is None else units, frames)
+        made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
+        nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
+        parts = _parts(data_shape, topography, made, encoder, decoder, *nets)
         super().__init__(**parts)
 
 
@@ -270,28 +214,14 @@ class TorusVAE(TopographicVAE):
     """A topographic VAE of single items whose units lie on a 2-D torus: a map without time.
 
     Units share energy with the patch around them (Keller & Welling 2021, section 6.1; for
-    features of a net, Keller, Gao & Welling 2021, arXiv 2110.13911).
+    features of a net, Keller, Gao & Welling 2021, arXiv 2110.13911). Takes arguments of `TVAE`,
+    which mean the same but for these.
 
     Args:
-        data_shape: shape of an item, as of `TVAE`; likewise all that is not said here.
+        data_shape: shape of an item, as of a frame.
         capsules: rows of the torus.
         units: columns of the torus.
         neighbourhood: side of the patches that share energy.
-        likelihood: what the decoder's numbers mean.
-        likelihood_scale: scale of "gaussian" and "discretised-logistic".
-        clamp_logits: hold the logits of "bernoulli" within ±15.94.
-        net: kind of the nets: "dense", "residual" or "conv".
-        width: units of the hidden layers, or channels of the first convolution.
-        depth: hidden layers, residual layers, or residual layers at every size.
-        activation: between layers.
-        initialisation: of dense nets.
-        output_bias: of dense nets.
-        normalisation: of dense nets' weights.
-        encoder: an encoder of one's own, (n, *data_shape) -> (n, 4N).
-        decoder: a decoder of one's own.
-        mu: initial value of the offset μ.
-        eps: keeps the energy's root away from zero.
-        standardise: feed the decoder latents of mean 0 and variance 1 under the prior.
 
     Example:
         >>> import torch
@@ -323,20 +253,8 @@ class TorusVAE(TopographicVAE):
         eps: float = 1e-6,
         standardise: bool = True,
     ) -> None:
-        parts = _parts(
-            data_shape,
-            Topography.torus((capsules, units), patch=neighbourhood),
-            likelihood,
-            likelihood_scale,
-            clamp_logits,
-            encoder,
-            decoder,
-            net,
-            width=width,
-            depth=depth,
-            activation=activation,
-            initialisation=initialisation,
-            output_bias=output_bias,
-            normalisation=normalisation,
-        )
+        topography = Topography.torus((capsules, units), patch=neighbourhood)
+        made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
+        nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
+        parts = _parts(data_shape, topography, made, encoder, decoder, *nets)
         super().__init__(**parts, mu=mu, eps=eps, standardise=standardise)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from symgen._errors import require_choice
 
-__all__ = ["Activation", "activation_function"]
+__all__ = ["Activation"]
 
 Activation = Literal["relu", "silu", "gelu", "tanh"]
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -22,9 +22,6 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def activation_function(name: Activation) -> Callable[[Tensor], Tensor]:
     """Return an activation by its name.
-
-    Raises:
-        ValueError: if there is no such activation.
 
     Example:
         >>> activation_function("relu")(torch.tensor([-1.0, 2.0]))

@@ -30,10 +30,7 @@ class Perceptron(nn.Module):
     """
 
     def __init__(
-        self,
-        sizes: Sequence[int],
-        activation: Activation = "relu",
-        make: MakeLayer = Linear,
+        self, sizes: Sequence[int], activation: Activation = "relu", make: MakeLayer = Linear
     ) -> None:
         super().__init__()
         self.activation = activation_function(activation)
@@ -51,16 +48,15 @@ class Perceptron(nn.Module):
 class DenseEncoder(nn.Module):
     """Perceptrons side by side that see the same data, one for z and one for u.
 
-    Their first layers are one wide product, so the data, by far the largest operand, are read
+    Their first layers are one wide product, so that the data, by far the largest operand, are read
     once (Keller & Welling 2021, appendix A: three layers each, rectifiers between).
 
     Args:
         data_shape: shape of one item of the data.
-        outputs: numbers to infer, a multiple of `branches`.
+        outputs: size of the result, a multiple of `branches`.
         widths: units of each perceptron's hidden layers, at least one.
         branches: number of perceptrons; their outputs are joined.
-        activation: between the layers.
-        make: how to make a layer from its inputs and outputs.
+        activation, make: of a `Perceptron`.
 
     Example:
         >>> net = DenseEncoder((1, 8, 8), outputs=12, widths=(20, 10), branches=2)
@@ -86,27 +82,23 @@ class DenseEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n outputs"]:
         """Return the outputs of all perceptrons, one after the other."""
-        return self.from_first(self.first(x.flatten(1)))
-
-    def from_first(self, first: Float[Tensor, "n hidden"]) -> Float[Tensor, "n outputs"]:
-        """Go on from the first layer's result."""
         # With a dimension more, torch multiplies the strided halves as they lie and adds the bias
         # afterwards: the rounding of the committed records.
-        shared = self.activation(first)[None].chunk(len(self.branches), dim=-1)
-        outputs = [branch(h) for branch, h in zip(self.branches, shared, strict=True)]
+        h = self.activation(self.first(x.flatten(1)))[None]
+        shared = h.chunk(len(self.branches), dim=-1)
+        outputs = [branch(part) for branch, part in zip(self.branches, shared, strict=True)]
         return torch.cat(outputs, -1)[0]
 
 
-class DenseDecoder(nn.Module):
+class DenseDecoder(Perceptron):
     """A perceptron from latents to data.
 
     Args:
         latents: number of latents.
         shape: shape of the result, the likelihood's parameters first.
         widths: units of the hidden layers.
-        activation: between the layers.
-        make: how to make a layer from its inputs and outputs.
-        make_last: the same of the last layer; None for `make`.
+        activation, make: of a `Perceptron`.
+        make_last: how to make the last layer; None for `make`.
 
     Example:
         >>> DenseDecoder(6, (1, 3, 8, 8), widths=(10, 20))(torch.zeros(5, 6)).shape
@@ -122,16 +114,11 @@ class DenseDecoder(nn.Module):
         make: MakeLayer = Linear,
         make_last: MakeLayer | None = None,
     ) -> None:
-        super().__init__()
+        sizes = (latents, *widths)
+        super().__init__(sizes, activation, make)
         self.shape = tuple(shape)
-        self.activation = activation_function(activation)
-        *hidden, last = pairwise((latents, *widths, math.prod(shape)))
-        layers = [make(*pair) for pair in hidden]
-        self.layers = nn.ModuleList([*layers, (make_last or make)(*last)])
+        self.layers.append((make_last or make)(sizes[-1], math.prod(shape)))
 
     def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, " n *shape"]:
         """Decode latents."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            z = self.activation(layer(z))
-        return last(z).unflatten(-1, self.shape)
+        return super().forward(z).unflatten(-1, self.shape)

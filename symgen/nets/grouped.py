@@ -10,6 +10,8 @@ from torch.nn import functional
 
 __all__ = ["GroupedConvTranspose", "GroupedLinear", "grouped_linear"]
 
+Labels = Int64[Tensor, " rows"]
+GroupedInitialisation = Literal["fan_in", "paper"]
 _LINE = 16  # bytes: torch's grouped product wants rows of whole lines, others are widened
 _FEW = 8  # rows in a group, below which a call per group costs more than rows of zeros
 
@@ -70,9 +72,9 @@ def _outer(left: Tensor, right: Tensor, groups: _Groups) -> Tensor:
 
 @torch.library.custom_op("symgen::grouped_linear", mutates_args=())
 def _forward(x: Tensor, weight: Tensor, groups: Tensor) -> Tensor:
-    sorted_rows = _Groups.of(groups, len(weight))
+    places = _Groups.of(groups, len(weight))
     result = x.new_empty(len(x), weight.shape[1])
-    result[sorted_rows.order] = _product(x[sorted_rows.order], weight.transpose(1, 2), sorted_rows)
+    result[places.order] = _product(x[places.order], weight.transpose(1, 2), places)
     return result
 
 
@@ -85,11 +87,10 @@ def _(x: Tensor, weight: Tensor, groups: Tensor) -> Tensor:
 def _backward(
     gradient: Tensor, x: Tensor, weight: Tensor, groups: Tensor
 ) -> tuple[Tensor, Tensor]:
-    sorted_rows = _Groups.of(groups, len(weight))
-    sorted_gradient = gradient[sorted_rows.order]
-    to_input = x.new_empty(x.shape)
-    to_input[sorted_rows.order] = _product(sorted_gradient, weight, sorted_rows)
-    return to_input, _outer(sorted_gradient, x[sorted_rows.order], sorted_rows)
+    places = _Groups.of(groups, len(weight))
+    gradient, to_input = gradient[places.order], x.new_empty(x.shape)
+    to_input[places.order] = _product(gradient, weight, places)
+    return to_input, _outer(gradient, x[places.order], places)
 
 
 @_backward.register_fake
@@ -97,23 +98,21 @@ def _(gradient: Tensor, x: Tensor, weight: Tensor, groups: Tensor) -> tuple[Tens
     return x.new_empty(x.shape), weight.new_empty(weight.shape)
 
 
-def _keep(ctx, inputs, output) -> None:
-    ctx.save_for_backward(*inputs)
-
-
 def _differentiate(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
     x, weight, groups = ctx.saved_tensors
     return *_backward(gradient.contiguous(), x, weight, groups), None
 
 
-_forward.register_autograd(_differentiate, setup_context=_keep)
+_forward.register_autograd(
+    _differentiate, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs)
+)
 
 
 def grouped_linear(
     x: Float[Tensor, "rows inputs"],
     weight: Float[Tensor, "groups outputs inputs"],
     bias: Float[Tensor, "groups outputs"],
-    groups: Int64[Tensor, " rows"],
+    groups: Labels,
 ) -> Float[Tensor, "rows outputs"]:
     """Compute `x W_gᵀ + b_g` with the weight and bias of each row's group g.
 
@@ -166,7 +165,7 @@ class GroupedLinear(nn.Module):
         groups: int,
         inputs: int,
         outputs: int,
-        initialisation: Literal["fan_in", "paper"] = "fan_in",
+        initialisation: GroupedInitialisation = "fan_in",
     ) -> None:
         super().__init__()
         paper = initialisation == "paper"
@@ -179,7 +178,7 @@ class GroupedLinear(nn.Module):
             parameter.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(
-        self, x: Float[Tensor, "rows inputs"], groups: Int64[Tensor, " rows"]
+        self, x: Float[Tensor, "rows inputs"], groups: Labels
     ) -> Float[Tensor, "rows outputs"]:
         """Apply to every row the layer of its group."""
         return grouped_linear(x, self.weight, self.bias, groups)
@@ -222,7 +221,7 @@ class GroupedConvTranspose(nn.Module):
         inputs: int,
         outputs: int,
         kernel: int,
-        initialisation: Literal["fan_in", "paper"] = "fan_in",
+        initialisation: GroupedInitialisation = "fan_in",
     ) -> None:
         super().__init__()
         self.kernel = kernel
@@ -233,7 +232,7 @@ class GroupedConvTranspose(nn.Module):
         self.bias.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(
-        self, x: Float[Tensor, "rows inputs height width"], groups: Int64[Tensor, " rows"]
+        self, x: Float[Tensor, "rows inputs height width"], groups: Labels
     ) -> Float[Tensor, "rows outputs height2 width2"]:
         """Apply to every image the kernels of its group."""
         pixels = x.shape[2] * x.shape[3]

@@ -56,9 +56,8 @@ def linear(
     """
     plain = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
     # What is compiled or exported is left to the compiler, and to other machines.
-    if plain or torch.compiler.is_compiling() or x.numel() * len(weight) < _SMALL:
-        return functional.linear(x, weight, bias)
-    if fastest_product() == "torch":
+    plain = plain or torch.compiler.is_compiling() or x.numel() * len(weight) < _SMALL
+    if plain or fastest_product() == "torch":
         return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path
     return _OneDNNLinear.apply(flat, weight, bias).view(*x.shape[:-1], -1)  # pyright: ignore

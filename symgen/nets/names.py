@@ -19,23 +19,22 @@ __all__ = ["Initialisation", "NetName", "OutputBias", "make_decoder", "make_enco
 NetName = Literal["dense", "residual", "conv"]
 Initialisation = Literal["fan_in", "reference"]
 OutputBias = Literal["value", "channel"]
-_WIDTHS = {"residual": 384, "conv": 32}
-_DEPTHS = {"dense": 2, "residual": 3, "conv": 1}
+_SIZES = {"residual": (384, 3), "conv": (32, 1)}  # width and depth
 
 
 def make_nets(
     net: NetName,
     data_shape: Sequence[int],
     latents: int,
-    *,
-    posteriors: int,
-    parameters: int,
     width: int | None = None,
     depth: int | None = None,
     activation: Activation = "relu",
     initialisation: Initialisation = "fan_in",
     output_bias: OutputBias = "value",
     normalisation: Normalisation = "none",
+    *,
+    posteriors: int,
+    parameters: int,
 ) -> tuple[nn.Module, nn.Module]:
     """Make the encoder and the decoder of a model of this many latents.
 
@@ -47,8 +46,6 @@ def make_nets(
         net: which kind.
         data_shape: shape of one item of the data.
         latents: number of latents, N.
-        posteriors: Gaussian posteriors to infer: 2 for z and u, 1 for z alone.
-        parameters: numbers that the decoder gives for every value of the data.
         width: units of every hidden layer, of the residual stream (384), or channels of the first
             convolution (32). None of a dense net stands for the paper's 3N and 2N.
         depth: hidden layers (2), residual layers (3), or residual layers at every size (1).
@@ -57,6 +54,8 @@ def make_nets(
             draws the decoder's from U(±1/√outputs) as the authors' transposed convolutions do.
         output_bias: of dense nets: one for every "value", or for every "channel" as the authors'.
         normalisation: of dense nets' weights: "none", "weight" or "projected" (Table 3).
+        posteriors: Gaussian posteriors to infer: 2 for z and u, 1 for z alone.
+        parameters: outputs of the decoder for every value of the data.
 
     Returns:
         A module (n, *data_shape) -> (n, posteriors · 2 · latents), means and log-variances one
@@ -75,35 +74,30 @@ def make_nets(
     require_choice("net", net, get_args(NetName))
     require_choice("initialisation", initialisation, get_args(Initialisation))
     require_choice("output_bias", output_bias, get_args(OutputBias))
-    for name, size in (("width", width), ("depth", depth)):
-        if size is not None and size < 1:
-            raise ValueError(f"{name}={size}: give 1 or more")
-    depth = _DEPTHS[net] if depth is None else depth
     outputs, shape = posteriors * 2 * latents, (parameters, *data_shape)
-    if net == "dense":
-        if width is None and depth != 2:
-            raise ValueError(f"depth={depth} of a dense net: give a width as well")
-        widths = (3 * latents, 2 * latents) if width is None else (width,) * depth
-        layer = partial(Linear, normalisation=normalisation)
-        encoder = DenseEncoder(data_shape, outputs, widths, posteriors, activation, layer)
+    if net != "dense":
+        if (initialisation, output_bias, normalisation) != ("fan_in", "value", "none"):
+            raise ValueError(
+                f"net={net!r} with initialisation={initialisation!r}, output_bias={output_bias!r},"
+                f" normalisation={normalisation!r}: these options are for net='dense'"
+            )
+        sizes = (width, depth, activation)
+        encoder = make_encoder(net, data_shape, outputs, *sizes)
+        return encoder, make_decoder(net, latents, shape, *sizes)
+    _require_sizes(width, depth)
+    if width is None and depth not in (None, 2):
+        raise ValueError(f"depth={depth} of a dense net: give a width as well")
+    widths = (3 * latents, 2 * latents) if width is None else (width,) * (depth or 2)
+    layer = partial(Linear, normalisation=normalisation)
+    encoder = DenseEncoder(data_shape, outputs, widths, posteriors, activation, layer)
 
-        def make(inputs: int, outputs: int, shared_bias: int | None = None) -> Linear:
-            fan = outputs if initialisation == "reference" else None
-            return layer(inputs, outputs, fan=fan, projected_dimension=0, shared_bias=shared_bias)
+    def make(inputs: int, outputs: int, shared_bias: int | None = None) -> Linear:
+        fan = outputs if initialisation == "reference" else None
+        return layer(inputs, outputs, fan=fan, projected_dimension=0, shared_bias=shared_bias)
 
-        biases = math.prod(shape[:2]) if output_bias == "channel" else None
-        last = partial(make, shared_bias=biases)
-        return encoder, DenseDecoder(latents, shape, widths[::-1], activation, make, last)
-    given = (initialisation, output_bias, normalisation)
-    if given != ("fan_in", "value", "none"):
-        raise ValueError(
-            f"net={net!r} with initialisation={initialisation!r}, output_bias={output_bias!r}, "
-            f"normalisation={normalisation!r}: these options are for net='dense'"
-        )
-    return (
-        make_encoder(net, data_shape, outputs, width, depth, activation),
-        make_decoder(net, latents, shape, width, depth, activation),
-    )
+    biases = math.prod(shape[:2]) if output_bias == "channel" else None
+    last = partial(make, shared_bias=biases)
+    return encoder, DenseDecoder(latents, shape, widths[::-1], activation, make, last)
 
 
 def make_encoder(
@@ -116,7 +110,7 @@ def make_encoder(
 ) -> nn.Module:
     """Make a residual or convolutional encoder: (n, *data_shape) -> (n, outputs)."""
     kind = ResidualEncoder if net == "residual" else ConvEncoder
-    return kind(data_shape, outputs, width or _WIDTHS[net], depth or _DEPTHS[net], activation)
+    return kind(data_shape, outputs, *_sizes(net, width, depth), activation)
 
 
 def make_decoder(
@@ -129,4 +123,17 @@ def make_decoder(
 ) -> nn.Module:
     """Make a residual or convolutional decoder: (n, latents) -> (n, *shape)."""
     kind = ResidualDecoder if net == "residual" else ConvDecoder
-    return kind(latents, shape, width or _WIDTHS[net], depth or _DEPTHS[net], activation)
+    return kind(latents, shape, *_sizes(net, width, depth), activation)
+
+
+def _sizes(net: str, width: int | None, depth: int | None) -> tuple[int, int]:
+    """Return width and depth of a residual or convolutional net, by default its own."""
+    require_choice("net", net, _SIZES)
+    _require_sizes(width, depth)
+    return width or _SIZES[net][0], depth or _SIZES[net][1]
+
+
+def _require_sizes(width: int | None, depth: int | None) -> None:
+    for name, size in (("width", width), ("depth", depth)):
+        if size is not None and size < 1:
+            raise ValueError(f"{name}={size}: give 1 or more")

@@ -4,17 +4,36 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Any, cast
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from symgen.nets.grouped import GroupedConvTranspose, GroupedLinear
+from symgen.nets.grouped import GroupedConvTranspose, GroupedInitialisation, GroupedLinear
 
 __all__ = ["ClassConvDecoder", "ClassDenseDecoder", "ClassInputDecoder"]
 
+Apply = Callable[[Any, Tensor], Tensor]
 
-class ClassDenseDecoder(nn.Module):
+
+class _PerClass(nn.Module):
+    """Layers of every class, of which one or all are applied."""
+
+    def forward(
+        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
+    ) -> Float[Tensor, " B *shape"]:
+        """Decode every style by the decoder of its class."""
+        return self._decode(z, lambda layer, h: layer(h, y))
+
+    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
+        """Decode styles by all decoders, each its own styles."""
+        return self._decode(z, lambda layer, h: layer.every(h))
+
+    def _decode(self, z: Tensor, apply: Apply) -> Tensor:
+        raise NotImplementedError
+
+
+class ClassDenseDecoder(_PerClass):
     """Fully connected decoders, one for each class, with hyperbolic tangents between the layers.
 
     Shallow latents, the last of a style, join at the last hidden layer.
@@ -26,8 +45,8 @@ class ClassDenseDecoder(nn.Module):
         hidden: units of the hidden layers.
         shape: shape of the result.
         initialisation: of the weights, see `GroupedLinear`.
-        bias: initial output everywhere. Where most pixels are dark it should say so, or the
-            latents will: what darkens the image first is then learned as a style.
+        bias: initial output everywhere. Where most pixels are dark it should say so, or what
+            darkens the image first is learned as a style.
 
     Example:
         >>> import torch
@@ -43,7 +62,7 @@ class ClassDenseDecoder(nn.Module):
         shallow: int,
         hidden: Sequence[int],
         shape: tuple[int, ...],
-        initialisation: Literal["fan_in", "paper"] = "fan_in",
+        initialisation: GroupedInitialisation = "fan_in",
         bias: float = 0.0,
     ) -> None:
         super().__init__()
@@ -55,19 +74,9 @@ class ClassDenseDecoder(nn.Module):
         nn.init.constant_(cast(GroupedLinear, self.layers[-1]).bias, bias)
         self.join = make(shallow, sizes[-2]) if shallow else None
 
-    def forward(
-        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, " B *shape"]:
-        """Decode every style by the decoder of its class."""
-        return self._decode(z, lambda layer, h: layer(h, y))
-
-    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
-        """Decode styles by all decoders, each its own styles."""
-        return self._decode(z, GroupedLinear.every)
-
-    def _decode(self, z: Tensor, apply: Callable[[GroupedLinear, Tensor], Tensor]) -> Tensor:
+    def _decode(self, z: Tensor, apply: Apply) -> Tensor:
         h, shallow = z.split(self.split, -1)
-        *hidden, last = cast(list[GroupedLinear], list(self.layers))
+        *hidden, last = self.layers
         for layer in hidden:
             h = apply(layer, h)
             if self.join is not None and layer is hidden[-1]:
@@ -76,19 +85,15 @@ class ClassDenseDecoder(nn.Module):
         return apply(last, h).unflatten(-1, self.shape)
 
 
-class ClassConvDecoder(nn.Module):
+class ClassConvDecoder(_PerClass):
     """Decoders that end in two transposed convolutions of 5 × 5, one net for each class.
 
     Args:
         classes: number of decoders.
         latents: latents of a style.
         hidden: units of the fully connected layers that come first.
-        shape: shape of the result, whose last two sizes are height and width.
-        initialisation: of the weights, see `GroupedLinear`.
-        bias: initial output everywhere.
-
-    Raises:
-        ValueError: if the sides cannot be reached by doubling twice.
+        shape: shape of the result, whose last two sizes are height and width, multiples of 4.
+        initialisation, bias: of a `ClassDenseDecoder`.
 
     Example:
         >>> import torch
@@ -103,7 +108,7 @@ class ClassConvDecoder(nn.Module):
         latents: int,
         hidden: Sequence[int],
         shape: tuple[int, ...],
-        initialisation: Literal["fan_in", "paper"] = "fan_in",
+        initialisation: GroupedInitialisation = "fan_in",
         bias: float = 0.0,
     ) -> None:
         super().__init__()
@@ -114,27 +119,19 @@ class ClassConvDecoder(nn.Module):
                 f"{height} × {width}: give images whose sides are multiples of 4, or take "
                 "decoder='dense'"
             )
-        self.small = (64, height // 4, width // 4)
-        self.dense = ClassDenseDecoder(classes, latents, 0, hidden, self.small, initialisation)
+        small = (64, height // 4, width // 4)
+        self.dense = ClassDenseDecoder(classes, latents, 0, hidden, small, initialisation)
         self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
         self.channels = tuple(channels)
         self.second = GroupedConvTranspose(classes, 32, math.prod(channels), 5, initialisation)
         nn.init.constant_(self.second.bias, bias)
 
-    def forward(
-        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, " B *shape"]:
-        """Decode every style by the decoder of its class."""
-        painted = self.second(self.first(self.dense(z, y).tanh(), y).tanh(), y)
-        return painted.unflatten(-3, self.channels)
-
-    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
-        """Decode styles by all decoders, each its own styles."""
-        painted = self.second.every(self.first.every(self.dense.every(z).tanh()).tanh())
-        return painted.unflatten(-3, self.channels)
+    def _decode(self, z: Tensor, apply: Apply) -> Tensor:
+        h = apply(self.first, apply(self.dense, z).tanh()).tanh()
+        return apply(self.second, h).unflatten(-3, self.channels)
 
 
-class ClassInputDecoder(nn.Module):
+class ClassInputDecoder(_PerClass):
     """One decoder for all classes behind an input layer for each.
 
     The cost hardly grows with the number of classes, and rare classes borrow from common ones.
@@ -159,13 +156,6 @@ class ClassInputDecoder(nn.Module):
         self.inputs = GroupedLinear(classes, latents, width)
         self.net = net
 
-    def forward(
-        self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
-    ) -> Float[Tensor, " B *shape"]:
-        """Decode every style by the input layer of its class and what is shared."""
-        return self.net(self.inputs(z, y).tanh())
-
-    def every(self, z: Float[Tensor, "classes B latents"]) -> Float[Tensor, "classes B *shape"]:
-        """Decode styles of every class."""
-        h = self.inputs.every(z).tanh()
-        return self.net(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+    def _decode(self, z: Tensor, apply: Apply) -> Tensor:
+        h = apply(self.inputs, z).tanh()
+        return self.net(h.flatten(0, -2)).unflatten(0, h.shape[:-1])

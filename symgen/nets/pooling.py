@@ -11,7 +11,9 @@ from torch.nn import functional
 
 from symgen.nets.linear import Linear
 
-__all__ = ["Convolutions", "ConvReadout"]
+__all__ = ["ConvReadout", "Convolutions"]
+
+Images = Float[Tensor, "rows channels height width"]
 
 
 class Convolutions(nn.Module):
@@ -50,11 +52,10 @@ class Convolutions(nn.Module):
     ) -> None:
         super().__init__()
         inputs, height, width = data_shape
-        height, width = height // pool, width // pool
-        self.size = (height, width)
+        self.size = height, width = height // pool, width // pool
         self.pool = pool
-        self.pools = [*(True for _ in channels[1:]), pool_last]
-        convolutions = []
+        self.pools = [True] * (len(channels) - 1) + [pool_last]
+        self.convolutions = nn.ModuleList()
         self.shapes: list[tuple[int, int, int]] = []
         for outputs, pools in zip(channels, self.pools, strict=True):
             layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
@@ -65,7 +66,7 @@ class Convolutions(nn.Module):
                 else:
                     layer.weight.normal_(0, math.sqrt(2 / fan_in))
                 layer.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
-            convolutions.append(layer)
+            self.convolutions.append(layer)
             height, width = (height // 2, width // 2) if pools else (height, width)
             self.shapes.append((outputs, height, width))
             inputs = outputs
@@ -74,16 +75,13 @@ class Convolutions(nn.Module):
                 f"images of {tuple(data_shape)} are too small for {len(channels)} convolutions "
                 f"with pooling (pool={pool}): take fewer, or a smaller pool"
             )
-        self.convolutions = nn.ModuleList(convolutions)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the result."""
         return self.shapes[-1]
 
-    def layers(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> list[Float[Tensor, "rows _ _ _"]]:
+    def layers(self, x: Images) -> list[Float[Tensor, "rows _ _ _"]]:
         """Return the result of every convolution, the first one first."""
         # Channels last, the layout in which the CPU convolves and pools at full speed; with one
         # input channel the strides do not say it, so it is asked for at every step.
@@ -100,21 +98,19 @@ class Convolutions(nn.Module):
             results.append(h)
         return results
 
-    def forward(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows features height2 width2"]:
+    def forward(self, x: Images) -> Float[Tensor, "rows features height2 width2"]:
         """Return the result of the last convolution."""
         return self.layers(x)[-1]
 
 
 class ConvReadout(nn.Module):
-    """Convolutions, one hidden layer and a linear one: numbers inferred from an image.
+    """Convolutions, one hidden layer and a linear one: from an image to a vector.
 
     Args:
         convolutions: what sees the image.
         hidden: units of the hidden layer between features and outputs.
-        outputs: how many numbers to infer.
-        dropout: probability to drop a hidden unit during training.
+        outputs: size of the result.
+        dropout: probability of dropping a hidden unit during training.
 
     Example:
         >>> net = Convolutions((1, 28, 28), channels=(20, 20), kernel=5)
@@ -138,8 +134,6 @@ class ConvReadout(nn.Module):
         hidden = self.hidden(features.flatten(1)).relu()
         return hidden, self.head(self.dropout(hidden))
 
-    def forward(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows outputs"]:
+    def forward(self, x: Images) -> Float[Tensor, "rows outputs"]:
         """Return the outputs."""
         return self.readout(self.convolutions(x))[1]

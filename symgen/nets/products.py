@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from symgen._files import write_json
 
-__all__ = ["Product", "fastest_product", "onednn_product", "use_product"]
+__all__ = ["fastest_product", "onednn_product", "use_product"]
 
 Product = Literal["torch", "onednn"]
 _AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(
@@ -46,10 +46,6 @@ def fastest_product() -> Product:
 
     Measured in a tenth of a second the first time and kept in the user's cache folder, under the
     processor's name, its number of threads and torch's version.
-
-    Example:
-        >>> fastest_product() in ("torch", "onednn")
-        True
     """
     return _chosen[0] if _chosen else _measured(torch.get_num_threads())
 
@@ -58,7 +54,8 @@ def fastest_product() -> Product:
 def _measured(threads: int) -> Product:
     if not _AVAILABLE:
         return "torch"
-    path = _cache()
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "symgen"
+    path = folder / "products.json"
     name = f"{_processor()}, {threads} threads, torch {torch.__version__}"
     known = _read(path)
     if known.get(name) in ("torch", "onednn"):
@@ -66,7 +63,7 @@ def _measured(threads: int) -> Product:
     own, other = _race(functional.linear, onednn_product)
     product: Product = "onednn" if other < _CLEARLY * own else "torch"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(path, {**_read(path), name: product})
     except OSError:
         pass  # nowhere to keep it: measured anew by the next process
@@ -88,18 +85,13 @@ def _race(*products: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> list[
 
 def _processor() -> str:
     """Name the processor by what it can do, which its maker's name alone does not tell."""
-    capabilities = sorted(map(str, torch.cpu.get_capabilities().items()))
-    name = torch.cpu.get_capabilities().get("cpu_name", platform.machine())
-    return f"{name} {zlib.crc32(''.join(capabilities).encode()):08x}"
+    capabilities = torch.cpu.get_capabilities()
+    listed = "".join(sorted(map(str, capabilities.items())))
+    name = capabilities.get("cpu_name", platform.machine())
+    return f"{name} {zlib.crc32(listed.encode()):08x}"
 
 
-def _cache() -> Path:
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "symgen/products.json"
-    )
-
-
-def _read(path: Path) -> dict[str, Product]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         known = json.loads(path.read_text())
     except (OSError, ValueError):

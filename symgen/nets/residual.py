@@ -49,9 +49,8 @@ class ResidualStack(nn.Module):
     ) -> None:
         super().__init__()
         self.first = Linear(inputs, width)
-        self.layers = nn.Sequential(
-            *(_ResidualLayer(width, depth, activation) for _ in range(depth))
-        )
+        layers = (_ResidualLayer(width, depth, activation) for _ in range(depth))
+        self.layers = nn.Sequential(*layers)
         self.norm = nn.LayerNorm(width)
         self.last = Linear(width, outputs)
 
@@ -65,10 +64,8 @@ class ResidualEncoder(nn.Module):
 
     Args:
         data_shape: shape of one item of the data.
-        outputs: numbers to infer.
-        width: size of the residual stream.
-        depth: number of residual layers.
-        activation: within each.
+        outputs: size of the result.
+        width, depth, activation: of a `ResidualStack`.
 
     Example:
         >>> ResidualEncoder((12,), outputs=6, width=16, depth=2)(torch.zeros(5, 12)).shape
@@ -97,9 +94,7 @@ class ResidualDecoder(nn.Module):
     Args:
         latents: number of latents.
         shape: shape of the result, the likelihood's parameters first.
-        width: size of the residual stream.
-        depth: number of residual layers.
-        activation: within each.
+        width, depth, activation: of a `ResidualStack`.
 
     Example:
         >>> ResidualDecoder(6, (1, 12), width=16, depth=2)(torch.zeros(5, 6)).shape

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -68,7 +70,7 @@ class _Pyramid:
 class _ResidualConvolution(nn.Module):
     """`h + conv₂ φ(conv₁ φ(norm(h)))`, normalised within each item."""
 
-    def __init__(self, pyramid: _Pyramid, channels: int, depth: int, activation: Activation):
+    def __init__(self, pyramid: _Pyramid, depth: int, activation: Activation, channels: int):
         super().__init__()
         self.activation = activation_function(activation)
         self.norm = nn.GroupNorm(1, channels)
@@ -94,14 +96,11 @@ class ConvEncoder(nn.Module):
     included. Normalisation is within each item: no statistics of a batch.
 
     Args:
-        data_shape: (channels, height, width) or (channels, depth, height, width).
-        outputs: numbers to infer.
+        data_shape: (channels, height, width) or (channels, depth, height, width), or ValueError.
+        outputs: size of the result.
         width: channels at the first size; they double as the size halves, up to fourfold.
         depth: residual layers at every size.
         activation: within each.
-
-    Raises:
-        ValueError: for data that are neither images nor volumes.
 
     Example:
         >>> net = ConvEncoder((3, 61, 83), outputs=10, width=8, depth=1)
@@ -120,13 +119,12 @@ class ConvEncoder(nn.Module):
         super().__init__()
         pyramid = _Pyramid(data_shape, width)
         self.activation = activation_function(activation)
+        residual = partial(_ResidualConvolution, pyramid, depth, activation)
         layers: list[nn.Module] = []
         inputs = data_shape[0]
         for channels, stride in zip(pyramid.channels, pyramid.strides, strict=True):
             layers.append(pyramid.convolution(inputs, channels, stride))
-            layers += [
-                _ResidualConvolution(pyramid, channels, depth, activation) for _ in range(depth)
-            ]
+            layers += (residual(channels) for _ in range(depth))
             inputs = channels
         self.layers = nn.Sequential(*layers)
         self.norm = nn.GroupNorm(1, inputs)
@@ -141,17 +139,12 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """Transposed convolutions that double the size up to that of the data, with residual layers.
 
-    The mirror of `ConvEncoder`: what a doubled odd size has too much is cut off.
+    A doubled odd size is cropped.
 
     Args:
         latents: number of latents.
         shape: shape of the result, the likelihood's parameters first and then the data's.
-        width: channels at the last but one size; they double as the size halves, up to fourfold.
-        depth: residual layers at every size.
-        activation: within each.
-
-    Raises:
-        ValueError: for data that are neither images nor volumes.
+        width, depth, activation: of the `ConvEncoder` that this one mirrors.
 
     Example:
         >>> net = ConvDecoder(10, (1, 3, 61, 83), width=8, depth=1)
@@ -174,26 +167,20 @@ class ConvDecoder(nn.Module):
         self.small = (pyramid.channels[-1], *pyramid.sizes[-1])
         self.activation = activation_function(activation)
         self.first = Linear(latents, pyramid.features)
-        outputs = [*pyramid.channels[:-1][::-1], self.shape[0] * self.shape[1]]
-        stages, norms, ups = [], [], []
-        channels = pyramid.channels[-1]
-        for number, stride in enumerate(pyramid.strides[::-1]):
-            last = number == len(pyramid.strides) - 1
-            layers = (
-                _ResidualConvolution(pyramid, channels, depth, activation) for _ in range(depth)
-            )
-            stages.append(nn.Sequential(*layers))
-            norms.append(nn.GroupNorm(1, channels))
-            ups.append(pyramid.transposed(channels, outputs[number], stride, wide=last))
-            channels = outputs[number]
-        self.stages, self.norms, self.ups = map(nn.ModuleList, (stages, norms, ups))
+        residual = partial(_ResidualConvolution, pyramid, depth, activation)
+        self.stages, self.norms, self.ups = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        pairs = pairwise((*pyramid.channels[::-1], self.shape[0] * self.shape[1]))
+        for (inputs, outputs), stride in zip(pairs, pyramid.strides[::-1], strict=True):
+            self.stages.append(nn.Sequential(*(residual(inputs) for _ in range(depth))))
+            self.norms.append(nn.GroupNorm(1, inputs))
+            wide = len(self.ups) == len(pyramid.strides) - 1
+            self.ups.append(pyramid.transposed(inputs, outputs, stride, wide))
 
     def forward(self, z: Float[Tensor, "n latents"]) -> Float[Tensor, " n *shape"]:
         """Decode latents."""
         h = _layout(self.first(z).unflatten(-1, self.small))
-        for stage, norm, up, size in zip(
-            self.stages, self.norms, self.ups, self.sizes, strict=True
-        ):
+        steps = zip(self.stages, self.norms, self.ups, self.sizes, strict=True)
+        for stage, norm, up, size in steps:
             h = up(self.activation(norm(stage(h))))
             for axis, side in enumerate(size, start=2):
                 h = h.narrow(axis, 0, side)

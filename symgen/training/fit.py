@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from symgen.nets.products import fastest_product, use_product
 from symgen.training.checkpoint import Checkpoint
@@ -113,7 +113,8 @@ def fit(
         folder: run folder to write; None writes nothing.
         resume: whether to continue the run in `folder` rather than start one.
         config: what `config.json` says of a new run beside model, data and settings.
-        progress: show a bar; None shows it in a terminal and in a notebook.
+        progress: show a bar, or lines where there is no terminal; None shows it in a terminal and
+            in a notebook.
         observe: is given the progress a few times per second and at the end, in place of a bar.
         evaluate: measures the model, without gradients, in evaluation mode and with noise of its
             own, so that training goes on as if it had not been called; its values join the log.
@@ -346,8 +347,8 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
         raise ValueError(f"evaluate_every={evaluate_every}: give a number of steps, or 0")
     if settings.decay and items_of(feed) is None:
         raise ValueError(
-            f"decay={settings.decay} of an epoch, but {feed!r} does not tell how long one is: give "
-            "weight_decay in optimizer_options instead"
+            f"decay={settings.decay} of an epoch, but {feed!r} does not tell how long one is: "
+            "give weight_decay in optimizer_options instead"
         )
     source = getattr(feed, "source", None)
     if source is None:

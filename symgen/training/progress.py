@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 __all__ = ["Observe", "Progress", "duration", "observed", "shown"]
 
 _REPORT_EVERY = 0.25  # seconds; a GPU has to be waited for at each
+_LINE_EVERY = 30.0  # seconds, in a log
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def duration(seconds: float) -> str:
     """Write a time for a person.
 
     Example:
-        >>> duration(90), duration(600)
+        >>> duration(90.0), duration(600.0)
         ('90 s', '10 min')
     """
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
@@ -82,14 +83,32 @@ def shown(wanted: bool | None) -> Iterator[Observe | None]:
     """Show a bar while a person watches.
 
     Args:
-        wanted: whether to show it; None shows it in a terminal and in a notebook.
+        wanted: whether to show it, where there is no terminal as lines of a log; None shows it in
+            a terminal and in a notebook.
     """
     console = Console(stderr=True, highlight=False, emoji=False)
     watched = console.is_terminal or console.is_jupyter
     if not (watched if wanted is None else wanted):
         yield None
         return
+    if not watched:
+        yield _lines(console)
+        return
     columns = (TextColumn("training"), BarColumn(None), TextColumn("{task.fields[text]}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("training", total=None, text="")
         yield lambda now: bar.update(task, completed=now.step, total=now.steps, text=str(now))
+
+
+def _lines(console: Console) -> Observe:
+    """Return what writes a line twice a minute, and at the end."""
+    written = time.monotonic()
+
+    def line(now: Progress) -> None:
+        nonlocal written
+        if now.step == now.steps or time.monotonic() - written >= _LINE_EVERY:
+            written = time.monotonic()
+            done = 100 * now.step // now.steps
+            console.print(f"training {done} %: {now}", markup=False, soft_wrap=True)
+
+    return line

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from symgen.data import Batch, Batches, Source
+from symgen.data import Batch, Batches, SequenceBatch, SequenceSource, Source
+from symgen.data.batches import factor_names
 
 
 class Draws(NamedTuple):
@@ -36,6 +37,18 @@ class Recorder:
         return f"Recorder({self.size})"
 
 
+class Walks(Recorder):
+    """A source of sequences whose one factor is the item's number."""
+
+    factor_names = ("item",)
+    factor_sizes = (10,)
+    frames = 3
+
+    def batch(self, indices: torch.Tensor, generator: torch.Generator) -> SequenceBatch:
+        draws = torch.rand(len(indices), 3, 1, 1, 1, generator=generator)
+        return SequenceBatch(draws, indices.view(-1, 1, 1).expand(-1, 3, 1), indices * 0)
+
+
 def numbers(batch: Draws) -> list[int]:
     return batch.numbers.tolist()
 
@@ -46,6 +59,20 @@ def test_a_batch_is_of_the_type_that_the_source_makes():
     assert isinstance(batch, Batch)
     assert isinstance(Recorder(10), Source)
     assert batch.inputs[0] is batch.draws
+
+
+def test_a_source_without_factors_is_no_sequence_source():
+    assert isinstance(Walks(10), SequenceSource)
+    assert factor_names(Walks(10)) == ("item",)
+    assert not isinstance(Recorder(10), SequenceSource)
+    assert factor_names(Recorder(10)) == ()
+
+
+def test_a_model_of_sequences_takes_their_frames():
+    batch = Batches(Walks(10), 3).batch(0)
+    assert type(batch) is SequenceBatch
+    assert len(batch.inputs) == 1
+    assert batch.inputs[0] is batch.frames
 
 
 def test_a_batch_depends_on_seed_and_step_only():
@@ -111,8 +138,9 @@ def test_an_unshuffled_source_may_be_smaller_than_a_batch():
     assert numbers(Batches(Recorder(2), 4, shuffle=False).batch(0)) == [0, 1]
 
 
-def test_the_batch_goes_to_the_device(device):
-    batch = Batches(Recorder(10), 3, device=device).batch(0)
+@pytest.mark.parametrize("kind", [Recorder, Walks])
+def test_the_batch_goes_to_the_device(kind, device):
+    batch = Batches(kind(10), 3, device=device).batch(0)
     assert {part.device.type for part in batch} == {device.type}
 
 

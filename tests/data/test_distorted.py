@@ -291,7 +291,7 @@ COLOUR = Images(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), torch.zeros(4, dty
 @pytest.mark.parametrize(
     ("images", "distortion", "message"),
     [
-        (COLOUR, "rtx", "unknown distortion 'rtx': choose one of none, translated, rts, tc, hue"),
+        (COLOUR, "rtx", "distortion='rtx': choose none, translated, rts, tc or hue"),
         *((COLOUR, name, f"{name!r} is for gray images, got") for name in DISTORTIONS[1:]),
         (Images(COLOUR.pixels.float(), COLOUR.labels), "none", r"\(4, 3, 28, 28\) torch.float32"),
         (Images(COLOUR.pixels[0], COLOUR.labels), "none", r"uint8 .* got \(3, 28, 28\)"),
@@ -312,5 +312,5 @@ def test_what_cannot_be_distorted_is_refused(
 @pytest.mark.parametrize("item", [-1, 2])
 def test_missing_items_are_named(item):
     source = DistortedImages(constant(1, 2))
-    with pytest.raises(ValueError, match=f"no image {item}: .* has 0 to 1"):
+    with pytest.raises(ValueError, match=f"no item {item}: .* has items 0 to 1"):
         source.batch(torch.tensor([0, item]), torch.Generator())

@@ -6,10 +6,9 @@ import jaxtyping
 import pytest
 import torch
 
-from symgen.data import dsprites
+from symgen.data import Batches, SequenceSource, dsprites
 from symgen.data.dsprites import FACTOR_SIZES, Sprites, latents_of, render
 from symgen.data.dsprites_sequences import MovingSprites
-from symgen.data.sequences import Sequences, SequenceSource
 
 COUNT = math.prod(FACTOR_SIZES)
 SCALE = 1  # column of the factor with five values
@@ -120,7 +119,7 @@ def test_moving_factors_are_uniform(sources: dict[str, MovingSprites], split: st
 def test_batches_are_a_function_of_seed_and_step(
     sources: dict[str, MovingSprites], split: str
 ) -> None:
-    first, again, other = (Sequences(sources[split], 6, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (Batches(sources[split], 6, seed=seed) for seed in (1, 1, 2))
     for part, same in zip(first.batch(4), again.batch(4), strict=True):
         assert part.equal(same)
     assert not first.batch(4).factors.equal(other.batch(4).factors)
@@ -188,8 +187,8 @@ def test_in_position_mode_only_posx_or_posy_moves(split):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "growth"}, "unknown mode 'growth': choose one of single, position"),
-        ({"split": "validation"}, "unknown split 'validation': choose one of train, test, all"),
+        ({"mode": "growth"}, "mode='growth': choose single or position"),
+        ({"split": "validation"}, "split='validation': choose train, test or all"),
         ({"frames": 0}, "frames=0: a sequence has at least one frame"),
     ],
 )

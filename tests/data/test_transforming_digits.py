@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from symgen.data import Sequences, SequenceSource, TransformingDigits, load
+from symgen.data import Batches, SequenceSource, TransformingDigits, load
 from symgen.groups import hue_vector
 
 SCALES = [0.60, 0.64, 0.68, 0.72, 0.76, 0.79, 0.83, 0.87, 0.91]
@@ -218,7 +218,7 @@ def test_images_of_another_size_turn_about_half_their_size():
 def test_entropy_floor_of_real_sequences(real_data):
     """The likelihood's ceiling, measured with the authors' pipeline: 124.3 ± 1.3 nats a frame."""
     source = TransformingDigits(load("mnist", root=real_data, split="test").pixels)
-    data = Sequences(source, batch_size=100, shuffle=False)
+    data = Batches(source, batch_size=100, shuffle=False)
     entropy, brightness = [], []
     for step in range(20):  # the first 2,000 images, as measured; standard error 1.3
         frames = data.batch(step).frames
@@ -232,7 +232,7 @@ def test_entropy_floor_of_real_sequences(real_data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "hue"}, "unknown mode 'hue': choose one of single, rotation"),
+        ({"mode": "hue"}, "mode='hue': choose single, rotation"),
         ({"frames": 0}, "frames=0"),
         ({"pixels": torch.zeros(5, 28, 28, dtype=torch.uint8)}, r"\(5, 28, 28\) torch.uint8"),
         ({"pixels": torch.zeros(5, 3, 28, 28, dtype=torch.uint8)}, r"\(5, 3, 28, 28\)"),
@@ -247,7 +247,7 @@ def test_bad_input_is_named(arguments, message, pixels, monkeypatch):
 
 @pytest.mark.parametrize("item", [-1, 40])
 def test_items_that_are_not_there_are_named(item, pixels):
-    with pytest.raises(ValueError, match=f"no image {item}: .* 0 to 39"):
+    with pytest.raises(ValueError, match=f"no item {item}: .* has items 0 to 39"):
         TransformingDigits(pixels).batch(torch.tensor([0, item]), generator())
 
 

@@ -25,8 +25,12 @@ def test_every_frame_stands_in_the_sheet_enlarged_and_unblurred(channels, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("frames", "titles"), [(torch.rand(2, 3, 1, 8, 8), ["one"]), (torch.rand(3, 1, 8, 8), ["x"])]
+    ("shape", "message"),
+    [
+        ((2, 3, 1, 8, 8), r"1 titles \['one'\] for 2 examples"),
+        ((3, 1, 8, 8), r"frames \(3, 1, 8, 8\): give sequences \(n, S, channels, height, width\)"),
+    ],
 )
-def test_titles_and_sequences_must_agree(frames, titles):
-    with pytest.raises(ValueError, match="n titles"):
-        contact_sheet(frames, titles)
+def test_titles_and_sequences_must_agree(shape, message):
+    with pytest.raises(ValueError, match=message):
+        contact_sheet(torch.rand(shape), ["one"])

@@ -180,7 +180,11 @@ STRIP: dict[str, Any] = {"given": IMAGES[0], "moved": IMAGES, "titles": ["a", "b
     [
         (factored_sheet, SHEET | {"given": IMAGES[0]}, r"given \(1, 8, 8\)"),
         (factored_sheet, SHEET | {"canonical": IMAGES[:2]}, r"canonical \(2, 1, 8, 8\)"),
-        (factored_sheet, dict.fromkeys(SHEET, IMAGES[0]), r"reconstruction \(1, 8, 8\): give"),
+        (
+            factored_sheet,
+            dict.fromkeys(SHEET, IMAGES[0]),
+            r"reconstruction \(1, 8, 8\): give all",
+        ),
         (factored_sheet, SHEET | {"canonical": IMAGES + 1}, "canonical reaches from 1"),
         (factored_sheet, SHEET | {"path": "sheet.gif"}, r"cannot write sheet\.gif"),
         (control_strip, STRIP | {"given": IMAGES}, r"given \(3, 1, 8, 8\)"),
@@ -203,7 +207,7 @@ def test_pictures_refuse_what_does_not_fit(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frames": IMAGES[0]}, r"frames has shape \(1, 8, 8\)"),
+        ({"frames": IMAGES[0]}, r"frames \(1, 8, 8\): give \(steps, channels, height, width\)"),
         ({"frames": IMAGES[:0]}, r"frames has shape \(0, 1, 8, 8\)"),
         ({"frames": IMAGES.expand(-1, 2, -1, -1)}, r"\(3, 2, 8, 8\).*1 or 3 channels"),
         ({"frames": IMAGES + 1}, "frames reaches from 1"),

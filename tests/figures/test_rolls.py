@@ -77,6 +77,23 @@ def test_vectors_are_no_animation(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"path": "roll.gif"}, r"cannot write .*roll\.gif: let the name end in \.png"),
+        ({"gif": "roll.png"}, r"cannot write .*roll\.png: let the name end in \.gif"),
+        ({"titles": ["one"]}, r"1 titles \['one'\] for 2 examples"),
+    ],
+)
+def test_nothing_is_written_if_anything_is_wrong(wrong, message, tmp_path):
+    options = {"path": "strip.png", "gif": "moving.gif", "titles": ["scale", "hue"]} | wrong
+    for name in ("path", "gif"):
+        options[name] = tmp_path / options[name]
+    with pytest.raises(ValueError, match=message):
+        traversal(model_of((1, 9, 7)), torch.rand(2, FRAMES, 1, 9, 7), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_plain_vae_sees_the_first_frame_only():
     model, x = VAE((1, 9, 7), **SIZES), torch.rand(1, FRAMES, 1, 9, 7)
     seen = torch.arange(FRAMES) < 1

@@ -1,5 +1,6 @@
 """The map of a torus of neurons: the image and the class that each likes best."""
 
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,11 @@ def test_torus_map_takes_both_layouts_and_many_classes(tmp_path: Path) -> None:
 def test_torus_map_refuses_activations_of_another_grid(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"must be \(n, 15\) or \(n, 3, 5\)"):
         torus_map(torch.rand(shape), torch.rand(60, 1, 8, 8), torch.arange(60) % 3, grid=(3, 5))
+
+
+def test_narrow_sheets_leave_room_for_their_headings() -> None:
+    t, labels = torch.randn(60, 12), torch.arange(60) % 3
+    drawn = np.asarray(torus_map(t, torch.rand(60, 1, 28, 8), labels, grid=(6, 2)))
+    inked = (drawn[:30] != 255).any((0, 2))  # the line of the headings
+    gaps = [len(list(run)) for dark, run in groupby(inked) if not dark]
+    assert sum(gap >= 16 for gap in gaps[1:-1]) == 1  # one gap wider than those between words

@@ -174,7 +174,7 @@ def test_most_frequent_vote_wins_and_the_smallest_on_ties(device):
         assert observed_and_true(t, pose, moved).observed.tolist() == [winner]
 
 
-# --- factors by name, other speeds, two ends ----------------------------------------------------
+# --- factors by name, other speeds, non-periodic capsules ---------------------------------------
 
 
 def test_factors_by_name_are_those_of_one_tensor_and_what_moves_is_found(device):
@@ -191,7 +191,7 @@ def test_factors_by_name_are_those_of_one_tensor_and_what_moves_is_found(device)
 
 
 def half_speed(sequences=40, capsules=3):
-    """Nine units that come round once in eighteen frames, from poses of their own."""
+    """Nine units that wrap around once in eighteen frames, from poses of their own."""
     start = torch.arange(sequences) % 18
     pose = (start[:, None] + torch.arange(18)) % 18
     canonical = torch.randn(sequences, 1, capsules, 9).double()
@@ -211,7 +211,7 @@ def test_is_one_for_capsules_that_roll_by_half_units(circular):
     assert not torch.equal(*observed_and_true(t, pose, moved)[:2])
 
 
-def test_is_one_for_capsules_that_move_between_two_ends():
+def test_is_one_for_non_periodic_capsules_that_move():
     start = torch.arange(30) % 5
     pose = start[:, None] + torch.arange(6)
     shape = torch.zeros(30, 1, 2, 16).double()

@@ -1,12 +1,13 @@
-"""Motions of images: within the poses of the data, on the canvas, and back again."""
+"""Motions that stay within the data, objects that stay on the canvas, pixels that come back."""
 
 import math
 
-import pytest
 import torch
 
 from symgen.groups import affine, warp
 from symgen.metrics import motions, round_trip, stays
+
+SCALES = (0.7, 1.2)
 
 
 def test_motions_never_leave_the_poses_of_the_data():
@@ -14,7 +15,7 @@ def test_motions_never_leave_the_poses_of_the_data():
     scale = 0.7 + 0.5 * torch.rand(500)
     shift = 7 * (2 * torch.rand(500, 2) - 1)
     pose = affine.from_parameters(angle, scale, shift)
-    turn, growth, step = motions(pose, (0.7, 1.2))
+    turn, growth, step = motions(pose, SCALES)
     turned = affine.to_parameters(affine.compose(turn, pose))
     grown = affine.to_parameters(affine.compose(growth, pose))
     stepped = affine.to_parameters(affine.compose(step, pose))
@@ -35,12 +36,8 @@ def test_what_stays_on_the_canvas_loses_no_brightness():
     assert torch.equal(stays(images, step), kept)
 
 
-def test_pixels_come_back_from_where_a_map_can_be_undone():
-    pose = affine.exp(0.3 * torch.randn(50, 6))
-    assert round_trip(pose, (28, 20)) < 1e-5
-    shifts = affine.exp(torch.tensor([[0.0, 0, 0, 0, 9.0, -4.0]]))
-    assert round_trip(shifts, (28, 20)) == pytest.approx(0, abs=1e-6)
-    # A map that nearly flattens the plane cannot be undone in single precision.
-    flat = torch.diag(torch.tensor([1.0, 1e-12, 1.0]))[None]
-    flat[0, 1, 2] = 3.0
-    assert round_trip(flat, (28, 20)) > 1e-3
+def test_pixels_come_back_as_far_as_a_map_can_be_inverted():
+    pose = affine.exp(0.3 * torch.randn(20, 6))
+    assert round_trip(pose, (28, 28)) < 1e-5
+    double = round_trip(pose.double(), (28, 28))
+    assert double < 1e-3 * round_trip(pose, (28, 28))

@@ -148,10 +148,10 @@ def test_chance_names_numbers_that_make_no_sense(sizes):
         equivariance_chance(3, 3, 1, centred=True)
 
 
-# --- other speeds, two ends ---------------------------------------------------------------------
+# --- other speeds, non-periodic capsules --------------------------------------------------------
 
 
-def between_ends(sequences=6, frames=6, units=16):
+def non_periodic(sequences=6, frames=6, units=16):
     """Capsules that move along their units and lose nothing."""
     shape = torch.zeros(sequences, 1, 2, units).double()
     shape[..., :5] = torch.randn(sequences, 1, 2, 5)
@@ -164,13 +164,13 @@ def test_is_zero_at_the_speed_of_the_capsules_only(centred):
     t = roll(first, 0.5 * torch.arange(18)[:, None].double(), method="fourier")
     assert equivariance_error(t, centred, speed=0.5).max() < 1e-9
     assert equivariance_error(t, centred).min() > 10
-    t = between_ends()
+    t = non_periodic()
     assert equivariance_error(t, centred, boundary="zero").max() < 1e-9
     assert equivariance_error(t.flip(1), centred, speed=-1, boundary="zero").max() < 1e-9
     assert equivariance_error(t, centred, speed=2, boundary="zero").min() > 1
 
 
-def test_between_ends_it_is_the_sum_over_pairs_of_what_both_frames_show(dtype):
+def test_without_period_it_is_the_sum_over_pairs_of_what_both_frames_show(dtype):
     t = torch.randn(2, 4, 3, 5, dtype=dtype)
     unit = t / t.norm(dim=-1, keepdim=True)
     expected = torch.zeros(2, dtype=dtype)
@@ -181,13 +181,13 @@ def test_between_ends_it_is_the_sum_over_pairs_of_what_both_frames_show(dtype):
     torch.testing.assert_close(equivariance_error(t, boundary="zero"), expected)
 
 
-def test_between_ends_speeds_are_whole():
+def test_without_period_speeds_are_whole():
     with pytest.raises(ValueError, match=r"speed=0\.5 with boundary='zero': give whole units"):
         equivariance_error(torch.randn(2, 4, 3, 5), speed=0.5, boundary="zero")
 
 
 @pytest.mark.parametrize("centred", [False, True])
-def test_noise_between_ends_scores_chance(centred):
+def test_noise_without_period_scores_chance(centred):
     t = torch.randn(400, 6, 3, 4)
     chance = equivariance_chance(6, 3, 4, centred, boundary="zero")
     mean = equivariance_error(t, centred, boundary="zero").mean().item()

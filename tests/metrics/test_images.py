@@ -1,10 +1,11 @@
-"""What images show, against images whose height, slant, sharpness or class is known."""
+"""What images show: moments that follow a map, sharpness, a crop, the share that is recognised."""
 
 import math
 
 import pytest
 import torch
 
+from symgen.data import load
 from symgen.groups import affine, warp
 from symgen.metrics import centred_crop, height_and_slant, recognised, sharpness
 
@@ -28,16 +29,21 @@ def test_sharpness_falls_when_images_are_blurred():
 
 
 def test_a_crop_around_the_centroid_undoes_shifts():
-    images = torch.zeros(4, 3, 40, 40)
-    images[..., 12:24, 14:22] = torch.rand(4, 3, 12, 8)
-    moved = images.roll((5, -4), (-2, -1))
-    crops = centred_crop(images, side=20)
-    assert crops.shape == (4, 3, 20, 20)
-    torch.testing.assert_close(centred_crop(moved, side=20), crops, atol=1e-4, rtol=0)
-    torch.testing.assert_close(crops.sum((-2, -1)), images.sum((-2, -1)), atol=1e-3, rtol=1e-4)
+    digit = load("digits", split="test").pixels[:5].float() / 255
+    canvas = torch.nn.functional.pad(digit, (16, 16, 16, 16))
+    shift = affine.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, 7.0, -12.0]))
+    moved = warp(canvas, affine.inverse(shift))
+    assert torch.allclose(centred_crop(moved), centred_crop(canvas), atol=1e-4)
+    assert centred_crop(canvas).shape == digit.shape
 
 
-def test_a_share_of_rows_is_recognised():
-    shown = torch.tensor([[0, 0, 0, 1], [1, 1, 0, 0], [2, 2, 2, 2]])  # what each image shows
-    images = torch.nn.functional.one_hot(shown, 3).float()[:, :, None, None]
-    assert recognised(lambda x: x.flatten(1), images) == pytest.approx(100 * 9 / 12)
+@pytest.mark.parametrize("right", [0, 3, 7])
+def test_what_is_recognised_is_the_share_of_images_with_the_class_of_their_row(right):
+    images = torch.zeros(4, 7, 1, 2, 2)  # the top left pixel tells the class
+    images[..., 0, 0] = torch.arange(4)[:, None, None]
+    images[:, right:, :, 0, 0] = (images[:, right:, :, 0, 0] + 1) % 4
+
+    def scores(x):
+        return torch.nn.functional.one_hot(x[:, 0, 0, 0].long(), 4).float()
+
+    assert recognised(scores, images) == pytest.approx(100 * right / 7)

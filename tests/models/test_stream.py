@@ -1,5 +1,6 @@
 """Streams and predictions: one frame at a time, and what lies ahead."""
 
+import jaxtyping
 import pytest
 import torch
 
@@ -64,9 +65,23 @@ def test_who_sees_the_future_cannot_follow_or_predict(make):
         make()
 
 
-def test_a_stream_refuses_what_the_likelihood_gives_no_probability_to():
-    with pytest.raises(ValueError, match="frame reaches"):
-        Stream(MODELS["plain"]()).step(torch.full((1, 1, 6, 5), 255.0))
+@pytest.mark.parametrize("streamed", [False, True], ids=["step", "Stream"])
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (torch.zeros(1, 1, 6, 6), r"frame of shape \(1, 1, 6, 6\) .* = \(B, 1, 6, 5\)"),
+        (torch.zeros(1, 6, 5), r"frame of shape \(1, 6, 5\) .*\(batch, channels, height, width\)"),
+        (torch.zeros(1, 1, 6, 5, dtype=torch.uint8), "torch.uint8 does not fit .* floats"),
+        (torch.full((1, 1, 6, 5), 255.0), "frame reaches .* to 255: scale"),
+    ],
+    ids=["size", "no batch", "integers", "support"],
+)
+def test_frames_that_do_not_fit_are_refused(frame, message, streamed, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    model = MODELS["plain"]()
+    step = Stream(model).step if streamed else model.step
+    with pytest.raises(ValueError, match=message):
+        step(frame)
 
 
 @pytest.mark.parametrize("ahead", [1, 3])

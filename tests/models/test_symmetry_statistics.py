@@ -9,8 +9,9 @@ from torch import nn
 
 from symgen.groups import affine, colour, warp
 from symgen.latents import Gaussian, Laplace
+from symgen.likelihoods.base import full_precision
 from symgen.models import Pose, SymmetryStatistics
-from symgen.models.symmetry_statistics import at_least_float32, density
+from symgen.models.symmetry_statistics import density
 
 SPREAD = torch.tensor([0.3, 0.1, 0.1, 0.1, 1.5, 1.5])
 KINDS = {
@@ -275,7 +276,7 @@ def test_densities_have_names():
 
 def test_coarse_numbers_become_single_and_others_stay_as_they_are():
     for given, expected in (("bfloat16", "float32"), ("float32", "float32"), ("float64",) * 2):
-        assert at_least_float32(torch.ones(2).to(getattr(torch, given))).dtype == getattr(
+        assert full_precision(torch.ones(2).to(getattr(torch, given))).dtype == getattr(
             torch, expected
         )
 

@@ -7,11 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from training_helpers import make_data, make_model
 
-from symgen import TVAE, fit
-from symgen.cli import main
-from symgen.data import Sequences, TransformingDigits, load
-from symgen.training import RunBusy, hold, lock
+from symgen.training import RunBusy, fit, hold, lock
 
 HOLDER = f"""
 import importlib.util, pathlib, sys, time
@@ -33,29 +31,17 @@ def holder(tmp_path):
         process.kill()
 
 
-def train(folder: Path):
-    source = TransformingDigits(load("digits", split="test").pixels)
-    model = TVAE((3, 28, 28), capsules=1, units=18, frames=18, window=3, width=4)
-    fit(model, Sequences(source, 2), batch_size=2, examples=2, folder=folder, config={"name": ""})
-
-
 def test_another_process_is_kept_out_and_told_which_one_holds_the_folder(holder, tmp_path):
     with pytest.raises(RunBusy, match=f"process {holder.pid} is training in {tmp_path}"):
-        train(tmp_path)
+        fit(make_model(), make_data(), examples=8, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]  # nothing was overwritten
-
-
-def test_the_command_line_says_so_too(holder, tmp_path, capsys):
-    words = ["train", "tvae-digits", "--hidden", "4", "--sequences", "32", "--out", str(tmp_path)]
-    assert main(words) == 2
-    assert f"process {holder.pid} is training" in capsys.readouterr().err
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(holder, tmp_path):
     holder.kill()
     holder.wait()
     assert (tmp_path / "lock").read_text() == f"{holder.pid}\n"  # it had no time to clean up
-    train(tmp_path)
+    fit(make_model(), make_data(), examples=8, folder=tmp_path)
     assert (tmp_path / "model.safetensors").is_file()
     assert not (tmp_path / "lock").exists()
 

@@ -1,6 +1,5 @@
 """The optimiser of a training: the rates of its parts, its decay, what it refuses."""
 
-import math
 from typing import Any
 
 import pytest
@@ -199,13 +198,3 @@ def test_a_model_without_anything_to_train_is_refused() -> None:
         make_optimizer(nn.Linear(2, 2).requires_grad_(False), Training())
     with pytest.raises(ValueError, match="Linear has no parameter that needs a gradient"):
         make_optimizer(nn.Linear(2, 2).requires_grad_(False), Training(learning_rates={"a": 1.0}))
-
-
-def test_the_rates_of_a_schedule_are_never_negative_or_infinite() -> None:
-    training = Training(optimizer="AdamW", decay=0.5, schedule="half-life", half_life=1)
-    optimizer = make_optimizer(Net(), training)
-    for step in (0, 10, 1000, 10**6):
-        set_rates(optimizer, training, step, items=10)
-        for group in optimizer.param_groups:
-            assert 0 < group["lr"] <= training.learning_rate
-            assert math.isfinite(group["weight_decay"])

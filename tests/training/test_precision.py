@@ -40,6 +40,4 @@ def test_a_run_does_not_change_its_precision_between_processors(
     fit(make_model(), make_data(), folder=tmp_path, **settings)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     with pytest.raises(ValueError, match=r"precision.*float32.*bfloat16"):
-        fit(
-            make_model(), make_data(), folder=tmp_path, resume=True, **settings | {"examples": 32}
-        )
+        fit(make_model(), make_data(), folder=tmp_path, resume=True, **settings | {"examples": 32})

@@ -18,7 +18,7 @@ class ClipSpec:
     """What is cut out of a recording: `length` frames, every `every`-th of it.
 
     Raises:
-        ValueError: if a number is too small for a sequence.
+        ValueError: if a setting is too small for a sequence.
 
     Example:
         >>> ClipSpec(length=4, stride=2, every=3).extent
@@ -42,13 +42,7 @@ class ClipSpec:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The recordings of a split, or the piece of each that belongs to it.
-
-    Attributes:
-        recording: number of each recording.
-        begin: first frame of each that belongs to the split.
-        length: frames of each that belong to it.
-    """
+    """The recordings of a split, by number, or the piece of each that belongs to it."""
 
     recording: Int64[ndarray, " n"]
     begin: Int64[ndarray, " n"]
@@ -59,15 +53,10 @@ class Part:
         return 1 + (self.length - spec.extent) // spec.stride
 
 
-def parts_in_time(recordings: int, validation: float, test: float) -> int:
-    """Count the parts that each recording is divided into: 1 if whole recordings are.
-
-    Example:
-        >>> parts_in_time(10, 0.1, 0.1), parts_in_time(1, 0.1, 0.1), parts_in_time(2, 0.0, 0.5)
-        (1, 3, 1)
-    """
+def parts_in_time(split: RecordingSplit, recordings: int, validation: float, test: float) -> int:
+    """Count the parts that each recording is divided into: 1 if they stay whole."""
     splits = 1 + (validation > 0) + (test > 0)
-    return 1 if recordings >= splits else splits
+    return 1 if split == "all" or recordings >= splits else splits
 
 
 def divide(
@@ -112,12 +101,11 @@ def divide(
             "the recordings to train on"
         )
     count = len(lengths)
-    everything = np.arange(count)
     if split == "all":
-        return Part(everything, np.zeros_like(lengths), lengths)
+        return Part(np.arange(count), np.zeros_like(lengths), lengths)
     if shares.get(split) == 0:
         raise ValueError(f"{split}=0: the split {split!r} is empty, give it a share")
-    if parts_in_time(count, validation, test) > 1:
+    if parts_in_time(split, count, validation, test) > 1:
         return _divide_in_time(lengths, split, extent, shares)
     sizes = {name: max(1, round(share * count)) if share else 0 for name, share in shares.items()}
     if sum(sizes.values()) >= count:
@@ -127,8 +115,8 @@ def divide(
         )
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
     ends = np.cumsum([sizes["test"], sizes["validation"]])
-    chosen = dict(zip(("test", "validation", "train"), np.split(order, ends), strict=True))
-    recording = np.sort(chosen[split])
+    dealt = dict(zip(("test", "validation", "train"), np.split(order, ends), strict=True))
+    recording = np.sort(dealt[split])
     return Part(recording, np.zeros_like(recording), lengths[recording])
 
 
@@ -141,17 +129,13 @@ def _divide_in_time(
         if share
     }
     size = {"train": lengths - sum(held + extent for held in held_out.values()), **held_out}
-    short = np.flatnonzero(size["train"] < extent)
+    short = lengths[size["train"] < extent]
     if len(short):
         raise ValueError(
             f"{len(lengths)} recording{'s' if len(lengths) > 1 else ''} for {len(size)} splits: "
-            f"each is divided in time, but one of {lengths[short[0]]} frames is too short for "
-            f"clips that cover {extent}; give more recordings, shorter clips or fewer splits "
-            "(a share of 0)"
+            f"each is divided in time, but one of {short[0]} frames is too short for clips that "
+            f"cover {extent}; give more recordings, shorter clips or fewer splits (a share of 0)"
         )
-    begin = np.zeros_like(lengths)
-    for name, length in size.items():
-        if name == split:
-            break
-        begin = begin + length + extent
+    earlier = list(size)[: list(size).index(split)]
+    begin = sum((size[name] + extent for name in earlier), np.zeros_like(lengths))
     return Part(np.arange(len(lengths)), begin, size[split])

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy as np
 from jaxtyping import Int64, Shaped
 from numpy import ndarray
 
-from symgen.data.recordings.frames import Frame, check_values
+from symgen._files import write_atomically
+from symgen.data.recordings.frames import Frame
 
 __all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
 
@@ -42,24 +42,15 @@ class Footage:
 
     A map that stays open counts every page it has touched as the process's memory; one that is
     closed after each batch cannot grow, whatever the size of the file.
-
-    Attributes:
-        kind: what the recordings came as, in words.
-        path: the `.npy` file, frame after frame in C order.
-        data_shape: (channels, height, width) of a frame, or (features,) of a vector.
-        first: number of the first frame of each recording in the file.
-        lengths: frames of each recording.
-        names: name of each recording; None numbers them in the file.
-        skipped: recordings that were left out.
     """
 
-    kind: str
-    path: Path
-    data_shape: tuple[int, ...]
-    first: Int64[ndarray, " n"]
-    lengths: Int64[ndarray, " n"]
-    names: tuple[str, ...] | None = None
-    skipped: tuple[Skipped, ...] = ()
+    kind: str  # what the recordings came as, in words
+    path: Path  # the `.npy` file, frame after frame; absolute, to be found from any folder
+    data_shape: tuple[int, ...]  # (channels, height, width) of a frame, (features,) of a vector
+    first: Int64[ndarray, " n"]  # number of the first frame of each recording in the file
+    lengths: Int64[ndarray, " n"]  # frames of each recording
+    names: tuple[str, ...] | None = None  # of each recording; None numbers them in the file
+    skipped: tuple[Skipped, ...] = ()  # recordings that were left out
 
     def name(self, recording: int) -> str:
         """Name a recording."""
@@ -92,37 +83,22 @@ class Footage:
 
 
 def write_footage(
-    recordings: Iterable[Recording],
-    kind: str,
-    path: Path,
-    prepare: Callable[[Frame], Frame],
-    skip_broken: bool,
+    recordings: Iterable[Recording], kind: str, path: Path, skip_broken: bool
 ) -> Footage:
-    """Write recordings into one `.npy` file, frame by frame, with a JSON file beside it.
+    """Write recordings into one `.npy` file, frame by frame, with a JSON file next to it.
 
-    Args:
-        recordings: what to read, in order.
-        kind: what they came as.
-        path: the file; one that is there is replaced once all has been read.
-        prepare: what to do to every frame once its values have been checked.
-        skip_broken: leave out recordings that cannot be read or do not fit the first good one.
-
-    Returns:
-        The footage, of bytes or float32.
-
-    Raises:
-        ValueError: if a recording is broken, or none is left.
+    `skip_broken` leaves out recordings that cannot be read or do not fit the first good one; else
+    they are an error, as is having none left. A file at `path` is replaced once all has been read.
     """
-    kept: list[tuple[str, int]] = []
-    skipped: list[Skipped] = []
-    like: Frame | None = None
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    names, lengths, skipped = [], [], []
+
+    def write(partial: Path) -> None:
+        like: Frame | None = None
         with open(partial, "wb+") as file:
             for name, frames in recordings:
                 position = file.tell()
                 try:
-                    first, length = _append(file, name, _checked(name, frames, prepare), like)
+                    first, length = _append(file, name, frames, like)
                 except (ValueError, OSError) as error:
                     if not skip_broken:
                         raise
@@ -131,23 +107,18 @@ def write_footage(
                     file.truncate()
                     continue
                 like = first if like is None else like
-                kept.append((name, length))
+                names.append(name)
+                lengths.append(length)
             if like is None:
-                raise ValueError(_nothing_left(kind, skipped))
-            _write_header(file, like, sum(length for _, length in kept))
-        names, lengths = zip(*kept, strict=True)
-        described = {
-            "kind": kind,
-            "data_shape": like.shape,
-            "names": names,
-            "lengths": lengths,
-            "skipped": skipped,
-        }
+                all_broken = f"all {len(skipped)} recordings are broken; the first: "
+                none = "there is no recording at all, give one or more"
+                raise ValueError(f"{kind}: {all_broken + skipped[0].reason if skipped else none}")
+            _write_header(file, like, sum(lengths))
+        described = {"kind": kind, "data_shape": like.shape, "names": names, "lengths": lengths}
         # The array comes last: where it is, all is complete.
-        path.with_suffix(".json").write_text(json.dumps(described))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        path.with_suffix(".json").write_text(json.dumps({**described, "skipped": skipped}))
+
+    write_atomically(path, write)
     return open_footage(path)
 
 
@@ -164,14 +135,6 @@ def open_footage(path: Path) -> Footage:
         names=tuple(described["names"]),
         skipped=tuple(Skipped(*entry) for entry in described["skipped"]),
     )
-
-
-def _checked(
-    name: str, frames: Iterator[Frame], prepare: Callable[[Frame], Frame]
-) -> Iterator[Frame]:
-    for number, frame in enumerate(frames):
-        check_values(name, frame[None], first=number)
-        yield prepare(frame)
 
 
 def _append(
@@ -192,9 +155,8 @@ def _append(
         file.write(np.ascontiguousarray(frame).tobytes())
         length += 1
     if like is None or length < 2:
-        raise ValueError(
-            f"{name} has {length} frame{'' if length == 1 else 's'}: a sequence needs two or more"
-        )
+        counted = "frame" if length == 1 else "frames"
+        raise ValueError(f"{name} has {length} {counted}: a sequence needs two or more")
     return like, length
 
 
@@ -205,15 +167,5 @@ def _layout(frame: Frame) -> str:
 def _write_header(file: BinaryIO, like: Frame, length: int) -> None:
     """Write the header, whose size does not depend on the length: numpy leaves room to grow."""
     file.seek(0)
-    header = {
-        "descr": like.dtype.str,
-        "fortran_order": False,
-        "shape": (length, *like.shape),
-    }
+    header = {"descr": like.dtype.str, "fortran_order": False, "shape": (length, *like.shape)}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _nothing_left(kind: str, skipped: list[Skipped]) -> str:
-    if not skipped:
-        return f"{kind}: there is no recording at all, give one or more"
-    return f"{kind}: all {len(skipped)} recordings are broken; the first: {skipped[0].reason}"

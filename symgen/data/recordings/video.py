@@ -12,11 +12,7 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpe
 
 
 def require_video() -> None:
-    """Require PyAV, which only those who have videos need.
-
-    Raises:
-        ModuleNotFoundError: if it is not installed; the message says how to.
-    """
+    """Require PyAV, which only those who have videos need."""
     if importlib.util.find_spec("av") is None:
         raise ModuleNotFoundError(
             "videos are decoded by PyAV, which is not installed: pip install 'symgen[video]'"
@@ -24,18 +20,9 @@ def require_video() -> None:
 
 
 def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
-    """Decode a video.
+    """Decode the first video stream of a file, in red, green and blue, to its end.
 
-    Args:
-        path: the file; its first video stream is taken.
-        rate: frames per second to resample to: at each tick the frame that is shown then. None
-            takes every frame.
-
-    Returns:
-        Frames in red, green and blue, as they are decoded.
-
-    Raises:
-        ValueError: if the file cannot be decoded to its end, or has a lower rate.
+    With a rate, in frames per second, take the frame that is shown at each tick; else every frame.
     """
     import av  # an extra
     from av.error import FFmpegError
@@ -57,42 +44,32 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
                 announced = float(stream.duration * stream.time_base)
             elif container.duration is not None and len(container.streams) == 1:
                 announced = container.duration / av.time_base
-            end = yield from _resample(_decode(container, stream, path, own), own, rate)
+            end, ticks, slack = 0.0, 0, 0.25 / own  # of times that containers round
+            for frame, end in _decode(container, stream, path, own):
+                if rate is None:
+                    yield frame
+                while rate is not None and ticks / rate < end - slack:
+                    yield frame
+                    ticks += 1
     except FFmpegError as error:
         raise ValueError(f"{path} cannot be decoded as a video: {error}") from error
     if announced is not None and end < announced - 2 / own:
-        raise ValueError(
-            f"{path} is truncated: it announces {announced:.2f} s of video and ends after "
-            f"{end:.2f} s"
-        )
+        times = f"it announces {announced:.2f} s of video and ends after {end:.2f} s"
+        raise ValueError(f"{path} is truncated: {times}")
 
 
-def _decode(container, stream, path: Path, rate: float) -> Iterator[tuple[float, Frame]]:
-    """Decode frames with their times in seconds from the first one."""
-    start = None
-    for count, frame in enumerate(container.decode(stream)):
-        if frame.is_corrupt:
+def _decode(container, stream, path: Path, rate: float) -> Iterator[tuple[Frame, float]]:
+    """Decode frames, each with the time until which it is shown, in seconds from the first one."""
+    frame, start, end = None, 0.0, 0.0
+    for count, decoded in enumerate(container.decode(stream)):
+        if decoded.is_corrupt:
             raise ValueError(f"{path}, frame {count} is corrupt")
-        time = count / rate if frame.time is None else frame.time
-        start = time if start is None else start
-        yield time - start, frame.to_ndarray(format="rgb24").transpose(2, 0, 1)
-
-
-def _resample(
-    frames: Iterator[tuple[float, Frame]], own: float, rate: float | None
-) -> Iterator[Frame]:
-    """Show at each tick of a rate the latest frame; return when the last frame has been shown."""
-    shown, begin, ticks = None, 0.0, 0
-    slack = 0.25 / own  # of times that containers round
-    for time, frame in frames:
-        while rate is not None and shown is not None and ticks / rate < time - slack:
-            yield shown
-            ticks += 1
-        if rate is None:
-            yield frame
-        shown, begin = frame, time
-    end = begin + 1 / own
-    while rate is not None and shown is not None and ticks / rate < end - slack:
-        yield shown
-        ticks += 1
-    return end
+        time = count / rate if decoded.time is None else decoded.time
+        if frame is None:
+            start = time
+        else:
+            yield frame, time - start
+        frame = decoded.to_ndarray(format="rgb24").transpose(2, 0, 1)
+        end = time - start + 1 / rate
+    if frame is not None:
+        yield frame, end

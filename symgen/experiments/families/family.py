@@ -114,7 +114,7 @@ class Family(ABC):
             for batch in batches:
                 self.measure(model, batch, test.source, baseline, samples, notes)
                 for name, metric in (metrics or {}).items():
-                    notes.note("own/", **{name: torch.as_tensor(metric(model, batch))})
+                    notes.note("own/", **{name: _of_items(name, metric(model, batch), batch)})
             found = {
                 "examples": len(test.source) if items is None else items,
                 "samples": samples,
@@ -185,6 +185,17 @@ def first_items(
                 observe(step + 1, steps)
 
     return batches()
+
+
+def _of_items(name: str, values: Any, batch: Any) -> Tensor:
+    """Return what a metric of one's own gave, once it is a value for each item of a batch."""
+    values, items = torch.as_tensor(values), len(batch.inputs[0])
+    if tuple(values.shape) != (items,):
+        raise ValueError(
+            f"the metric {name!r} gave {tuple(values.shape)} for a batch of {items} items: give a "
+            f"value for each, ({items},)"
+        )
+    return values
 
 
 @contextmanager

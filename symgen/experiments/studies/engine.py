@@ -18,7 +18,7 @@ from symgen.experiments.studies.record import (
     StudyRecord,
     entry_of,
     read_entries,
-    same_training,
+    shaping,
 )
 from symgen.experiments.studies.study import Budget, Line, Study, study
 from symgen.models import Pretrained
@@ -72,8 +72,8 @@ class Workshop:
         """Return a run that is trained to its end: as found, resumed, or started.
 
         Raises:
-            Missing: if there is no such run and none can be made, or another process makes it.
-            ValueError: if the folder holds a run of other settings.
+            Missing: if there is no such run and none can be made, another process makes it, or the
+                folder holds a run of other settings.
         """
         folder = self.folder(line, seed)
         wanted = self.budget.experiment(line, seed, self.place)
@@ -217,11 +217,12 @@ def _chosen(
         raise ValueError(f"no budget {budget!r} of {about.name}: {nearest(budget, about.budgets)}")
     if seeds < 1:
         raise ValueError(f"seeds={seeds}: give a positive number")
-    lines = {line.name: line for line in about.lines(spending or about.budgets[budget])}
+    lines = about.lines(spending or about.budgets[budget])
+    names = {line.name for line in lines}  # which several tests of a run share
     for name in only or ():
-        if name not in lines:
-            raise ValueError(f"no line {name!r} in {about.name}: {nearest(name, lines)}")
-    return [line for name, line in lines.items() if only is None or name in only]
+        if name not in names:
+            raise ValueError(f"no line {name!r} in {about.name}: {nearest(name, names)}")
+    return [line for line in lines if only is None or line.name in only]
 
 
 def _work(
@@ -312,10 +313,10 @@ def _tells_of(entry: Entry, folder: Path, wanted: Experiment) -> bool:
 
 
 def _require_same(found: Experiment, wanted: Experiment, folder: Path) -> None:
-    if not same_training(found, wanted):
-        there, here = found.to_json(), wanted.to_json()
+    there, here = shaping(found), shaping(wanted)
+    if there != here:
         part = next(name for name in there if there[name] != here[name])
-        raise ValueError(
+        raise Missing(
             f"{folder} was trained with other settings: its {part} is {there[part]}, wanted is "
             f"{here[part]}; move it away or choose another folder"
         )

@@ -10,7 +10,7 @@ from symgen.experiments.experiment import Experiment
 from symgen.experiments.studies.study import Line, study, study_names
 from symgen.training import hold
 
-__all__ = ["Entry", "StudyRecord", "entry_of", "read_entries", "same_training"]
+__all__ = ["Entry", "StudyRecord", "entry_of", "read_entries", "same_training", "shaping"]
 
 Entry = dict[str, Any]
 _KEY = ("preset", "variant", "test_mode", "trained", "budget", "seed")
@@ -46,10 +46,11 @@ def same_training(found: Experiment, wanted: Experiment) -> bool:
         >>> same_training(demo, demo.changed(training={"log_every": 7}))
         True
     """
-    return _shaping(found) == _shaping(wanted)
+    return shaping(found) == shaping(wanted)
 
 
-def _shaping(experiment: Experiment) -> dict[str, Any]:
+def shaping(experiment: Experiment) -> dict[str, Any]:
+    """Return the settings that shape a run, ready for JSON."""
     values = json.loads(json.dumps(experiment.to_json()))
     for name in _PLACES:
         values["data"].pop(name, None)

@@ -13,7 +13,7 @@ from recording_helpers import films, write_frames, write_video, write_videos
 from torch.utils.data import Dataset
 
 from symgen import data
-from symgen.data import Recordings, Sequences, SequenceSource
+from symgen.data import Batches, Recordings, SequenceSource
 from symgen.data.recordings import ClipSpec, divide
 
 
@@ -218,7 +218,7 @@ def test_every_clip_stays_in_its_recording_and_split(written):
 def test_batches_are_bytes_until_they_are_made_and_copies(written):
     source = data.open(written / "films.npy")
     assert source.footage.read(np.array([[0, 1]])).dtype == np.uint8
-    batch = Sequences(source, batch_size=4, seed=1).batch(0)
+    batch = Batches(source, batch_size=4, seed=1).batch(0)
     assert batch.frames.dtype == torch.float32 and batch.frames.shape == (4, 12, 3, 16, 16)
     assert batch.factors.shape == (4, 12, 0) and batch.moved.tolist() == [-1] * 4
     batch.frames.zero_()
@@ -256,6 +256,19 @@ def test_a_fingerprint_sees_changes_of_the_frames_it_looks_at(tmp_path):
         np.save(tmp_path / f"{number}.npy", content)
         prints.append(data.open(tmp_path / f"{number}.npy", "all").footage.fingerprint)
     assert len(set(prints)) == 3
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"gray": True, "cache": "cache"}], ids=["read", "decoded"]
+)
+@pytest.mark.parametrize("kind", ["films.npy", "frames"])
+def test_a_relative_path_is_read_from_anywhere(kind, options, written, tmp_path, monkeypatch):
+    expected = all_frames(data.open(written / kind, "all", gray="gray" in options))
+    monkeypatch.chdir(written)
+    source = data.open(kind, "all", **options)
+    monkeypatch.chdir(tmp_path)
+    assert all_frames(source).equal(expected)
+    assert source.footage.name(0).startswith(str(written / kind))
 
 
 def test_a_named_cache_is_used_again_until_a_file_changes(tmp_path):

@@ -8,7 +8,7 @@ import torch
 from recording_helpers import films, write_frames, write_videos
 
 from symgen import data
-from symgen.data import Recordings, Sequences, SequenceSource
+from symgen.data import Batches, Recordings, SequenceSource
 
 VECTORS = 100 * np.random.default_rng(0).standard_normal((6, 20, 5)).astype(np.float32)
 
@@ -55,7 +55,7 @@ def test_splits_and_identity_do_not_depend_on_the_form(form, forms):
 
 
 def test_batches_have_no_factors(forms):
-    batch = Sequences(data.open(forms[".npy"], axes="NTF"), batch_size=4, seed=1).batch(0)
+    batch = Batches(data.open(forms[".npy"], axes="NTF"), batch_size=4, seed=1).batch(0)
     assert batch.frames.shape == (4, 16, 5)
     assert batch.factors.shape == (4, 16, 0)
     assert batch.moved.tolist() == [-1] * 4

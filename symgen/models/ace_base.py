@@ -1,0 +1,282 @@
+"""What ACE infers, bounds and generates, whatever its parts (Georgiev 2016)."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from symgen._errors import require_choice
+from symgen.latents import Density
+from symgen.likelihoods import Likelihood
+from symgen.likelihoods.base import full_precision
+from symgen.models.ace_latents import ACELatents, ACEPosterior, ClassTerms, SupervisedElbo
+from symgen.models.ace_nets import StyleHeads
+from symgen.models.checks import check_data, check_labels
+from symgen.models.elbo import log_ratio
+from symgen.models.pretrained import Pretrained
+from symgen.models.symmetry_statistics import PaddingMode, Pose, SymmetryStatistics
+from symgen.nets import ConvReadout
+
+__all__ = ["ACEBase"]
+
+Data = Float[Tensor, " B *data"]
+Labels = Int64[Tensor, " B"]
+PoseDraw = Literal["identity", "prior"]
+
+
+class ACEBase(Pretrained):
+    """An ACE that does not say how its parts are made, see `ACE`."""
+
+    data_shape: tuple[int, ...]
+    classes: int
+    latent_count: int
+    density: type[Density]
+    variational_pose: bool
+    padding_mode: PaddingMode
+    likelihood: Likelihood
+    window: tuple[int, int] | None
+    pose: SymmetryStatistics | None
+    stem: nn.Module | None
+    classifier: nn.Module
+    encoder: nn.Module | None
+    heads: StyleHeads
+    decoder: nn.Module
+    background: nn.Parameter | None
+    shared: nn.ParameterDict
+
+    # --- inference -------------------------------------------------------------------------
+
+    def encode(self, x: Data, y: Labels | None = None, sampled: bool = False) -> ACEPosterior:
+        """Infer pose, class and the style's posterior of images.
+
+        Args:
+            x: images, or other data of the model's shape.
+            y: class whose auto-encoder to use; None for the most probable one.
+            sampled: draw the pose from its density instead of taking its mean.
+
+        Raises:
+            ValueError: if `x` or `y` has another shape or type than the model takes or, on the
+                CPU, values out of range.
+        """
+        check_data(self, "x", x)
+        if y is not None:
+            check_labels(y, x.shape[0], self.classes)
+        statistics, h, pose, inputs, log_probs = self._infer(x, sampled)
+        y = log_probs.argmax(1) if y is None else y
+        return ACEPosterior(statistics, h, pose, self._styles(self.heads(inputs, y)), y, log_probs)
+
+    def latents(
+        self, x: Data | ACEPosterior, y: Labels | None = None, sampled: bool = False
+    ) -> ACELatents:
+        """Infer style, class and pose of images.
+
+        Args:
+            x: images, or what `encode` returned for them.
+            y: class whose auto-encoder to use; None for the most probable one.
+            sampled: draw the style from its posterior, and a variational pose from its own;
+                otherwise take their means, so that two calls agree.
+        """
+        if not isinstance(x, ACEPosterior):
+            x = self.encode(x, y, sampled=sampled and self.variational_pose)
+        return ACELatents(x.z.rsample() if sampled else x.z.mean, x.y, x.pose)
+
+    def decode(self, latents: ACELatents) -> Distribution:
+        """Return the likelihood p(x|z, y, pose) of an image for each of these latents."""
+        outputs = self.decoder(latents.z, latents.y)[:, None]
+        return self._likelihood(self._show(outputs, latents.pose)[:, 0])
+
+    def canonical(self, x: Data, pose: Pose) -> Float[Tensor, " B *seen"]:
+        """Factor the pose out of images; with pose groups, out of their feature maps."""
+        return x if self.pose is None else pose.factor_out(x, self.padding_mode, self.stem)
+
+    # --- bounds ----------------------------------------------------------------------------
+
+    def forward(self, x: Data, y: Labels) -> SupervisedElbo:
+        """Estimate the training objective with one sample of the posterior.
+
+        A variational pose is sampled, another taken at its mean. Only the labelled class's
+        auto-encoder is computed.
+        """
+        posterior = self.encode(x, y, sampled=self.variational_pose)
+        nll = -self.decode(self.latents(posterior, sampled=True)).log_prob(x)
+        cross_entropy = -posterior.class_log_probs.gather(1, y[:, None])[:, 0]
+        kl_pose = self._kl_pose(posterior.statistics, nll)
+        return SupervisedElbo(nll, posterior.z.kl().sum(-1), kl_pose, cross_entropy)
+
+    def class_terms(self, x: Data, sampled: bool = True) -> ClassTerms:
+        """Bound every class's likelihood with one sample: all auto-encoders, no labels.
+
+        Args:
+            x: images, or other data of the model's shape.
+            sampled: draw styles, and a variational pose, from their posteriors; otherwise take
+                the means, which is no bound but what a picture shows.
+        """
+        check_data(self, "x", x)
+        statistics, _, pose, inputs, log_probs = self._infer(x, sampled and self.variational_pose)
+        z = self._styles(self.heads.every(inputs, self.classes))
+        nll = -self._every_class(z.rsample() if sampled else z.mean, pose).log_prob(x[:, None])
+        return ClassTerms(nll, z.kl().sum(-1).t(), self._kl_pose(statistics, nll[:, 0]), log_probs)
+
+    @torch.no_grad()
+    def log_prob(self, x: Data, samples: int = 10) -> Float[Tensor, " B"]:
+        """Bound log p(x) from below by importance sampling, in nats per item.
+
+        p(x) is the mixture of all classes with equal weights, which is summed exactly; styles are
+        sampled, and a variational pose: `log mean_k Σ_c π_c w_kc`. With another pose this bounds
+        log p(x | pose) instead.
+        """
+        check_data(self, "x", x)
+        if samples < 1:
+            raise ValueError(f"samples={samples}: draw at least one")
+        weights = []
+        for _ in range(samples):
+            statistics, h, pose, inputs, _ = self._infer(x, self.variational_pose)
+            z = self._styles(self.heads.every(inputs, self.classes))
+            styles = z.rsample()  # (classes, B, latents)
+            weight = self._every_class(styles, pose).log_prob(x[:, None])
+            weight = weight + log_ratio(z, styles).sum(-1).t()
+            if statistics is not None and self.variational_pose:
+                weight = weight + log_ratio(statistics, h).sum(-1, keepdim=True)
+            weights.append(weight.logsumexp(1) - math.log(self.classes))
+        return torch.stack(weights).logsumexp(0) - math.log(samples)
+
+    # --- control ---------------------------------------------------------------------------
+
+    def act(self, what: ACELatents | Data, element: Pose | Tensor) -> ACELatents | Tensor:
+        """Move an object: act on its pose with an element of the group.
+
+        Args:
+            what: latents, or images, which are encoded, moved and decoded again.
+            element: affine map(s) (3, 3) or (B, 3, 3) in pixels from the middle of the image, as
+                `symgen.groups.affine` makes them, or a `Pose` with a colour matrix as well.
+
+        Returns:
+            The moved latents, or for images the moved reconstructions. On latents this is a group
+            action: acting with a and then with b equals acting with b∘a.
+
+        Raises:
+            ValueError: if the map is singular or not finite, or a colour meets a model without.
+
+        Example:
+            >>> from symgen import ACE
+            >>> from symgen.groups import affine
+            >>> model = ACE((1, 28, 28))
+            >>> shift = affine.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0, 0.0]))
+            >>> model.act(torch.rand(2, 1, 28, 28), shift).shape
+            torch.Size([2, 1, 28, 28])
+        """
+        if self.pose is None:
+            raise ValueError(
+                "this model has no symmetry statistics, so there is no pose to act on: "
+                "train one with pose='affine'"
+            )
+        latents = what if isinstance(what, ACELatents) else self.latents(what)
+        moved = latents._replace(pose=latents.pose.after(element))
+        return moved if isinstance(what, ACELatents) else self.decode(moved).mean
+
+    @torch.no_grad()
+    def sample_latents(
+        self, count: int, y: Labels | None = None, pose: PoseDraw = "identity"
+    ) -> ACELatents:
+        """Draw latents from the prior.
+
+        Args:
+            count: how many.
+            y: their classes; None draws them.
+            pose: take the canonical form, or draw the pose from its prior.
+        """
+        require_choice("pose", pose, ("identity", "prior"))
+        device = next(self.parameters()).device
+        if y is None:
+            y = torch.randint(self.classes, (count,), device=device)
+        z = self.density.standard((count, self.latent_count), device=device).rsample()
+        h = self._identity(count)
+        if self.pose is not None and pose == "prior":
+            h = self.density.standard(h.shape, device=device).rsample()
+        return ACELatents(z, y, self._element(h))
+
+    @torch.no_grad()
+    def sample(self, count: int, y: Labels | None = None, pose: PoseDraw = "identity") -> Data:
+        """Draw images from the model; `decode(sample_latents(…)).mean` shows their means."""
+        return self.decode(self.sample_latents(count, y, pose)).sample()
+
+    @torch.no_grad()
+    def manifold(self, z: Float[Tensor, "points N"]) -> Float[Tensor, "classes points *data"]:
+        """Decode styles by every class in the canonical pose, and return the means (Figs 1-4)."""
+        styles = z.expand(self.classes, *z.shape)
+        pose = self._element(self._identity(len(z)))
+        return self._every_class(styles, pose).mean.transpose(0, 1)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _infer(
+        self, x: Tensor, sampled: bool
+    ) -> tuple[Density | None, Tensor, Pose, list[Tensor], Tensor]:
+        """Infer the pose, what the heads take, and the classes' log-probabilities."""
+        if self.pose is None:
+            statistics, h = None, self._identity(x.shape[0])
+        else:
+            statistics = self.pose(x)
+            h = statistics.rsample() if sampled else statistics.mean
+        pose = self._element(h)
+        seen = self.canonical(x, pose)
+        looked_at = seen if self.window is None else _middle(seen, self.window)
+        maps = hidden = None
+        if isinstance(self.classifier, ConvReadout):
+            layers = self.classifier.convolutions.layers(looked_at)
+            maps = layers[0]
+            hidden, scores = self.classifier.readout(layers[-1])
+        else:
+            scores = self.classifier(looked_at)
+        features = hidden if self.encoder is None else self.encoder(seen)
+        assert features is not None  # an encoder, or a trunk that is shared
+        inputs = self.heads.inputs(features, maps)
+        return statistics, h, pose, inputs, full_precision(scores).log_softmax(1)
+
+    def _styles(self, outputs: Sequence[Tensor]) -> Density:
+        """Take the outputs of the heads for means and log-variances of styles."""
+        parts = [full_precision(output).chunk(2, -1) for output in outputs]
+        mean, log_variance = (torch.cat(part, -1) for part in zip(*parts, strict=True))
+        return self.density(mean, log_variance)
+
+    def _element(self, h: Tensor) -> Pose:
+        return Pose.identity(h) if self.pose is None else self.pose.element(h)
+
+    def _identity(self, count: int | torch.SymInt) -> Tensor:
+        like = next(self.parameters())
+        return like.new_zeros(count, 0 if self.pose is None else len(self.pose.log_scale))
+
+    def _kl_pose(self, statistics: Density | None, like: Tensor) -> Tensor:
+        if statistics is None or not self.variational_pose:
+            return torch.zeros_like(like)
+        return statistics.kl().sum(-1)
+
+    def _every_class(self, styles: Tensor, pose: Pose) -> Distribution:
+        """Decode styles (classes, B, latents) in poses: a batch (B, classes)."""
+        if hasattr(self.decoder, "every"):
+            outputs = self.decoder.every(styles)  # pyright: ignore[reportCallIssue]
+        else:
+            y = torch.arange(self.classes, device=styles.device)
+            y = y.repeat_interleave(styles.shape[1])
+            outputs = self.decoder(styles.flatten(0, 1), y).unflatten(0, styles.shape[:2])
+        return self._likelihood(self._show(outputs.transpose(0, 1), pose))
+
+    def _show(self, outputs: Tensor, pose: Pose) -> Tensor:
+        """Show canonical outputs (B, stack, parameters, painted, H, W) in a pose."""
+        outputs = full_precision(outputs)
+        if self.pose is None:
+            return outputs
+        return pose.factor_in(outputs, self.background, self.padding_mode)
+
+    def _likelihood(self, outputs: Tensor) -> Distribution:
+        return self.likelihood(outputs, len(self.data_shape), **dict(self.shared.items()))
+
+
+def _middle(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut the middle of this height and width out of images."""
+    top, left = (x.shape[2] - size[0]) // 2, (x.shape[3] - size[1]) // 2
+    return x[:, :, top : top + size[0], left : left + size[1]]

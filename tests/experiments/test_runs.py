@@ -1,0 +1,196 @@
+"""Evaluation of runs and of their folders, metrics of one's own, trainings for a given time."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import symgen
+from symgen import ACE, TVAE
+from symgen.experiments import runs
+from symgen.experiments.datasets import SpritesData
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.runs import open_run, start_run, within
+from symgen.training import Training
+
+MODEL = {"capsules": 2, "units": 4, "frames": 4, "width": 8, "likelihood": "gaussian"}
+BRIEF = {"examples": 16, "batch_size": 8}
+
+
+def clips(count=16):
+    return torch.randn(count, 4, 6)
+
+
+def length(model, batch):
+    return batch.inputs[0].flatten(1).norm(dim=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    symgen.fit(TVAE((6,), **MODEL), clips(), **BRIEF, folder=folder)
+    return folder
+
+
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+# --- evaluation --------------------------------------------------------------------------------
+
+
+def test_own_metrics_join_the_evaluation_and_the_summary(folder):
+    x = clips(12)
+    measured = symgen.evaluate(folder, x, metrics={"length": length}, samples=2)
+    assert measured["own"] == {"length": pytest.approx(x.flatten(1).norm(dim=1).mean().item())}
+    assert summary(folder)["evaluation"]["own"] == measured["own"]
+    assert summary(folder)["evaluation"] == json.loads(json.dumps(measured))
+    rows = open_run(folder).family.rows({}, measured)
+    assert ("length", f"{measured['own']['length']:.4g}", "your own") in list(rows)
+    assert "own" not in symgen.evaluate(folder, x, samples=2)
+
+
+@pytest.mark.parametrize("value", [torch.zeros(()), torch.zeros(12, 4), 3.0])
+def test_a_metric_that_is_not_one_value_an_item_is_refused(folder, value):
+    with pytest.raises(ValueError, match=r"'mine' gave \(.*\) for a batch of 12 items"):
+        symgen.evaluate(folder, clips(12), metrics={"mine": lambda model, batch: value})
+
+
+def test_a_summary_tells_the_run_and_the_evaluation(folder, tmp_path):
+    measured = symgen.evaluate(
+        folder, clips(), items=9, seed=4, record=tmp_path / "new" / "r.json"
+    )
+    found = summary(folder)
+    assert json.loads((tmp_path / "new" / "r.json").read_text()) == found
+    assert found["evaluation"]["examples"] == measured["examples"] == 9
+    assert found["evaluation"]["seed"] == 4 and "torch" in found["evaluated"]["hardware"]
+    assert found["experiment"]["builder"] == "TVAE" and found["training"]["examples"] == 16
+    assert found["experiment"]["model"]["capsules"] == 2
+    assert found["experiment"]["model"]["mu"] == -30.0  # a default, told all the same
+    assert found["experiment"]["training"]["batch_size"] == 8
+
+
+def test_a_run_its_folder_and_what_was_opened_measure_the_same(tmp_path):
+    run = symgen.fit(TVAE((6,), **MODEL), clips(), **BRIEF, folder=tmp_path)
+    x = clips(12)
+    whole, named, opened = (
+        symgen.evaluate(given, x) for given in (run, str(tmp_path), open_run(tmp_path))
+    )
+    assert whole == named == opened
+    loose = symgen.fit(TVAE((6,), **MODEL), clips(), **BRIEF)
+    assert symgen.evaluate(loose, x)["examples"] == 12
+
+
+def test_what_the_run_held_out_is_measured_where_a_file_names_its_data(tmp_path):
+    np.save(tmp_path / "films.npy", np.random.default_rng(0).integers(0, 256, (10, 4, 5, 5), "u1"))
+    model = TVAE((1, 5, 5), **MODEL)
+    run = symgen.fit(model, tmp_path / "films.npy", **BRIEF, folder=tmp_path / "run")
+    assert symgen.evaluate(run)["examples"] == 1  # a tenth of the recordings
+
+
+def test_data_that_cannot_be_measured_on_are_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"an array in memory.*--data PATH"):
+        symgen.evaluate(folder)
+    with pytest.raises(ValueError, match="data=None and no run folder"):
+        symgen.evaluate(symgen.fit(TVAE((6,), **MODEL), clips(), **BRIEF))
+    with pytest.raises(ValueError, match="DataLoader has no items by number"):
+        symgen.evaluate(folder, torch.utils.data.DataLoader(clips(), batch_size=8))
+    with pytest.raises(FileNotFoundError, match="is not a run folder"):
+        symgen.evaluate(tmp_path)
+    for data in (torch.randn(8, 4, 7), torch.randn(8, 6)):
+        with pytest.raises(ValueError, match=r"the model takes floats \(4, 6\)"):
+            symgen.evaluate(folder, data)
+
+
+def test_a_model_of_own_parts_is_measured_with_them(tmp_path):
+    def own():
+        return {"encoder": nn.Linear(6, 32), "decoder": nn.Linear(8, 6)}
+
+    class Shaped(nn.Linear):
+        def forward(self, x):
+            return super().forward(x)[:, None]
+
+    parts = own() | {"decoder": Shaped(8, 6)}
+    run = symgen.fit(TVAE((6,), **MODEL, **parts), clips(), **BRIEF, folder=tmp_path)
+    x = clips()
+    measured = symgen.evaluate(run, x)
+    again = own() | {"decoder": Shaped(8, 6)}
+    assert symgen.evaluate(tmp_path, x, **again) == measured
+    with pytest.raises(ValueError, match=r"made with parts of one's own, .*: hand them in again"):
+        symgen.evaluate(tmp_path, x)
+
+
+def test_ace_is_measured_on_labelled_items():
+    sizes = {"width": 8, "depth": 1, "encoder": "residual", "decoder": "residual"}
+    model = ACE((6,), 3, pose=None, classifier="residual", **sizes)
+    data = torch.utils.data.TensorDataset(torch.rand(30, 6), torch.arange(30) % 3)
+    run = symgen.fit(model, data, **BRIEF)
+    measured = symgen.evaluate(run, data, metrics={"label": lambda model, batch: batch.y})
+    assert measured["own"]["label"] == 1.0 and 0 <= measured["error"] <= 100
+
+
+def test_a_model_of_no_family_has_no_evaluation():
+    class Terms(NamedTuple):
+        nll: torch.Tensor
+
+    class Mine(nn.Linear):
+        data_shape = (6,)
+
+        def forward(self, x):
+            return Terms(super().forward(x).square())
+
+    run = symgen.fit(Mine(6, 2), torch.randn(16, 6), **BRIEF)
+    with pytest.raises(
+        ValueError, match="Mine belongs to no family: give a TopographicVAE or ACE"
+    ):
+        symgen.evaluate(run, torch.randn(16, 6))
+
+
+# --- a training for a given time ---------------------------------------------------------------
+
+
+class Timed:
+    """`fit` on a machine of a given speed, in examples a second, which warms up first."""
+
+    def __init__(self, speed):
+        self.speed, self.trained = speed, []
+
+    def __call__(self, model, data, *, examples, **how):
+        self.trained.append(examples)
+        return symgen.training.Run(None, model, 1, examples, examples / self.speed, True, ())
+
+
+@pytest.mark.parametrize(("speed", "examples"), [(10, 600), (0.01, 8), (1e6, 8_000)])
+def test_a_training_is_shortened_to_what_the_machine_does(speed, examples, monkeypatch):
+    monkeypatch.setattr(runs, "fit", Timed(speed))
+    how = Training(examples=8_000, batch_size=8, schedule="cosine", warmup=80)
+    experiment = Experiment("TVAE", {"capsules": 2, "width": 8}, SpritesData(length=4), how)
+    shorter = within(experiment, 1.0)
+    assert shorter == experiment.changed(training={"examples": examples})
+
+
+def test_the_measured_speed_is_that_of_real_steps(monkeypatch):
+    timed = Timed(100)
+    monkeypatch.setattr(runs, "fit", timed)
+    how = Training(examples=800, batch_size=8)
+    within(Experiment("VAE", {"capsules": 2, "width": 8}, SpritesData(length=4), how), 1.0)
+    assert len(timed.trained) > 1 and timed.trained[-1] >= 10 * 8  # what is done once comes first
+    assert sum(timed.trained) < 800
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
+def test_no_time_is_refused(minutes):
+    with pytest.raises(ValueError, match=f"minutes={minutes}: give a positive number"):
+        within(Experiment("VAE"), minutes)
+
+
+def test_a_short_experiment_is_trained_as_it_is_even_for_a_minute(tmp_path):
+    how = Training(examples=32, batch_size=8)
+    experiment = Experiment("VAE", {"capsules": 2, "width": 8}, SpritesData(length=4), how)
+    assert within(experiment, 1.0) == experiment
+    run = start_run("short", within(experiment, 1e-9), tmp_path, command="words")
+    assert run.examples == 8  # a step at least

@@ -1,0 +1,150 @@
+"""Every metric takes arrays of numpy as well, and then returns arrays; shapes must fit."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from symgen import metrics
+from symgen.metrics.inputs import require_shapes
+
+DRAWN = torch.Generator().manual_seed(0)
+T = torch.randn(6, 5, 2, 6, generator=DRAWN)  # (B, S, C, D)
+STEPS = torch.arange(5)
+FACTORS = torch.stack([(STEPS + STEPS[:, None]) % 5, STEPS[:, None].expand(5, 5)], -1)
+FACTORS = torch.cat([FACTORS, FACTORS[:1]])  # (B, S, F), of which the first one moves
+MOVED = torch.zeros(6, dtype=torch.int64)
+CODES, TEST_CODES = torch.randn(100, 3, generator=DRAWN).split((60, 40))
+LABELS = torch.arange(60) % 3
+PAIRS = torch.cartesian_prod(torch.arange(4), torch.arange(15))  # (60, 2)
+IMAGES = torch.rand(3, 2, 1, 12, 12, generator=DRAWN)
+POSES = torch.eye(3).repeat(2, 1, 1)
+POSES[:, :2, 2] = torch.tensor([[1.0, -2.0], [3.0, 0.5]])
+POSITIONAL = {
+    "axis_correlation": (T, FACTORS, (2, 3), 5),
+    "capcorr": (T, {"angle": FACTORS[..., 0], "scale": FACTORS[..., 1]}),
+    "centred_crop": (IMAGES, 8),
+    "class_selectivity": (CODES + 2 * LABELS[:, None], LABELS),
+    "correlation": (LABELS, PAIRS[:, 0]),
+    "dci": (CODES, PAIRS, CODES[:40], PAIRS[:40], 3),
+    "entropy_floor": (IMAGES,),
+    "equivariance_error": (T,),
+    "forecast_errors": (IMAGES, IMAGES.flip(0), "gaussian"),
+    "frechet_distance": (CODES, TEST_CODES),
+    "height_and_slant": (IMAGES,),
+    "linear_forecast": (T.flatten(2), 3),
+    "linear_probe": (CODES, LABELS, CODES[:40], LABELS[:40], (6, None), 2),
+    "max_activating": (CODES, PAIRS.float()),
+    "mixture_bounds": (100 * CODES.square(), TEST_CODES.repeat(2, 1)[:60].log_softmax(1)),
+    "motions": (POSES, (0.7, 1.2)),
+    "mutual_information_gap": (CODES, PAIRS, 4),
+    "observed_and_true": (T, FACTORS, MOVED),
+    "paper_estimate": (T[..., 0],),
+    "phase_r2": (T[:, 0], MOVED + FACTORS[:, 0, 0], 5, T[:, 1], FACTORS[:, 1, 0]),
+    "phases": (T,),
+    "pooled_capsules": (T,),
+    "pose_coordinates": (POSES[:, None],),
+    "pose_recovery": (CODES, TEST_CODES.repeat(2, 1)[:60], LABELS),
+    "recognised": (lambda x: x.flatten(1)[:, :3], IMAGES),
+    "round_trip": (POSES, (12, 12)),
+    "selectivity_summary": (FACTORS[:, :, 0] - 1,),
+    "sequence_bound": (T[..., 0],),
+    "sharpness": (IMAGES,),
+    "stays": (IMAGES[:2, 0], POSES),
+}
+WITHOUT_DATA = {"capcorr_chance", "equivariance_chance", "roll_resolution"}
+OF_MODELS = {"log_likelihood", "roll_forecast", "roll_prediction"}
+
+
+def to_arrays(given):
+    if isinstance(given, dict):
+        return {name: to_arrays(value) for name, value in given.items()}
+    return given.numpy() if isinstance(given, torch.Tensor) else given
+
+
+def assert_same(found, expected):
+    """Tensors and arrays of the same values and types, in the same containers."""
+    if isinstance(expected, torch.Tensor):
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_array_equal(found, expected.numpy(), strict=True)
+        return
+    assert type(found) is type(expected)
+    if isinstance(expected, dict):
+        assert list(found) == list(expected)
+        found, expected = list(found.values()), list(expected.values())
+    if isinstance(expected, tuple | list):
+        for pair in zip(found, expected, strict=True):
+            assert_same(*pair)
+    elif found == found or expected == expected:  # nan is nan
+        assert found == expected
+
+
+@pytest.mark.parametrize("name", POSITIONAL)
+def test_arrays_give_arrays_equal_to_what_tensors_give(name):
+    metric, given = getattr(metrics, name), POSITIONAL[name]
+    assert_same(metric(*map(to_arrays, given)), metric(*given))
+
+
+def test_every_metric_of_data_is_among_these():
+    functions = {name for name, _ in inspect.getmembers(metrics, inspect.isfunction)}
+    assert functions == POSITIONAL.keys() | WITHOUT_DATA | OF_MODELS
+
+
+def test_arrays_by_name_and_next_to_tensors_give_arrays():
+    expected = metrics.observed_and_true(T, FACTORS, MOVED)
+    assert_same(metrics.observed_and_true(t=T.numpy(), factors=FACTORS, moved=MOVED), expected)
+    assert_same(metrics.observed_and_true(T, factors=FACTORS.numpy(), moved=MOVED), expected)
+
+
+def test_arrays_that_torch_cannot_share_are_copied():
+    """Reversed arrays and read-only ones, such as those that are mapped from a file."""
+    t = T.numpy().copy()
+    reversed_in_time = t[:, ::-1]
+    expected = metrics.equivariance_error(T.flip(1))
+    assert_same(metrics.equivariance_error(reversed_in_time), expected)
+    t.flags.writeable = False
+    assert_same(metrics.equivariance_error(t), metrics.equivariance_error(T))
+    assert not t.flags.writeable
+
+
+# --- shapes --------------------------------------------------------------------------------------
+
+
+def required(axes, shapes):
+    require_shapes(*((name, torch.zeros(shapes[name]), names) for name, names in axes.items()))
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((4, 5, 2), (4, 5, 3), (4,)),
+        ((4, 5, 2, 6), (4, 6, 3), (4,)),
+        ((4, 5, 2, 6), (4, 5, 3), (3,)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(shapes):
+    axes = {"t": "B S C D", "factors": "B S F", "moved": "B"}
+    with pytest.raises(ValueError, match="shapes do not fit") as raised:
+        required(axes, dict(zip(axes, shapes, strict=True)))
+    assert str(raised.value).endswith(
+        f"got t {shapes[0]}, factors {shapes[1]}, moved {shapes[2]}; "
+        "expected t (B, S, C, D), factors (B, S, F), moved (B)"
+    )
+
+
+DATA = {"x": "B S *data", "mean_frame": "*data"}
+
+
+@pytest.mark.parametrize("data", [(7,), (3, 8, 8), (1, 4, 8, 8)])
+def test_a_star_stands_for_data_of_any_shape(data):
+    required(DATA, {"x": (2, 5, *data), "mean_frame": data})
+
+
+@pytest.mark.parametrize(
+    ("x", "mean_frame"),
+    [((2, 5, 7), (8,)), ((2, 5, 3, 8, 8), (8, 8)), ((2, 5, 7), (1, 7)), ((2, 5), ())],
+)
+def test_a_star_stands_for_the_same_axes_everywhere_and_at_least_one(x, mean_frame):
+    with pytest.raises(ValueError, match=r"expected x \(B, S, \*data\), mean_frame \(\*data\)"):
+        required(DATA, {"x": x, "mean_frame": mean_frame})

@@ -86,7 +86,7 @@ class SequenceSource(Source[SequenceBatch], Protocol):
 
 
 def factor_names(source: Any) -> tuple[str, ...]:
-    """Return the names of a source's factors of variation; none where nobody knows them."""
+    """Return the names of a source's factors of variation, none if it does not name them."""
     return getattr(source, "factor_names", ())
 
 

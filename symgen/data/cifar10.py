@@ -1,6 +1,5 @@
 """CIFAR-10 in its binary format (Krizhevsky 2009)."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ _BATCHES = {"train": [f"data_batch_{n}.bin" for n in range(1, 6)], "test": ["tes
 _RECORD = 1 + 3 * 32 * 32  # the label, then the red, green and blue planes, row by row
 
 
-def read(folder: str | os.PathLike[str], split: Split = "train") -> Images:
+def read(folder: str | Path, split: Split = "train") -> Images:
     """Read the images of one split, in the order of the files.
 
     Args:
@@ -48,7 +47,6 @@ def read(folder: str | os.PathLike[str], split: Split = "train") -> Images:
 
 
 def _records(path: Path) -> UInt8[np.ndarray, "n 3073"]:
-    """Read and check one file."""
     if not path.is_file():
         raise FileNotFoundError(
             f"no CIFAR-10 batch {path}: unpack all of cifar-10-binary.tar.gz from {URL} there"

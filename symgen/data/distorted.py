@@ -80,7 +80,6 @@ class DistortedImages:
         seed: seed of the fixed distortions.
 
     Attributes:
-        data_shape: channels, height and width of what is made.
         classes: the largest label plus one.
 
     Raises:
@@ -107,12 +106,9 @@ class DistortedImages:
         self.classes = int(images.labels.max()) + 1
         channels, height, width = images.pixels.shape[1:]
         share = MARGINS.get(distortion, 0)
-        self._margin = (int(share * height), int(share * width))
-        self.data_shape = (
-            3 if distortion == "hue" else channels,
-            height + 2 * self._margin[0],
-            width + 2 * self._margin[1],
-        )
+        self._margin = vertical, horizontal = int(share * height), int(share * width)
+        channels = 3 if distortion == "hue" else channels
+        self.data_shape = (channels, height + 2 * vertical, width + 2 * horizontal)
         self._fixed = None
         if fixed:
             generator = torch.Generator().manual_seed(seed)
@@ -125,8 +121,8 @@ class DistortedImages:
         """Distort the images with these numbers; the generator draws what is not fixed."""
         indices = require_items(self, indices)
         here = indices.to(self.images.pixels.device)
-        fixed = self._fixed and _Draw(*(part[here] for part in self._fixed))
-        drawn = fixed or self._draw(indices, generator)
+        drawn = self._fixed and _Draw(*(part[here] for part in self._fixed))
+        drawn = drawn or self._draw(indices, generator)
         images = self._distorted(self.images.pixels[here], drawn)
         return ImageBatch(images, self.images.labels[here], drawn.pose, drawn.hue)
 
@@ -158,7 +154,6 @@ class DistortedImages:
     def _distorted(
         self, pixels: UInt8[Tensor, "B channels height width"], drawn: _Draw
     ) -> Float32[Tensor, "B colours canvas_height canvas_width"]:
-        """Distort images as drawn."""
         if self.distortion in ("translated", "tc"):
             pixels = self._pasted(pixels, drawn)
         images = pixels.to(torch.float32) / 255
@@ -220,7 +215,7 @@ def _check(images: Images, distortion: Distortion) -> None:
     fits = pixels.ndim == 4 and pixels.dtype == torch.uint8 and labels.shape == pixels.shape[:1]
     if not fits or not len(pixels):
         raise ValueError(
-            f"distorted images are made from uint8 images (n, channels, height, width) with "
+            "distorted images are made from uint8 images (n, channels, height, width) with "
             f"labels (n,), got {tuple(pixels.shape)} {pixels.dtype} and {tuple(labels.shape)}"
         )
     if distortion != "none" and pixels.shape[1] != 1:

@@ -149,11 +149,9 @@ def unpack(bits: UInt8[Tensor, "*batch 512"]) -> UInt8[Tensor, "*batch 64 64"]:
 
 
 def read_npz(path: str | Path) -> Sprites:
-    """Read the published dSprites file, packing its 3 GB of images to 377 MB on the way.
+    """Read the published dSprites npz file, packing its 3 GB of images to 377 MB on the way.
 
-    Args:
-        path: the npz file; its arrays `imgs` (n, 64, 64) and `latents_classes` (n, 6) are read in
-            their order, and the colour, which has one value, is dropped.
+    The colour, which has one value, is dropped.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -29,9 +29,10 @@ class MovingSprites:
     """Makes the sequences of the Topographic VAE's dSprites experiments.
 
     They use 50,625 images of dSprites: all shapes, the five largest scales and every other of the
-    first thirty orientations and positions. A sequence starts at one of them and moves its scale,
-    orientation, posX or posY by one value per frame, cyclically, for 15 frames; the scale has five
-    values and wraps around three times (Keller & Welling 2021, section 6).
+    first thirty orientations and positions; factors count these values from 0. A sequence starts
+    at one of them and moves its scale, orientation, posX or posY by one value per frame,
+    cyclically, for 15 frames; the scale has five values and wraps around three times (Keller &
+    Welling 2021, section 6).
 
     With `split="all"` the items are the 50,625 start images and the moving factor is drawn
     uniformly each time, as in the paper, which trains and evaluates on the same images. The other
@@ -105,10 +106,7 @@ class MovingSprites:
         return COUNT if self._pairs is None else len(self._pairs)
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
-        """Make the sequence of each item; the generator draws what moves where `split` is "all".
-
-        Frames are of 0 and 1, and factors are counted from 0 within the images that are used.
-        """
+        """Make the sequence of each item; the generator draws what moves if `split` is "all"."""
         factors, moved = self._walk(require_items(self, indices), generator)
         image = (factors * torch.tensor(STRIDES)).sum(-1).to(self.device)
         frames = embedding(self._bits[image].int(), self._pixels_of_byte)

@@ -1,4 +1,4 @@
-"""Image files of one's own, for models of images."""
+"""A user's image files, for models of images."""
 
 from pathlib import Path
 
@@ -18,7 +18,6 @@ def read_image(
     """Read an image file of any mode for a model; what is transparent becomes black.
 
     Args:
-        path: the file.
         data_shape: channels, height and width that the model takes.
         invert: turn dark on light into light on dark.
         canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
@@ -53,9 +52,7 @@ def read_image(
     return F.pad(levels[None], margins), (high, wide)
 
 
-def _levels(
-    image: Image.Image, channels: int, background: int
-) -> Float[Tensor, "channels height width"]:
+def _levels(image: Image.Image, channels: int, background: int) -> Float[Tensor, "channels h w"]:
     """Convert an image of any mode to 1 or 3 channels in [0, 1]."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
         deep = np.asarray(image).astype(np.float32) / 65535

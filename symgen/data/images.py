@@ -1,7 +1,6 @@
 """Images with labels: how they are stored, divided and checked."""
 
 import gzip
-import os
 import zlib
 from math import prod
 from pathlib import Path
@@ -32,12 +31,9 @@ class Images(NamedTuple):
 def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     """Divide images at random: four fifths for training, one fifth for validation.
 
-    The first fifth of numpy's legacy permutation validates. On MNIST's 60,000 training images this
-    is the division behind the published Topographic VAE numbers (48,000 and 12,000; Keller &
-    Welling 2021 with seed 1 or 2).
-
-    Returns:
-        Training and validation images, in the order of the permutation.
+    Both are in the order of numpy's legacy permutation, whose first fifth validates. On MNIST's
+    60,000 training images this is the division behind the published Topographic VAE numbers
+    (48,000 and 12,000; Keller & Welling 2021 with seed 1 or 2).
 
     Example:
         >>> from symgen.data import load
@@ -53,7 +49,7 @@ def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     return train, validation
 
 
-def read_idx(path: str | os.PathLike[str]) -> UInt8[Tensor, "*shape"]:
+def read_idx(path: str | Path) -> UInt8[Tensor, "*shape"]:
     """Read an array of bytes in the IDX format of MNIST, packed by gzip or not.
 
     The format: two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each

@@ -88,15 +88,8 @@ def stack_inputs(items: Iterable[Inputs]) -> Inputs:
 class ItemSource:
     """A tensor, or a data set whose items are tensors, tuples or dictionaries, as a source.
 
-    Args:
-        items: a tensor (n, *shape), or anything with a length and items by number, such as a torch
-            `Dataset` or a list of tensors.
-        frames: frames in an item, 1 where it is a single one.
-        data_shape: shape of a frame.
-        wanted: what is taken of an item.
-
-    Raises:
-        ValueError: if the first item is not what is wanted.
+    Items are a tensor (n, *shape), or anything with a length and items by number, such as a torch
+    `Dataset` or a list of tensors; the first of them is checked against what is wanted.
 
     Example:
         >>> clips = torch.rand(64, 16, 12)
@@ -137,8 +130,8 @@ class ItemSource:
         """Return what it takes to open a tensor again, once a file with it is named."""
         if not isinstance(self.items, Tensor):
             return None
-        sequence = len(self.wanted.shape) > len(self.data_shape)
         shape = list(self.wanted.shape)
+        sequence = len(shape) > len(self.data_shape)
         return {"kind": "array", "shape": shape, "sequence": sequence, "data": None}
 
     def __repr__(self) -> str:

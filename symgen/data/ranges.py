@@ -7,10 +7,7 @@ __all__ = ["require_unit_range"]
 
 
 def require_unit_range(name: str, x: Shaped[Tensor, "..."]) -> None:
-    """Refuse data that are not floats in [0, 1].
-
-    Raises:
-        ValueError: if they are integers, NaN, or outside; the message names them.
+    """Raise a ValueError with the name of data that are not floats in [0, 1].
 
     Example:
         >>> import torch

@@ -44,8 +44,7 @@ class TransformingDigits:
         frames: length S of a sequence; None for 18, a full cycle, or 12 in growth, or 1 if still.
 
     Raises:
-        ValueError: if the mode is unknown, the images are not gray bytes, or `frames` is below 1
-            or more than there are scales to grow through.
+        ValueError: if the images are not gray bytes, or the mode or `frames` is out of range.
 
     Example:
         >>> from symgen.data import load
@@ -91,10 +90,7 @@ class TransformingDigits:
         return len(self.pixels)
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
-        """Make one random sequence of each image.
-
-        `moved` is 0, 1 or 2 for angle, scale or hue, -1 where not exactly one of them moves.
-        """
+        """Make one random sequence of each image; `moved` is -1 unless just one factor moves."""
         indices = require_items(self, indices)
         factors, moved = self._walk(len(indices), generator)
         device = self.pixels.device

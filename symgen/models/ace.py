@@ -127,13 +127,11 @@ class ACE(ACEBase):
             )
         require_choice("padding_mode", padding_mode, ("background", "border"))
         require_choice("initialisation", initialisation, ("fan_in", "paper"))
-        self.classes = classes
-        self.latent_count = latents
+        self.classes, self.latent_count = classes, latents
         self.density = density(latent)
         self.variational_pose = variational_pose
         self.padding_mode: PaddingMode = padding_mode
         self.likelihood = make_likelihood(likelihood, likelihood_scale)
-
         self.pose: SymmetryStatistics | None = None
         if isinstance(pose, SymmetryStatistics):
             self.pose = pose

@@ -1,29 +1,37 @@
-"""The command line as a person uses it: in an empty folder, with the words of the README."""
+"""The command line with a Topographic VAE as a person uses it: in an empty folder."""
 
 import json
 import re
+import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from symgen import TVAE
 from symgen.cli import main
-from symgen.experiments import PRESETS
+from symgen.experiments.runs import open_run
+
+SMALL = [
+    "--width",
+    "8",
+    "--depth",
+    "1",
+    "--capsules",
+    "2",
+    "--examples",
+    "96",
+    "--batch-size",
+    "8",
+]
+without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 
 
 def size(path):
     with Image.open(path) as image:
         return image.width, getattr(image, "n_frames", 1)
-
-
-SMALL = ["--hidden", "30", "--capsules", "2", "--sequences", "96", "--batch-size", "8"]
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -33,96 +41,100 @@ def trained(tmp_path_factory):
     return folder
 
 
-def test_help_names_every_command(capsys):
-    assert main([]) == main(["--help"]) == 0
-    text = capsys.readouterr().out
-    for verb in (
-        "presets",
-        "data",
-        "train",
-        "evaluate",
-        "export",
-        "traverse",
-        "manifold",
-        "control",
-    ):
-        assert f"symgen {verb}" in text
-
-
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "presets",
-        "train demo",
-        "evaluate",
-        "export",
-        "traverse",
-        "manifold",
-        "control",
-        "data",
-        "data demo",
-        "data inspect",
-    ],
-)
-def test_every_command_explains_itself(verb, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([*verb.split(), "--help"])
-    assert end.value.code == 0
-    assert "usage" in capsys.readouterr().out
-
-
-def test_presets_are_listed(capsys):
-    assert main(["presets"]) == 0
-    text = capsys.readouterr().out
-    assert all(name in text for name in PRESETS)
-    (line,) = re.findall(r"^demo .*", text, re.M)
-    assert "1.92 million" in line  # 128,000 sequences of 15 frames
-
-
 def test_a_run_folder_explains_itself(trained):
     config = json.loads((trained / "config.json").read_text())
-    assert config["experiment"]["model"]["capsules"] == 2
-    assert config["hardware"] and config["command"].startswith("symgen train tvae-digits")
+    assert config["model"]["model"] == "TVAE" and config["model"]["arguments"]["capsules"] == 2
+    assert config["hardware"] and config["name"] == "tvae-digits"
+    words = ["train", "tvae-digits", "--out", str(trained), "--log-every", "4", *SMALL]
+    assert shlex.split(config["command"]) == ["symgen", *words]
     assert (trained / "model.safetensors").is_file() and (trained / "metrics.jsonl").is_file()
     assert TVAE.from_pretrained(trained).capsules == 2
 
 
-def test_evaluation_prints_the_table_and_writes_the_record(trained, empty_folder, capsys):
-    words = ["evaluate", str(trained), "--sequences", "60", "--samples", "2"]
-    assert main([*words, "--record", "new/record.json"]) == 0
-    text = capsys.readouterr().out
-    for word in ("log p(x)", "E_eq, centred", "CapCorr angle", "unseen frames", "mean image"):
-        assert word in text
-    record = json.loads((empty_folder / "new" / "record.json").read_text())
-    assert record == json.loads((trained / "summary.json").read_text())
-    assert record["evaluation"]["sequences"] == 60
-    assert record["training"]["sequences"] == 96
-    assert re.search(rf"{record['evaluation']['e_eq']:.0f}", text)
-
-
-def test_traversal_leaves_pictures(trained, capsys):
-    assert main(["traverse", str(trained), "--examples", "3"]) == 0
-    figures = trained / "figures"
-    assert size(figures / "traversal.gif")[1] == 18
-    assert size(figures / "traversal.png")[0] > 500
-    assert (figures / "curves.png").is_file()
-    assert str(figures / "traversal.gif") in capsys.readouterr().out.replace("\n", "")
-
-
-def test_a_finished_run_can_be_resumed_and_not_overwritten(trained, capsys):
+def test_training_says_what_comes_next(trained, capsys):
     before = (trained / "model.safetensors").read_bytes()
     assert main(["train", "--resume", str(trained)]) == 0
+    text = capsys.readouterr().out
+    assert "96 sequences" in text and f"symgen evaluate {trained}; symgen traverse" in text
     assert main(["train", "tvae-digits", "--out", str(trained), *SMALL]) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert (trained / "model.safetensors").read_bytes() == before
 
 
+def test_evaluation_prints_the_table_and_writes_the_record(trained, empty_folder, capsys):
+    words = ["evaluate", str(trained), "--examples", "60", "--samples", "2"]
+    assert main([*words, "--record", "new/record.json"]) == 0
+    text = capsys.readouterr().out
+    for word in ("log p(x)", "E_eq, centred", "CapCorr angle", "unseen frames", "mean frame"):
+        assert word in text
+    assert "your own recordings" not in text and "steady motion" not in text
+    record = json.loads((empty_folder / "new" / "record.json").read_text())
+    assert record == json.loads((trained / "summary.json").read_text())
+    assert record["evaluation"]["examples"] == 60
+    assert record["training"]["examples"] == 96
+    assert re.search(rf"{record['evaluation']['e_eq']:.0f}", text)
+    assert "60 sequences, 2 importance samples" in text
+
+
+def test_traversal_leaves_pictures(trained, capsys):
+    assert main(["traverse", str(trained), "--examples", "2"]) == 0
+    figures = trained / "figures"
+    assert size(figures / "traversal.gif")[1] == 18
+    assert size(figures / "traversal.png")[0] > 500
+    assert (figures / "curves.png").is_file()
+    written = capsys.readouterr().out.splitlines()
+    assert written == [str(figures / n) for n in ("curves.png", "traversal.png", "traversal.gif")]
+
+
+def test_encoding_writes_the_latents_in_the_order_of_the_items(trained, capsys):
+    assert main(["encode", str(trained), "--out", "new/latents.npz", "--examples", "7"]) == 0
+    assert capsys.readouterr().out.split() == ["new/latents.npz"]
+    found = np.load("new/latents.npz")
+    run = open_run(trained)
+    batch = run.batches(train=False).batch(0)
+    with torch.no_grad():
+        t = run.model().latents(batch.frames[:7])
+    np.testing.assert_allclose(found["t"], t, atol=1e-5)
+    np.testing.assert_array_equal(found["factors"], batch.factors[:7])
+    np.testing.assert_array_equal(found["moved"], batch.moved[:7])
+    assert main(["encode", str(trained), "--out", "t.npz", "--split", "train"]) == 0
+    assert len(np.load("t.npz")["t"]) == len(run.require_data().source(train=True))
+    assert main(["encode", str(trained), "--out", "latents.csv"]) == 2
+    assert "out=latents.csv: let the name end in .npz" in capsys.readouterr().err
+
+
+def test_export_writes_everything_once(trained, capsys):
+    assert main(["export", str(trained), "--out", "out"]) == 0
+    names = ["model.safetensors", "model.json", "README.md", "encoder.pt2", "decoder.pt2"]
+    assert capsys.readouterr().out.split() == [f"out/{name}" for name in names]
+    x = torch.rand(3, 18, 3, 28, 28)
+    t = torch.export.load("out/encoder.pt2").module()(x)
+    torch.testing.assert_close(t, TVAE.from_pretrained("out").latents(x))
+    assert main(["export", str(trained), "--out", "out"]) == 2
+    assert "out is not empty" in capsys.readouterr().err
+
+
+def test_a_training_for_a_given_time_is_shortened_and_says_so(capsys):
+    words = ["demo", "--width", "8", "--depth", "1", "--capsules", "2", "--length", "4"]
+    words += ["--window", "3", "--minutes", "0.002", "--batch-size", "4"]
+    assert main(["train", *words]) == 0
+    config = json.loads(Path("runs/demo/config.json").read_text())
+    assert shlex.split(config["command"]) == ["symgen", "train", *words]
+    examples = config["training"]["examples"]
+    assert 4 <= examples < 128_000 and config["training"]["schedule"] == "cosine"
+    told = capsys.readouterr().out
+    assert f"{examples:,} examples in about 0.002 minutes" in told
+    assert open_run("runs/demo").model().frames == 4
+    assert main(["train", "demo", "--minutes", "-1", "--out", "none"]) == 2
+    assert "minutes=-1.0: give a positive number" in capsys.readouterr().err
+
+
 def test_the_torus_is_drawn_from_still_images(tmp_path, capsys):
-    words = ["train", "torus-mnist", "--images", "digits", "--out", "torus", "--hidden", "30"]
-    assert main([*words, "--sequences", "256", "--log-every", "1"]) == 0
+    words = ["train", "torus-mnist", "--images", "digits", "--out", "torus", "--width", "8"]
+    assert main([*words, "--examples", "256", "--log-every", "1"]) == 0
     assert main(["traverse", "torus"]) == 0
     assert size(tmp_path / "torus" / "figures" / "torus.png")[0] > 200
-    assert main(["evaluate", "torus", "--sequences", "50"]) == 0
+    assert main(["evaluate", "torus", "--examples", "50", "--samples", "1"]) == 0
     assert "log p(x)" in capsys.readouterr().out
 
 
@@ -133,49 +145,78 @@ def test_data_draws_a_contact_sheet(tmp_path, capsys):
     assert size(tmp_path / "sequences.png")[0] > 500
 
 
+# --- bad input ---------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("trian demo", "did you mean train"),
         ("train dmeo", "did you mean demo"),
+        ("train --examples 3", "'--examples' came before the name of a preset"),
         ("train demo --window 16", "window=16 does not fit frames=15"),
         ("train demo --optimizer Adma", "did you mean Adam"),
         ("train --resume nowhere", "nowhere is not a run folder"),
         ("evaluate nowhere", "nowhere is not a run folder"),
+        ("encode nowhere --out x.npz", "nowhere is not a run folder"),
+        ("export nowhere --out x", "nowhere is not a run folder"),
         ("traverse nowhere", "nowhere is not a run folder"),
         ("data dmeo", "did you mean demo"),
         ("data demo --examples 0", "examples=0"),
         ("train vae-mnist --root missing", "missing"),
+        ("presets moths", "no preset has moths in it"),
+        ("reproduce table9", "no study 'table9': did you mean table"),
     ],
 )
 def test_bad_words_get_one_clear_error_and_write_nothing(words, message, empty_folder, capsys):
     assert main(words.split()) == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith("symgen: ") and "Traceback" not in error
+    assert error.count("\n") == 1
     assert list(empty_folder.iterdir()) == []
 
 
-def test_a_number_out_of_range_is_refused(empty_folder, capsys):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--learning-rate -1", "learning_rate=-1.0: give a finite number"),
+        ("--windwo 3", "--windwo"),
+        ("--window three", "three"),
+        ("--net moth", "moth"),
+    ],
+)
+def test_options_that_are_none_are_refused(words, message, empty_folder, capsys):
     with pytest.raises(SystemExit) as end:
-        main(["train", "demo", "--learning-rate", "-1"])
+        main(["train", "demo", *words.split()])
     assert end.value.code == 2 and list(empty_folder.iterdir()) == []
-    assert "learning_rate=-1.0: give a finite number" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_damaged_runs_are_refused(trained, tmp_path, capsys):
+@without_cuda
+@pytest.mark.parametrize("verb", ["evaluate RUN", "encode RUN --out x.npz", "reproduce table1"])
+def test_a_device_that_is_not_here_is_one_clear_line(verb, trained, empty_folder, capsys):
+    assert main([*verb.replace("RUN", str(trained)).split(), "--device", "cuda"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("symgen: device='cuda' does not compute here") and "take cpu" in error
+    assert error.count("\n") == 1 and list(empty_folder.iterdir()) == []
+
+
+def test_damaged_runs_are_refused(tmp_path, capsys):
     (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / "config.json").write_text("{")
-    assert main(["evaluate", "damaged"]) == 2
-    assert "config.json is damaged" in capsys.readouterr().err
+    for content in ("{", "{}", '{"model": {"model": "Moth"}}'):
+        (tmp_path / "damaged" / "config.json").write_text(content)
+        assert main(["evaluate", "damaged"]) == 2
+        assert "config.json is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", ["manifold RUN", "control RUN test:0 --rotate 30"])
 def test_verbs_of_the_other_family_name_the_right_one(words, trained, capsys):
     assert main(words.replace("RUN", str(trained)).split()) == 2
     error = capsys.readouterr().err
-    assert "is a run of a Topographic VAE" in error and f"symgen traverse {trained}" in error
+    assert "is a run of TVAE, which has neither classes nor poses" in error
+    assert f"symgen traverse {trained}" in error
 
 
 def test_evaluation_of_too_many_sequences_is_refused(trained, capsys):
-    assert main(["evaluate", str(trained), "--sequences", "1000000"]) == 2
-    assert "sequences=1000000" in capsys.readouterr().err
+    assert main(["evaluate", str(trained), "--examples", "1000000"]) == 2
+    assert "examples=1000000: there are" in capsys.readouterr().err

@@ -17,9 +17,6 @@ RecordingSplit = Literal["train", "validation", "test", "all"]
 class ClipSpec:
     """What is cut out of a recording: `length` frames, every `every`-th of it.
 
-    Raises:
-        ValueError: if a setting is too small for a sequence.
-
     Example:
         >>> ClipSpec(length=4, stride=2, every=3).extent
         10

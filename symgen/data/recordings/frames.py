@@ -48,10 +48,7 @@ def check_array(
 
 
 def check_values(name: str, frames: Shaped[ndarray, " frames *data"], first: int = 0) -> None:
-    """Refuse floats outside [0, 1] in images, beyond 32 bits in vectors; bytes need no check.
-
-    The error names the first bad frame by its number in the recording, `first` and more.
-    """
+    """Refuse images beyond [0, 1] and vectors beyond 32 bits, by the number of the bad frame."""
     if frames.dtype == np.uint8:
         return
     flat = frames.reshape(len(frames), -1)
@@ -92,6 +89,6 @@ def _prepare(frame: Frame, size: tuple[int, int] | None, gray: bool) -> Frame:
     elif gray and len(frame) == 3:
         frame = np.asarray(Image.fromarray(frame.transpose(1, 2, 0)).convert("L"))[None]
     if size is not None and frame.shape[1:] != size:
-        images = [Image.fromarray(channel).resize(size[::-1], _FILTER) for channel in frame]
+        images = [Image.fromarray(c).resize((size[1], size[0]), _FILTER) for c in frame]
         frame = np.stack([np.asarray(image) for image in images])
     return frame.clip(0, 1) if floats else frame  # rounding can leave the range by a hair

@@ -206,8 +206,7 @@ def _entries(folder: Path) -> list[Path]:
     """List what lies in a folder and is not hidden, as people count: frame 2 before frame 10."""
 
     def natural(path: Path) -> list[Any]:
-        parts = re.split(r"(\d+)", path.name)
-        return [int(part) if part.isdecimal() else part for part in parts]
+        return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", path.name)]
 
     return sorted((path for path in folder.iterdir() if path.name[0] != "."), key=natural)
 

@@ -38,8 +38,6 @@ class Recordings:
         part: the recordings, or pieces of them, that belong to the split.
         in_time: whether the splits divide every recording in time.
         skipped: recordings that were left out, with the reason.
-        frames: frames in a clip, S.
-        data_shape: channels, height and width of a frame, or the features of a vector.
     """
 
     factor_names: ClassVar[tuple[str, ...]] = ()
@@ -146,8 +144,8 @@ def open(
         validation: share of the recordings, or of their time, that is kept for validation.
         test: share that is kept for the test.
         split_seed: seed of the choice of recordings.
-        skip_broken: list recordings that are broken, unlike the first or too short in `skipped`
-            instead of refusing them.
+        skip_broken: leave out recordings that are broken, unlike the first or too short, and list
+            them in `skipped`, instead of raising an error.
         cache: folder that keeps what was decoded, reused while the files are the same; None: a
             temporary folder, removed when the process ends.
         device: where batches are made.
@@ -182,20 +180,15 @@ def open(
         spec = replace(spec, stride=spec.extent)
     kept, skipped = _long_enough(footage, spec.extent, skip_broken)
     part = divide(footage.lengths[kept], split, spec.extent, validation, test, split_seed)
+    part = Part(kept[part.recording], part.begin, part.length)
+    in_time = parts_in_time(split, len(kept), validation, test) > 1
+    skipped = footage.skipped + skipped
     origin = None
     if isinstance(data, str | Path):
         files = {"data": str(Path(data).resolve()), "cache": cache and str(Path(cache).resolve())}
         origin = {"kind": "recordings", **options, **files, "length": length}
-    return Recordings(
-        footage,
-        split,
-        spec,
-        part=Part(kept[part.recording], part.begin, part.length),
-        in_time=parts_in_time(split, len(kept), validation, test) > 1,
-        skipped=footage.skipped + skipped,
-        device=torch.device(device),
-        origin=origin,
-    )
+    where = torch.device(device)
+    return Recordings(footage, split, spec, part, in_time, skipped, where, origin)
 
 
 def _default_length(footage: Footage, every: int, parts: int) -> int:
@@ -220,13 +213,11 @@ def _long_enough(
     enough = footage.lengths >= extent
     kept, short = np.flatnonzero(enough), np.flatnonzero(~enough)
     if len(short) and not (skip_broken and len(kept)):
-        named = [
-            f"{footage.name(i)} ({footage.lengths[i]} frames)" for i in short[:_NAMED].tolist()
-        ]
+        named = [f"{footage.name(i)} ({footage.lengths[i]} frames)" for i in short.tolist()]
         more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
         raise ValueError(
-            f"a clip covers {extent} frames, but shorter are {', '.join(named)}{more}: take a "
-            "smaller length or every, or leave them out with skip_broken (--skip-broken)"
+            f"a clip covers {extent} frames, but shorter are {', '.join(named[:_NAMED])}{more}: "
+            "take a smaller length or every, or leave them out with skip_broken (--skip-broken)"
         )
     reason = f"shorter than the {extent} frames that a clip covers"
     return kept, tuple(Skipped(footage.name(i), reason) for i in short.tolist())

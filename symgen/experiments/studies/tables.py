@@ -84,7 +84,7 @@ def _rows(
         yield f"{line.label}: {key}", [at(value, each)[key] for value in values]
 
 
-def written(value: Mapping[str, float | None], digits: int | None = None) -> str:
+def written(value: Mapping[str, Any], digits: int | None = None) -> str:
     """Write a mean with its deviation over seeds, to four figures or to a number of digits.
 
     Example:

@@ -61,7 +61,7 @@ def formula(told: Any, find: Callable[[str], Any]) -> Any:
     return told.get("times", 1) * _JOINS[next(iter(told))](*values)
 
 
-def mean_and_std(values: Sequence[float | None]) -> Mapping[str, float | None]:
+def mean_and_std(values: Sequence[int | float | None]) -> Mapping[str, float | None]:
     """Join the values of several seeds, those that are known.
 
     Example:

@@ -29,7 +29,7 @@ check: .venv/installed-dev
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-BENCHMARKS := metrics step products growth topography ace sparse memory online
+BENCHMARKS := metrics step products growth topography ace memory online
 bench: .venv/installed-dev
 	for name in $(BENCHMARKS); do \
 		$(BIN)/python bench/$$name.py --json results/bench/$$name.json || exit 1; \

@@ -8,7 +8,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_text", "read_toml", "write_atomically", "write_json"]
+__all__ = ["file_to_write", "read_text", "read_toml", "write_atomically", "write_json"]
+
+
+def file_to_write(path: Path) -> Path:
+    """Make the folder of a file, before the work whose result it is to hold and not after.
+
+    Raises:
+        ValueError: if the path is a folder itself.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

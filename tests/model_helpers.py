@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[type, dict[str, Any]]] = {
     "vae": (VAE, SEQUENCES),
     "torus": (TorusVAE, {"capsules": 4, "units": 5, "neighbourhood": 3}),
     "causal": (TVAE, {**SEQUENCES, "window": 3, "causal": True, "boundary": "zero"}),
-    "axes": (TVAE, {**SEQUENCES, "units": None, "axes": (3, 2), "window": 3}),
+    "axes": (TVAE, {**SEQUENCES, "units": None, "capsule_axes": (3, 2), "window": 3}),
     "kernel": (TVAE, {**SEQUENCES, "window": 3, "neighbourhood": 3, "learn": "kernel"}),
     "speed": (TVAE, {**SEQUENCES, "window": 4, "shift": 0.8, "learn": "speed"}),
     "ace": (ACE, {**SMALL, "width": 8, "depth": 1, "latents": 2, "pose": None}),
@@ -90,7 +90,7 @@ def own_parts(
             "encoder": OwnEncoder(data_shape, 6),
             "decoder": OwnClassDecoder(classes, sizes.get("latents", 1), shape),
         }
-    latents = sizes["capsules"] * (sizes["units"] or math.prod(sizes["axes"]))
+    latents = sizes["capsules"] * (sizes["units"] or math.prod(sizes["capsule_axes"]))
     outputs = (2 if builder is VAE else 4) * latents
     return {"encoder": OwnEncoder(data_shape, outputs), "decoder": OwnDecoder(latents, shape)}
 

@@ -77,8 +77,6 @@ class Prototypes(nn.Module):
         super().__init__()
         self.prototypes = nn.Parameter(torch.randn(classes, 4))
         self.offsets = nn.Parameter(torch.zeros(classes))
-        for parameter in (self.prototypes, self.offsets):
-            parameter.per_class = True
         self.pose = nn.Linear(4, 4)
         self.classifier = nn.Linear(4, classes)
 

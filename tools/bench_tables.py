@@ -22,15 +22,6 @@ def measured(record: dict[str, Any]) -> Table:
     return ["", "value"], rows
 
 
-def sparse(record: dict[str, Any]) -> Table:
-    """Cost of sparse updates."""
-    rows = [
-        [name, f"{row['seconds']:.1f}", f"{row['labelled_bound']:.1f}"]
-        for name, row in record["rows"].items()
-    ]
-    return ["Adam", "seconds", "bound of the labelled class, nats"], rows
-
-
 def metrics(record: dict[str, Any]) -> Table:
     """Speed of the metrics."""
     rows = []
@@ -109,7 +100,6 @@ BENCH_TABLES: dict[str, Callable[[Path], str]] = {
     "metrics": partial(_written, "metrics", metrics),
     "online": partial(_written, "online", online),
     "products": partial(_written, "products", products),
-    "sparse": partial(_written, "sparse", sparse),
     "step": partial(_written, "step", measured),
     "step-xeon": partial(_written, "step-xeon", measured),
 }

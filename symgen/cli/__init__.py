@@ -6,8 +6,6 @@ from importlib import import_module
 
 from symgen._errors import nearest
 
-__all__ = ["VERBS", "main"]
-
 _HELP = """\
 symgen: generative models whose latent space carries the symmetries of the data
 
@@ -36,16 +34,8 @@ Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 """
 
 VERBS = (
-    "presets",
-    "data",
-    "train",
-    "evaluate",
-    "encode",
-    "export",
-    "traverse",
-    "manifold",
-    "control",
-    "reproduce",
+    *("presets", "data", "train", "evaluate", "encode", "export"),
+    *("traverse", "manifold", "control", "reproduce"),
 )
 """The verbs: each is a module of this package with a function of that name, imported on call. The
 function's arguments are the options, or it takes the `words` that follow."""
@@ -59,10 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success, 1 for a run that ended early, 2 for bad input.
-
-    Example:
-        >>> main(["trian", "demo"])
-        2
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = words[0] if words else "--help"

@@ -54,10 +54,6 @@ def usable_device(name: str) -> str:
 
     Raises:
         ValueError: if there is no such device here.
-
-    Example:
-        >>> usable_device("cpu")
-        'cpu'
     """
     try:
         device = torch.device(name)

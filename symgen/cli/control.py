@@ -8,14 +8,12 @@ from torch import Tensor
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from symgen.cli._terminal import Root, RunFolder, folder_to_write, print_paths, say
-from symgen.cli.manifold import open_ace
 from symgen.data.image_files import read_image
 from symgen.experiments.datasets import DataConfig
+from symgen.experiments.runs import open_run
 from symgen.figures import contact_sheet, control_gif, control_strip
 from symgen.groups import affine, colour
 from symgen.models import ACE, ACELatents, ACEPosterior, Motion, Pose, draw_poses, move
-
-__all__ = ["control"]
 
 _ROW = 10  # draws in a row
 _STILL = Motion()
@@ -52,7 +50,9 @@ def control(
         invert: The image file is dark on light.
         out: Folder to write to; by default RUN/figures.
     """
-    run, model = open_ace(folder, root)
+    run = open_run(folder, root)
+    run.require_verb("control")
+    model = run.model()
     if other is not None and not 0 <= other < model.classes:
         raise ValueError(f"as={other}: choose a class from 0 to {model.classes - 1}")
     if steps < 2 or draws < 0:

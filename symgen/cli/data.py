@@ -19,8 +19,6 @@ from symgen.experiments.datasets import DigitsData, ImageData, RecordingData, Sp
 from symgen.experiments.presets import preset
 from symgen.figures import as_pictures, contact_sheet, vector_maps
 
-__all__ = ["data", "inspect"]
-
 DataT = TypeVar("DataT", bound=DigitsData | SpritesData | ImageData | RecordingData)
 _LISTED = 10  # lengths, and skipped recordings
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from symgen._files import write_atomically
+from symgen._files import file_to_write, write_atomically
 from symgen.cli._terminal import (
     Data,
     Device,
@@ -18,8 +18,6 @@ from symgen.cli._terminal import (
 )
 from symgen.experiments.encoding import encode_batches
 from symgen.experiments.runs import held_out, open_run
-
-__all__ = ["encode"]
 
 
 def encode(
@@ -48,10 +46,10 @@ def encode(
     run = open_run(folder, data or root)
     model = run.model().to(usable_device(device))
     batches = held_out(run.require_data().source(split == "train"), run.family)
+    file_to_write(out)
     with progress("encoding") as show:
         found = encode_batches(model, batches, examples, batches_shown(show))
     arrays: dict[str, Any] = {name: part.numpy() for name, part in found.items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
 
     def write(partial: Path) -> None:
         with partial.open("wb") as file:

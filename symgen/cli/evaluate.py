@@ -18,8 +18,6 @@ from symgen.cli._terminal import (
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     folder: RunFolder,

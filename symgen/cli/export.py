@@ -7,8 +7,6 @@ from symgen.experiments.card import write_card
 from symgen.experiments.runs import open_run
 from symgen.models import export_model
 
-__all__ = ["export"]
-
 
 def export(folder: RunFolder, /, *, out: Path) -> None:
     """Write a trained model to share: weights, a model card for the hub, programs for torch.

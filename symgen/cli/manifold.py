@@ -1,7 +1,6 @@
 """The verb manifold: the styles of every class of an ACE, and images without their pose."""
 
 import math
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -13,8 +12,6 @@ from symgen.cli.traverse import draw_curves
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import factored_sheet, manifold_grid, manifold_rows
 from symgen.models import ACE
-
-__all__ = ["manifold", "open_ace"]
 
 
 @torch.no_grad()
@@ -38,7 +35,9 @@ def manifold(
         points: Values of a latent; by default 20 in rows, in grids the middle 7 of 30 (Fig. 3).
         greatest: Greatest value of a latent, whose least is minus that; by default 4, in grids 6.
     """
-    run, model = open_ace(folder, root)
+    run = open_run(folder, root)
+    run.require_verb("manifold")
+    model = run.model()
     classes = range(model.classes)
     if only is not None:
         if only not in classes:
@@ -62,22 +61,6 @@ def manifold(
         written.append(figures / "factored.png")
         factored_sheet(*_factored(model, examples), written[-1])
     print_paths(written)
-
-
-def open_ace(folder: Path, root: Path | None) -> tuple[OpenRun, ACE]:
-    """Open a run of ACE.
-
-    Raises:
-        ValueError: if it is a run of a Topographic VAE, for which there is another verb.
-    """
-    run = open_run(folder, root)
-    if "manifold" not in run.family.verbs:
-        others = " or ".join(f"symgen {verb} {folder}" for verb in run.family.verbs)
-        raise ValueError(
-            f"{folder} is a run of {run.kind.__name__}, which has neither classes nor poses: draw "
-            f"it with {others}"
-        )
-    return run, run.model()
 
 
 def _values(points: int | None, greatest: float | None) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,6 @@ from tyro.conf import Positional, arg
 from symgen.cli._terminal import console, say
 from symgen.experiments import presets as known
 
-__all__ = ["presets"]
-
 Words = Annotated[Positional[tuple[str, ...]], arg(metavar="[WORD ...]")]
 
 

@@ -6,18 +6,8 @@ from typing import Annotated
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from symgen.cli._terminal import (
-    Device,
-    Root,
-    console,
-    print_paths,
-    progress,
-    say,
-    usable_device,
-)
+from symgen.cli._terminal import Device, Root, console, print_paths, progress, say, usable_device
 from symgen.experiments.studies import draw_windows, run_study, study, study_names, tables_of
-
-__all__ = ["reproduce"]
 
 
 def reproduce(
@@ -41,8 +31,8 @@ def reproduce(
 
     Args:
         name: What to reproduce, such as table1, figure5, generalisation, ace.
-        budget: smoke: runs all of the code in seconds, the results mean nothing. laptop: our recipe, minutes a
-            run on two cores. paper: the paper's own recipes of 100 epochs, of tables and figures.
+        budget: smoke: runs all of the code in seconds, the results mean nothing. laptop: our
+            recipe, minutes a run on two cores. paper: the papers' own recipes, 100 epochs.
         seeds: Seeds of every line.
         only: Names of lines, such as vae-mnist; all by default.
         train: Train what is missing; otherwise measure the runs that are there.

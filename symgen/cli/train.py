@@ -1,21 +1,14 @@
 """The verb train: train a preset into a run folder, or continue there."""
 
 import shlex
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, arg
 
-from symgen.cli._terminal import (
-    best_device,
-    parse,
-    progress,
-    say,
-    training_shown,
-    usable_device,
-)
+from symgen.cli._terminal import best_device, parse, progress, say, training_shown, usable_device
 from symgen.experiments.builders import options_of
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of
@@ -23,8 +16,6 @@ from symgen.experiments.presets import preset
 from symgen.experiments.runs import open_run, resume_run, start_run, within
 from symgen.training import Run
 from symgen.training.progress import duration
-
-__all__ = ["read_train", "train"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +47,8 @@ class _Where:
 def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     """Take the name of a preset, and the options after it."""
     experiment = preset(words[0]).experiment
-    settings: Sequence[Any] = (experiment.data, experiment.training)
-    options = _options(experiment.kind, {e.name for part in settings for e in fields(part)})
     parts: dict[str, Any] = {
-        "model": options(**experiment.model),
+        "model": _options(experiment.kind)(**experiment.model),
         "data": experiment.data,
         "training": experiment.training,
         "where": _Where(),
@@ -74,16 +63,12 @@ def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     return changed, given.where
 
 
-def _options(kind: type[Any], taken: Collection[str]) -> type[Any]:
-    """Make a dataclass of a builder's options, for the command line to fill in.
-
-    Those whose names are taken, such as the axes of a capsule by those of recordings, get a
-    prefix: --model-axes.
-    """
-    entries = []
-    for name, option in options_of(kind).items():
-        shown = arg(help=option.help, name=f"model-{name}" if name in taken else None)
-        entries.append((name, Annotated[option.type, shown], field(default=option.default)))
+def _options(kind: type[Any]) -> type[Any]:
+    """Make a dataclass of a builder's options, for the command line to fill in."""
+    entries = [
+        (name, Annotated[option.type, arg(help=option.help)], field(default=option.default))
+        for name, option in options_of(kind).items()
+    ]
     return make_dataclass(f"{kind.__name__}Options", entries, frozen=True)
 
 

@@ -20,8 +20,6 @@ from symgen.figures import learning_curves, torus_map, traversal
 from symgen.training import read_records
 from symgen.training.run_folder import METRICS
 
-__all__ = ["draw_curves", "traverse"]
-
 
 @torch.no_grad()
 def traverse(
@@ -44,12 +42,7 @@ def traverse(
         seed: Seed of their choice.
     """
     run = open_run(folder, data or root)
-    if "traverse" not in run.family.verbs:
-        others = " or ".join(f"symgen {verb} {run.folder}" for verb in run.family.verbs)
-        raise ValueError(
-            f"{run.folder} is a run of {run.kind.__name__}, which has no capsules to roll: draw "
-            f"it with {others}"
-        )
+    run.require_verb("traverse")
     if examples < 1:
         raise ValueError(f"examples={examples}: draw at least one")
     model = run.model()

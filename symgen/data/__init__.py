@@ -6,6 +6,5 @@ from symgen.data.distorted import *
 from symgen.data.dsprites_sequences import *
 from symgen.data.images import *
 from symgen.data.loading import *
-from symgen.data.ranges import *
 from symgen.data.recordings.source import *
 from symgen.data.transforming_digits import *

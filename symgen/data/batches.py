@@ -1,6 +1,7 @@
 """Batches as a pure function of a seed and a step."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -52,17 +53,11 @@ class Source(Protocol[MadeT]):
 
 
 class SequenceBatch(NamedTuple):
-    """Sequences with the factors that made them.
+    """Sequences with the factors that made them."""
 
-    Attributes:
-        frames: frames of the source's `data_shape`; images in [0, 1], channel first.
-        factors: index of every factor's value in every frame, in the order of `factor_names`.
-        moved: index of the factor that moves in each sequence, -1 where several move together.
-    """
-
-    frames: Float[Tensor, "B S *data"]
-    factors: Int64[Tensor, "B S F"]
-    moved: Int64[Tensor, " B"]
+    frames: Float[Tensor, "B S *data"]  # of the source's `data_shape`; images in [0, 1]
+    factors: Int64[Tensor, "B S F"]  # index of every factor's value, in order of `factor_names`
+    moved: Int64[Tensor, " B"]  # index of the factor that moves, -1 where several move together
 
     @property
     def inputs(self) -> tuple[Tensor]:
@@ -111,6 +106,7 @@ def _permutation(size: int, seed: int, epoch: int) -> Int64[Tensor, " size"]:
     return torch.randperm(size, generator=torch.Generator().manual_seed(mix(seed, epoch, 1)))
 
 
+@dataclass(eq=False, repr=False)
 class Batches(Generic[BatchT]):
     """Iterates over a source in batches that depend on nothing but `seed` and the step.
 
@@ -125,9 +121,6 @@ class Batches(Generic[BatchT]):
             last batch; without it the order is the source's and the last batch may be smaller.
         device: where the batch goes, if not where the source makes it.
 
-    Raises:
-        ValueError: if the source is empty or smaller than one shuffled batch.
-
     Example:
         >>> from symgen.data import Batches, DistortedImages, load
         >>> data = Batches(DistortedImages(load("digits"), "rts"), batch_size=4, seed=1)
@@ -136,44 +129,38 @@ class Batches(Generic[BatchT]):
         ((4, 1, 42, 42), [9, 5, 7, 9], 359)
     """
 
-    def __init__(
-        self,
-        source: Source[BatchT],
-        batch_size: int,
-        seed: int = 0,
-        shuffle: bool = True,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        if not len(source):
+    source: Source[BatchT]
+    batch_size: int
+    seed: int = 0
+    shuffle: bool = True
+    device: str | torch.device = "cpu"
+
+    def __post_init__(self) -> None:
+        size, self.device = len(self.source), torch.device(self.device)
+        if not size:
             raise ValueError("a source of 0 items fills no batch: give data that are not empty")
-        if batch_size < 1 or (shuffle and len(source) < batch_size):
+        if self.batch_size < 1 or (self.shuffle and size < self.batch_size):
             raise ValueError(
-                f"a source of {len(source)} items cannot fill a batch of {batch_size}: "
-                f"choose a batch_size between 1 and {len(source)}"
+                f"a source of {size} items cannot fill a batch of {self.batch_size}: "
+                f"choose a batch_size between 1 and {size}"
             )
-        self.source = source
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.device = torch.device(device)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
+        """Batches in an epoch, the length."""
+        return len(self)
+
+    def __len__(self) -> int:
         whole, rest = divmod(len(self.source), self.batch_size)
         return whole if self.shuffle or not rest else whole + 1
 
-    def __len__(self) -> int:
-        return self.steps_per_epoch
-
     def batch(self, step: int) -> BatchT:
         """Make the batch of a training step, counted from 0 over all epochs."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        start = position * self.batch_size
-        stop = min(start + self.batch_size, len(self.source))
-        indices = torch.arange(start, stop)
+        epoch, position = divmod(step, len(self))
+        start, size = position * self.batch_size, len(self.source)
+        indices = torch.arange(start, min(start + self.batch_size, size))
         if self.shuffle:
-            indices = _permutation(len(self.source), self.seed, epoch)[start:stop]
+            indices = _permutation(size, self.seed, epoch)[indices]
         generator = torch.Generator().manual_seed(mix(self.seed, step, 2))
         batch = self.source.batch(indices, generator)
         return batch._make(None if part is None else part.to(self.device) for part in batch)
@@ -183,8 +170,5 @@ class Batches(Generic[BatchT]):
         return (self.batch(step) for step in range(len(self)))
 
     def __repr__(self) -> str:
-        order = "shuffled" if self.shuffle else "in order"
-        return (
-            f"{type(self).__name__}({self.source!r}, batch_size={self.batch_size}, "
-            f"seed={self.seed}, {order})"
-        )
+        order = f"seed={self.seed}, {'shuffled' if self.shuffle else 'in order'}"
+        return f"{type(self).__name__}({self.source!r}, batch_size={self.batch_size}, {order})"

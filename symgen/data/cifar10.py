@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from symgen.data.images import Images, Split
 
@@ -19,14 +18,10 @@ _RECORD = 1 + 3 * 32 * 32  # the label, then the red, green and blue planes, row
 
 
 def read(folder: str | Path, split: Split = "train") -> Images:
-    """Read the images of one split, in the order of the files.
+    """Read colour images, 3 × 32 × 32, and their classes, 0 (airplane) to 9 (truck), in order.
 
     Args:
         folder: the folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
-        split: `"train"` or `"test"`.
-
-    Returns:
-        Colour images, 3 × 32 × 32, with their classes, 0 (airplane) to 9 (truck).
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -40,13 +35,12 @@ def read(folder: str | Path, split: Split = "train") -> Images:
         >>> tuple(images.pixels.shape), images.labels.tolist()
         ((1, 3, 32, 32), [7])
     """
-    batches = [torch.from_numpy(_records(Path(folder) / name)) for name in _BATCHES[split]]
-    records = torch.cat(batches)
+    records = torch.cat([torch.from_numpy(_records(Path(folder) / n)) for n in _BATCHES[split]])
     pixels = records[:, 1:].unflatten(1, (3, 32, 32)).contiguous()
     return Images(pixels, records[:, 0].long())
 
 
-def _records(path: Path) -> UInt8[np.ndarray, "n 3073"]:
+def _records(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(
             f"no CIFAR-10 batch {path}: unpack all of cifar-10-binary.tar.gz from {URL} there"

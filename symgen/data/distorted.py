@@ -20,26 +20,18 @@ Distortion = Literal["none", "translated", "rts", "tc", "hue"]
 
 DEGREES = 45.0  # of the rotation, either way
 SCALES = (0.7, 1.2)
-PATCHES = 6  # of clutter
-PATCH = 6  # side of a patch in pixels
+PATCHES, PATCH = 6, 6  # of clutter: their number, and the side of each in pixels
 # What the canvas adds on either side, by the side of the image; also the longest shift.
 MARGINS = {"translated": Fraction(4, 7), "rts": Fraction(1, 4), "tc": Fraction(4, 7)}
 
 
 class ImageBatch(NamedTuple):
-    """Images with their labels and what was done to them.
+    """Images with their labels and what was done to them."""
 
-    Attributes:
-        images: brightness in [0, 1], channel first.
-        labels: class of each image.
-        pose: how the image was moved from the middle, which `warp(images, pose)` undoes.
-        hue: degrees by which pure red was turned; 0 where nothing was coloured.
-    """
-
-    images: Float32[Tensor, "B channels height width"]
+    images: Float32[Tensor, "B channels height width"]  # in [0, 1]
     labels: Int64[Tensor, " B"]
-    pose: Float32[Tensor, "B 3 3"]
-    hue: Float32[Tensor, " B"]
+    pose: Float32[Tensor, "B 3 3"]  # from the middle; `warp(images, pose)` undoes it
+    hue: Float32[Tensor, " B"]  # degrees by which pure red was turned; 0 where not coloured
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor]:
@@ -59,31 +51,23 @@ class DistortedImages:
     """Makes labelled images at a random pose, among clutter or in a random colour.
 
     * `"none"`: the images themselves, gray or in colour.
-    * `"translated"`: shifted by a random number of whole pixels, at most 4/7 of the image's size
-      either way, on a black canvas that holds every shift; 28 × 28 becomes 60 × 60.
+    * `"translated"`: shifted by whole pixels, uniformly up to 4/7 of the image's size either way,
+      on a black canvas that holds every shift; 28 × 28 becomes 60 × 60.
     * `"rts"`: rotated by up to 45 degrees either way, scaled by 0.7 to 1.2 and shifted by up to a
       quarter of the image's size along x and y, all uniform, in one bilinear warp on a black
       canvas 1.5 times as large; 28 × 28 becomes 42 × 42.
     * `"tc"`: as `"translated"`, plus six patches of 6 × 6, cut at random places of random other
-      images of `images` (so test images are cluttered by test images) and laid at random places
-      of the canvas; where things overlap, the brightest shows.
+      images and laid at random places of the canvas; where things overlap, the brightest shows.
     * `"hue"`: the gray image times a colour of random hue, 0 to 360 degrees.
 
     RTS and TC are the data of Georgiev (2016, arXiv 1511.02841, appendix B) after Jaderberg et al.
-    (2015, arXiv 1506.02025, appendix A.4). The interpolation, the maximum and the source of test
-    clutter are choices made here, since the papers do not specify them.
+    (2015, arXiv 1506.02025, appendix A.4), which leave interpolation, maximum and clutter open.
 
     Args:
         images: labelled images; batches are made on the device of their pixels.
         distortion: what is done to them.
         fixed: draw one distortion per image from `seed`; otherwise afresh in each batch.
         seed: seed of the fixed distortions.
-
-    Attributes:
-        classes: the largest label plus one.
-
-    Raises:
-        ValueError: if the distortion is unknown or not for such images.
 
     Example:
         >>> from symgen.data import Batches, DistortedImages, load
@@ -98,7 +82,7 @@ class DistortedImages:
     def __init__(
         self, images: Images, distortion: Distortion = "none", fixed: bool = True, seed: int = 0
     ) -> None:
-        _check(images, distortion)
+        _require_fit(images, distortion)
         self.images = Images(images.pixels, images.labels.to(images.pixels.device))
         self.distortion: Distortion = distortion
         self.fixed = fixed
@@ -109,10 +93,8 @@ class DistortedImages:
         self._margin = vertical, horizontal = int(share * height), int(share * width)
         channels = 3 if distortion == "hue" else channels
         self.data_shape = (channels, height + 2 * vertical, width + 2 * horizontal)
-        self._fixed = None
-        if fixed:
-            generator = torch.Generator().manual_seed(seed)
-            self._fixed = self._draw(torch.arange(len(self)), generator)
+        generator = torch.Generator().manual_seed(seed)
+        self._fixed = self._draw(torch.arange(len(self)), generator) if fixed else None
 
     def __len__(self) -> int:
         return len(self.images.pixels)
@@ -121,16 +103,16 @@ class DistortedImages:
         """Distort the images with these numbers; the generator draws what is not fixed."""
         indices = require_items(self, indices)
         here = indices.to(self.images.pixels.device)
-        drawn = self._fixed and _Draw(*(part[here] for part in self._fixed))
-        drawn = drawn or self._draw(indices, generator)
+        fixed = self._fixed and _Draw(*(part[here] for part in self._fixed))
+        drawn = fixed or self._draw(indices, generator)
         images = self._distorted(self.images.pixels[here], drawn)
         return ImageBatch(images, self.images.labels[here], drawn.pose, drawn.hue)
 
     def _draw(self, items: Int64[Tensor, " n"], generator: torch.Generator) -> _Draw:
         """Draw a distortion for each item, on the CPU, so that it is the same for every device."""
         count, device = len(items), self.images.pixels.device
-        angle, scale, hue = torch.zeros(count), torch.ones(count), torch.zeros(count)
-        shift = torch.zeros(count, 2)
+        angle = hue = torch.zeros(count)
+        scale, shift = torch.ones(count), torch.zeros(count, 2)
         longest = torch.tensor(self._margin[::-1])  # x, y
         if self.distortion == "rts":
             uniform = torch.rand(count, 4, generator=generator)
@@ -141,7 +123,6 @@ class DistortedImages:
             shift = (_whole_numbers(2 * longest + 1, (count,), generator) - longest).float()
         elif self.distortion == "hue":
             hue = 360 * torch.rand(count, generator=generator)
-        pose = affine.from_parameters(angle, scale, shift)
         clutter = torch.empty(count, 0, 5, dtype=torch.int64)
         if self.distortion == "tc":
             sides = torch.tensor([*self.images.pixels.shape[2:], *self.data_shape[1:]])
@@ -149,11 +130,10 @@ class DistortedImages:
             clutter = _whole_numbers(limits, (count, PATCHES), generator)
             # Images are counted from the one after the item's own, which is thus never reached.
             clutter[..., 0] = (clutter[..., 0] + 1 + items[:, None]) % len(self)
-        return _Draw(pose.to(device), hue.to(device), clutter.to(device))
+        pose = affine.from_parameters(angle, scale, shift)
+        return _Draw(*(part.to(device) for part in (pose, hue, clutter)))
 
-    def _distorted(
-        self, pixels: UInt8[Tensor, "B channels height width"], drawn: _Draw
-    ) -> Float32[Tensor, "B colours canvas_height canvas_width"]:
+    def _distorted(self, pixels: UInt8[Tensor, "B channels height width"], drawn: _Draw) -> Tensor:
         if self.distortion in ("translated", "tc"):
             pixels = self._pasted(pixels, drawn)
         images = pixels.to(torch.float32) / 255
@@ -166,9 +146,7 @@ class DistortedImages:
             images = images * hue_vector(drawn.hue)[..., None, None]
         return images
 
-    def _pasted(
-        self, pixels: UInt8[Tensor, "B 1 height width"], drawn: _Draw
-    ) -> UInt8[Tensor, "B 1 canvas_height canvas_width"]:
+    def _pasted(self, pixels: UInt8[Tensor, "B 1 height width"], drawn: _Draw) -> Tensor:
         """Lay the image and its clutter on a black canvas."""
         canvas = pixels.new_zeros(len(pixels), *self.data_shape)
         margin = torch.tensor(self._margin, device=pixels.device)
@@ -181,27 +159,18 @@ class DistortedImages:
         return canvas
 
     def __repr__(self) -> str:
-        channels, height, width = self.images.pixels.shape[1:]
+        images = f"{len(self)} images of {' x '.join(map(str, self.images.pixels.shape[1:]))}"
         drawn = f"fixed, seed={self.seed}" if self.fixed else "afresh in each batch"
-        return (
-            f"DistortedImages({len(self)} images of {channels} x {height} x {width}, "
-            f"distortion={self.distortion!r}, {drawn})"
-        )
+        return f"DistortedImages({images}, distortion={self.distortion!r}, {drawn})"
 
 
-def _whole_numbers(
-    limits: Int64[Tensor, " limits"], shape: tuple[int, ...], generator: torch.Generator
-) -> Int64[Tensor, "*shape limits"]:
+def _whole_numbers(limits: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Draw rows of whole numbers from 0, each uniform below its own limit."""
     return torch.randint(2**62, (*shape, len(limits)), generator=generator) % limits
 
 
-def _lay(
-    canvas: UInt8[Tensor, "B 1 canvas_height canvas_width"],
-    patches: UInt8[Tensor, "B patches height width"],
-    corners: Int64[Tensor, "B patches 2"],
-) -> None:
-    """Lay patches on their canvas, upper left pixels at (row, column); the brightest is seen."""
+def _lay(canvas: Tensor, patches: Tensor, corners: Tensor) -> None:
+    """Lay patches (B, n, height, width) on canvases; the corners are (row, column) of each."""
     height, width = patches.shape[2:]
     row, column = corners[..., None, None].unbind(2)
     row = row + torch.arange(height, device=canvas.device)[:, None]
@@ -209,7 +178,7 @@ def _lay(
     canvas.flatten(1).scatter_reduce_(1, place.flatten(1), patches.flatten(1), "amax")
 
 
-def _check(images: Images, distortion: Distortion) -> None:
+def _require_fit(images: Images, distortion: Distortion) -> None:
     require_choice("distortion", distortion, get_args(Distortion))
     pixels, labels = images
     fits = pixels.ndim == 4 and pixels.dtype == torch.uint8 and labels.shape == pixels.shape[:1]

@@ -5,28 +5,18 @@ graphics card, give the published images bit for bit but for about one image in 
 differs in a single pixel: a vertex on a rounding tie, decided by float32 noise in the original.
 """
 
-import io
-import zipfile
-import zlib
 from functools import cache
-from math import prod
-from pathlib import Path
-from tokenize import TokenError
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int16, Int64, UInt8, UInt64
+from jaxtyping import Float, Int16, Int64, UInt8, UInt64
 from torch import Tensor
 
 __all__ = [
     "FACTOR_NAMES",
     "FACTOR_SIZES",
-    "Sprites",
     "every_other",
-    "index_of",
-    "latents_of",
-    "read_npz",
     "render",
     "render_bits",
     "unpack",
@@ -34,48 +24,11 @@ __all__ = [
 
 FACTOR_NAMES = ("shape", "scale", "orientation", "posX", "posY")
 FACTOR_SIZES = (3, 6, 40, 32, 32)
-_COUNT = prod(FACTOR_SIZES)
 _VERTICES = 150  # of the heart; the other outlines have fewer
 _BLOCK = 1024  # images made together: their crossings stay in the processor's cache
 # Words whose bits are set from pixel i on, i = 0..64, in the byte order of `packbits`.
 _PIXELS_FROM = np.packbits(np.arange(64) >= np.arange(65)[:, None], axis=1).view(np.uint64)[:, 0]
-# What reading a damaged archive raises, or an array header in it.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError)
-_DAMAGE += (RuntimeError, TokenError)
-_URL = "https://github.com/google-deepmind/dsprites-dataset"
-
-
-class Sprites(NamedTuple):
-    """Images at one bit per pixel with the class indices that made them.
-
-    Attributes:
-        bits: 64 × 64 pixels in C order, eight in a byte, first pixel in the highest bit.
-        latents: class indices of shape, scale, orientation, posX, posY.
-    """
-
-    bits: UInt8[Tensor, "n 512"]
-    latents: Int64[Tensor, "n 5"]
-
-
-def latents_of(index: Int[Tensor, "*batch"]) -> Int64[Tensor, "*batch 5"]:
-    """Return the class indices of shape, scale, orientation, posX and posY of images.
-
-    Args:
-        index: numbers of the images in the published order, 0 to 737,279.
-
-    Raises:
-        ValueError: if a number is out of range.
-
-    Example:
-        >>> latents_of(torch.tensor(300000)).tolist()
-        [1, 1, 12, 31, 0]
-    """
-    outside = index[(index < 0) | (index >= _COUNT)]
-    if outside.numel():
-        raise ValueError(
-            f"image number {int(outside[0])} is out of range: dSprites has 0 to {_COUNT - 1}"
-        )
-    return torch.stack(torch.unravel_index(index.long(), FACTOR_SIZES), dim=-1)
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def every_other(first: Literal[0, 1] = 0) -> Int64[Tensor, "50625 5"]:
@@ -89,28 +42,11 @@ def every_other(first: Literal[0, 1] = 0) -> Int64[Tensor, "50625 5"]:
     return torch.cartesian_prod(torch.arange(3), torch.arange(1, 6), fine, fine, fine)
 
 
-def index_of(latents: np.ndarray | Tensor) -> Int64[Tensor, " n"]:
-    """Return the numbers of images in the published order, the inverse of `latents_of`.
-
-    Raises:
-        ValueError: if `latents` are not integers (n, 5) below `FACTOR_SIZES`.
-
-    Example:
-        >>> index_of(torch.tensor([[1, 1, 12, 31, 0]])).tolist()
-        [300000]
-    """
-    return torch.from_numpy(np.ravel_multi_index(tuple(_checked(latents).T), FACTOR_SIZES))
-
-
 def render(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 64 64"]:
-    """Draw dSprites images.
+    """Draw dSprites images of 0 and 1, row 0 at the top, on the CPU.
 
     Args:
-        latents: integer class indices of shape (square, ellipse, heart), scale, orientation, posX
-            and posY, (n, 5), each below its `FACTOR_SIZES`.
-
-    Returns:
-        Images of 0 and 1, row 0 at the top, on the CPU.
+        latents: class indices of shape (square, ellipse, heart), scale, orientation, posX, posY.
 
     Raises:
         ValueError: if `latents` are not integers (n, 5) below `FACTOR_SIZES`.
@@ -124,12 +60,7 @@ def render(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 64 64"]:
 
 
 def render_bits(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 512"]:
-    """Draw the images of `render` at one bit per pixel, packed as in `Sprites`.
-
-    Example:
-        >>> int(unpack(render_bits(torch.zeros(1, 5, dtype=torch.long))).sum())
-        100
-    """
+    """Draw the images of `render` at one bit per pixel, the first of eight in the highest bit."""
     classes = _checked(latents)
     rows = np.empty((len(classes), 64), np.uint64)
     for start in range(0, len(classes), _BLOCK):
@@ -138,50 +69,25 @@ def render_bits(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 512"]:
 
 
 def unpack(bits: UInt8[Tensor, "*batch 512"]) -> UInt8[Tensor, "*batch 64 64"]:
-    """Spread images that are packed as in `Sprites` to one byte of 0 or 1 per pixel, on the CPU.
+    """Spread the images of `render_bits` to one byte of 0 or 1 per pixel, on the CPU.
 
     Example:
-        >>> unpack(torch.full((2, 512), 255, dtype=torch.uint8)).float().mean((1, 2)).tolist()
-        [1.0, 1.0]
+        >>> int(unpack(render_bits(torch.zeros(1, 5, dtype=torch.long))).sum())
+        100
     """
     pixels = np.unpackbits(bits.cpu().numpy(), axis=-1)
     return torch.from_numpy(pixels).reshape(*bits.shape[:-1], 64, 64)
 
 
-def read_npz(path: str | Path) -> Sprites:
-    """Read the published dSprites npz file, packing its 3 GB of images to 377 MB on the way.
-
-    The colour, which has one value, is dropped.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or holds something else.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no dSprites file at {path}: download it from {_URL}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_archive(archive)
-    except _DAMAGE as error:
-        raise ValueError(
-            f"{path} cannot be read as dSprites ({type(error).__name__}: {error}): "
-            f"download it again from {_URL}"
-        ) from error
-
-
 def _checked(latents: np.ndarray | Tensor) -> Int64[np.ndarray, "n 5"]:
-    """Return class indices as int64 after checking type, shape and range."""
-    if isinstance(latents, Tensor):
-        integer = latents.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-    else:
-        integer = latents.dtype.kind in "iu"
+    tensor = isinstance(latents, Tensor)
+    integer = latents.dtype in _INTEGERS if tensor else latents.dtype.kind in "iu"
     if not integer or latents.ndim != 2 or latents.shape[1] != 5:
         raise ValueError(
             f"latents must be integer class indices of {FACTOR_NAMES} in the shape (n, 5), "
             f"got {latents.dtype} in the shape {tuple(latents.shape)}"
         )
-    classes = latents.numpy(force=True) if isinstance(latents, Tensor) else latents
+    classes = latents.numpy(force=True) if tensor else latents
     outside = ((classes < 0) | (classes >= np.array(FACTOR_SIZES))).any(axis=1)
     if outside.any():
         row = int(outside.argmax())
@@ -249,32 +155,3 @@ def _draw(classes: Int64[np.ndarray, "n 5"]) -> UInt64[np.ndarray, "n 64"]:
     # A crossing turns over all pixels to its right: inside is where an odd number of them did.
     np.bitwise_xor.at(words, image * 64 + row, _PIXELS_FROM[pixel])
     return words.reshape(-1, 64)
-
-
-def _read_archive(archive: zipfile.ZipFile) -> Sprites:
-    """Read images and class indices of an open npz file."""
-    with_colour = np.lib.format.read_array(io.BytesIO(archive.read("latents_classes.npy")))
-    shape, dtype = with_colour.shape, with_colour.dtype
-    if len(shape) != 2 or shape[1] != 6 or dtype.kind not in "iu":
-        raise ValueError(f"latents_classes is {shape} {dtype}, expected (n, 6) integers")
-    if with_colour[:, 0].any():
-        raise ValueError("latents_classes[:, 0] (colour) is not 0 everywhere")
-    latents = _checked(with_colour[:, 1:])
-    count = len(latents)
-    bits = np.empty((count, 512), np.uint8)
-    with archive.open("imgs.npy") as stream:  # in blocks: as bytes, all pixels would fill 3 GB
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"npy format {version}, expected (1, 0)")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        if shape != (count, 64, 64) or dtype != np.uint8 or fortran_order:
-            order = " in Fortran order" if fortran_order else ""
-            raise ValueError(f"imgs is {shape} {dtype}{order}, expected {(count, 64, 64)} uint8")
-        for block in np.split(bits, range(_BLOCK, count, _BLOCK)):
-            pixels = np.frombuffer(stream.read(len(block) * 4096), np.uint8)
-            if pixels.size and pixels.max() > 1:
-                raise ValueError(f"imgs holds {pixels.max()}, expected 0 and 1")
-            block[:] = np.packbits(pixels.reshape(len(block), 4096), axis=1)
-        if stream.read(1):  # the archive compares its checksum at the end only
-            raise ValueError("imgs is longer than its header says")
-    return Sprites(torch.from_numpy(bits), torch.from_numpy(latents))

@@ -15,15 +15,12 @@ __all__ = ["read_image"]
 def read_image(
     path: Path, data_shape: tuple[int, ...], *, invert: bool = False, canvas: bool = True
 ) -> tuple[Float[Tensor, "1 channels height width"], tuple[int, int]]:
-    """Read an image file of any mode for a model; what is transparent becomes black.
+    """Read an image of any mode, in [0, 1], and its height and width; transparency becomes black.
 
     Args:
         data_shape: channels, height and width that the model takes.
         invert: turn dark on light into light on dark.
         canvas: lay a smaller image in the middle of a black canvas instead of refusing it.
-
-    Returns:
-        The image in [0, 1], and the height and width of the file's image.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -40,8 +37,7 @@ def read_image(
     if invert:
         levels = 1 - levels
     high, wide = levels.shape[1:]
-    fits = high <= height and wide <= width if canvas else (high, wide) == (height, width)
-    if not fits:
+    if (high > height or wide > width) if canvas else (high, wide) != (height, width):
         smaller = " (a smaller image is laid on a black canvas)" if canvas else ""
         raise ValueError(
             f"{path} is {wide} × {high} pixels, the model reads {width} × {height}: crop and "

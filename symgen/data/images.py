@@ -8,21 +8,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 
-__all__ = ["Images", "Split", "paper_split", "read_idx"]
+__all__ = ["Images", "Split", "paper_split", "read_idx", "require_unit_range"]
 
 Split = Literal["train", "test"]
 
 
 class Images(NamedTuple):
-    """Images with their labels.
-
-    Attributes:
-        pixels: brightness from 0 to 255, channel first.
-        labels: class of each image.
-    """
+    """Images with their labels."""
 
     pixels: UInt8[Tensor, "n channels height width"]
     labels: Int64[Tensor, " n"]
@@ -31,9 +26,9 @@ class Images(NamedTuple):
 def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     """Divide images at random: four fifths for training, one fifth for validation.
 
-    Both are in the order of numpy's legacy permutation, whose first fifth validates. On MNIST's
-    60,000 training images this is the division behind the published Topographic VAE numbers
-    (48,000 and 12,000; Keller & Welling 2021 with seed 1 or 2).
+    Both are in the order of numpy's legacy permutation, whose first fifth validates. On MNIST this
+    is the division behind the published Topographic VAE results (48,000 and 12,000 images; Keller
+    & Welling 2021 with seed 1 or 2).
 
     Example:
         >>> from symgen.data import load
@@ -44,16 +39,16 @@ def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     count = len(images.labels)
     # The legacy generator, because its stream is frozen and the published split was drawn from it.
     order = torch.from_numpy(np.random.RandomState(seed).permutation(count))
-    sizes = [count // 5, count - count // 5]
-    validation, train = (Images(*(p[rows] for p in images)) for rows in order.split(sizes))
+    parts = order[count // 5 :], order[: count // 5]
+    train, validation = (Images(images.pixels[rows], images.labels[rows]) for rows in parts)
     return train, validation
 
 
 def read_idx(path: str | Path) -> UInt8[Tensor, "*shape"]:
     """Read an array of bytes in the IDX format of MNIST, packed by gzip or not.
 
-    The format: two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each
-    dimension as a big-endian 32-bit number, the values in C order.
+    It is two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each dimension
+    as a big-endian 32-bit number, the values in C order.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -88,3 +83,23 @@ def read_idx(path: str | Path) -> UInt8[Tensor, "*shape"]:
             f"has {len(content)}: fetch it again"
         )
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).reshape(shape)
+
+
+def require_unit_range(name: str, x: Shaped[Tensor, "..."]) -> None:
+    """Raise a ValueError with the name of data that are not floats in [0, 1].
+
+    Example:
+        >>> require_unit_range("x", torch.tensor([0.0, 255.0]))
+        Traceback (most recent call last):
+        ValueError: x reaches from 0 to 255: scale or clamp it to [0, 1], or take a likelihood ...
+    """
+    if not x.is_floating_point():
+        raise ValueError(f"{name} is {x.dtype}: divide by 255 to get floats in [0, 1]")
+    if not x.numel():
+        return
+    least, greatest = (bound.item() for bound in x.detach().aminmax())
+    if not (least >= 0 and greatest <= 1):  # written so that NaN fails
+        raise ValueError(
+            f"{name} reaches from {least:g} to {greatest:g}: scale or clamp it to [0, 1], or take "
+            "a likelihood for such values, such as 'gaussian'"
+        )

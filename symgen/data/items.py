@@ -15,7 +15,7 @@ _LOOKED_AT = 2**24  # bytes of a tensor that its fingerprint reads
 
 
 class Inputs(NamedTuple):
-    """A batch of what the `forward` of a model takes: data, and labels if it takes them."""
+    """A batch: data, and labels if the model takes them."""
 
     x: Tensor
     y: Tensor | None = None
@@ -27,7 +27,7 @@ class Inputs(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a model takes of an item: data of a shape, its frames first, and a label or none."""
+    """What a model takes of an item: data of a shape, frames first, and a label or none."""
 
     shape: tuple[int, ...]
     labelled: bool = False
@@ -43,12 +43,8 @@ def choose_inputs(item: Any, wanted: Wanted, name: str, batched: bool = False) -
     Args:
         item: a tensor or array; a tuple or list, of which the first part that fits is taken; or a
             dictionary, of which exactly one entry must fit.
-        wanted: what the model takes.
         name: what to call the item in an error.
         batched: whether the item is a batch, of one more dimension.
-
-    Raises:
-        ValueError: if no entry fits, or several do.
 
     Example:
         >>> item = {"video": torch.zeros(4, 12), "age": 3}
@@ -86,10 +82,9 @@ def stack_inputs(items: Iterable[Inputs]) -> Inputs:
 
 
 class ItemSource:
-    """A tensor, or a data set whose items are tensors, tuples or dictionaries, as a source.
+    """A tensor (n, *shape), or anything with a length and items by number, as a source.
 
-    Items are a tensor (n, *shape), or anything with a length and items by number, such as a torch
-    `Dataset` or a list of tensors; the first of them is checked against what is wanted.
+    Items of a torch `Dataset` or a list are tensors, tuples or dictionaries; the first is checked.
 
     Example:
         >>> clips = torch.rand(64, 16, 12)
@@ -130,8 +125,7 @@ class ItemSource:
         """Return what it takes to open a tensor again, once a file with it is named."""
         if not isinstance(self.items, Tensor):
             return None
-        shape = list(self.wanted.shape)
-        sequence = len(shape) > len(self.data_shape)
+        shape, sequence = list(self.wanted.shape), len(self.wanted.shape) > len(self.data_shape)
         return {"kind": "array", "shape": shape, "sequence": sequence, "data": None}
 
     def __repr__(self) -> str:
@@ -141,10 +135,9 @@ class ItemSource:
 
 
 def _fingerprint(data: Tensor) -> str:
-    """Name the content of a tensor by a hash of its shape and of at most 16 MiB of it."""
+    """Name a tensor by a hash of its shape and of at most 16 MiB of its content."""
     rows = max(1, _LOOKED_AT // max(1, data[:1].nbytes))
-    step = max(1, -(-len(data) // rows))
-    looked_at = data[::step].detach().cpu().contiguous()
+    looked_at = data[:: max(1, -(-len(data) // rows))].detach().cpu().contiguous()
     content = hashlib.sha256(f"{tuple(data.shape)} {data.dtype}".encode())
     content.update(looked_at.reshape(-1).view(torch.uint8).numpy().tobytes())
     return content.hexdigest()[:16]

@@ -1,6 +1,7 @@
 """DataLoaders and other iterables as batches that can be reached again after a stop."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
 
@@ -12,19 +13,19 @@ from symgen.data.items import Inputs, Wanted, choose_inputs, stack_inputs
 __all__ = ["LoaderBatches"]
 
 
+@dataclass(eq=False, repr=False)
 class LoaderBatches:
     """Takes batches from an iterable, over and over, one epoch after the other.
 
-    The iterable draws from a stream of torch's random numbers of its own, seeded for every epoch:
+    The iterable draws from its own stream of torch's random numbers, seeded for every epoch:
     training does not depend on how it shuffles, and a resumed run sees the batches that it would
-    have seen, by going through those of its epoch again. What draws from elsewhere, such as numpy,
-    or from several worker processes, is not reproduced.
+    have seen. What draws from elsewhere, such as numpy, or in several worker processes, is not
+    reproduced.
 
     Args:
         loader: gives batches, as a torch `DataLoader` does, or single items, which are gathered.
-        batch_size: items in a batch, those that the loader gives and those that are gathered.
+        batch_size: items in a batch, whether given or gathered.
         wanted: what is taken of an item.
-        seed: seed of the iterable's random numbers.
 
     Example:
         >>> loader = torch.utils.data.DataLoader(torch.rand(8, 4, 3), batch_size=4, shuffle=True)
@@ -33,13 +34,12 @@ class LoaderBatches:
         (torch.Size([4, 4, 3]), True)
     """
 
-    def __init__(
-        self, loader: Iterable[Any], batch_size: int, wanted: Wanted, seed: int = 0
-    ) -> None:
-        self.loader = loader
-        self.batch_size = batch_size
-        self.wanted = wanted
-        self.seed = seed
+    loader: Iterable[Any]
+    batch_size: int
+    wanted: Wanted
+    seed: int = 0
+
+    def __post_init__(self) -> None:
         self._step = 0  # of the batch that comes next
         self._batches = self._epochs()
         self._state = torch.get_rng_state()

@@ -53,9 +53,6 @@ def load(name: str, root: Root = None, split: Split = "train", download: bool = 
         split: `"train"` or `"test"`.
         download: fetch missing files into the user's cache and check their hashes.
 
-    Returns:
-        Images and labels, on the CPU.
-
     Raises:
         ValueError: if there is no such data set or split, or a file is damaged.
         FileNotFoundError: if the files are not there and may not be downloaded.

@@ -28,8 +28,8 @@ class TransformingDigits:
     A frame is the original image under one warp (rotation and scale about pixel index (width / 2,
     height / 2), bilinear, zeros outside) times one colour. Each factor has 18 values: angles 0,
     20, ..., 340 degrees, counter-clockwise; scales 0.60, 0.64, ..., 1.26; hues -180, -160, ...,
-    160 degrees from red. A factor starts at a uniform random value and, if it moves, walks through
-    its values in order, one per frame, cyclically (Keller & Welling 2021).
+    160 degrees from red. A factor starts at a uniform random value and, if it moves, advances by
+    one value per frame, cyclically (Keller & Welling 2021).
 
     * `"single"`: angle, scale or hue moves, drawn uniformly; the two others stay as drawn.
     * `"rotation+hue"`: both move together; the scale is 1.
@@ -42,9 +42,6 @@ class TransformingDigits:
         pixels: gray images; the sequences are made on their device.
         mode: what moves.
         frames: length S of a sequence; None for 18, a full cycle, or 12 in growth, or 1 if still.
-
-    Raises:
-        ValueError: if the images are not gray bytes, or the mode or `frames` is out of range.
 
     Example:
         >>> from symgen.data import load
@@ -77,8 +74,7 @@ class TransformingDigits:
             raise ValueError(f"frames={frames}: growth has no more than {len(SCALES)} scales")
         height, width = pixels.shape[-2:]
         self._centre = (width / 2, height / 2)
-        poses = _poses(mode, math.hypot(height, width))
-        self._poses = poses.to(pixels.device)
+        self._poses = poses = _poses(mode, math.hypot(height, width)).to(pixels.device)
         colours = hue_vector(torch.tensor(DEGREES, dtype=torch.float32) - 180)
         self._colours = (colours if mode != "still" else torch.ones(1, 1)).to(pixels.device)
         # The value of the moving factor that every sequence shows, whatever it starts at.
@@ -121,11 +117,8 @@ class TransformingDigits:
         return (start[:, None] + steps) % torch.tensor(self.factor_sizes), moved
 
     def __repr__(self) -> str:
-        height, width = self.pixels.shape[-2:]
-        return (
-            f"TransformingDigits({len(self)} images of {height} x {width}, mode={self.mode!r}, "
-            f"frames={self.frames})"
-        )
+        images = f"{len(self)} images of {' x '.join(map(str, self.data_shape[1:]))}"
+        return f"TransformingDigits({images}, mode={self.mode!r}, frames={self.frames})"
 
 
 def _poses(mode: Mode, diagonal: float) -> Float[Tensor, "angles scales rows 3"]:

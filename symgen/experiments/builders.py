@@ -12,16 +12,6 @@ from symgen._errors import nearest
 from symgen.likelihoods import Likelihood
 from symgen.models import ACE, TVAE, VAE, BubbleVAE, Judge, Pretrained, TopographicVAE, TorusVAE
 
-__all__ = [
-    "BUILDERS",
-    "FROM_DATA",
-    "Option",
-    "builder",
-    "complete",
-    "options_of",
-    "takes",
-]
-
 BUILDERS: dict[str, type[Pretrained]] = {
     kind.__name__: kind for kind in (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE, Judge)
 }

@@ -12,23 +12,13 @@ from symgen.experiments.runs import OpenRun
 from symgen.training import last_record
 from symgen.training.run_folder import METRICS
 
-__all__ = ["write_card"]
-
 _PLACES = ("root", "data", "cache", "download")  # of files on the machine of the training
 
 
 def write_card(run: OpenRun, folder: Path) -> Path:
-    """Write `README.md`, the model card of a run, next to exported weights.
+    """Write `README.md`, the model card of a run, next to exported weights, and return its path.
 
-    The results are those of the run's `summary.json`; a run that was not evaluated has a card
-    that says so.
-
-    Args:
-        run: what was trained.
-        folder: where the weights lie.
-
-    Returns:
-        The path of the card.
+    The results are those of the run's `summary.json`; without one the card says so.
 
     Raises:
         ValueError: if the run has no record of its training yet.

@@ -20,17 +20,6 @@ from symgen.data.items import ItemSource, Wanted
 from symgen.data.recordings import DEFAULT_LENGTH, Axes, RecordingSplit
 from symgen.data.transforming_digits import GROWTH, SCALES
 
-__all__ = [
-    "ArrayData",
-    "DataConfig",
-    "DigitsData",
-    "ImageData",
-    "RecordingData",
-    "SpritesData",
-    "data_from_json",
-    "data_to_json",
-]
-
 DigitsMode = Literal["single", "rotation+hue", "perspective+hue", "growth", "still"]
 SpritesMode = Literal["single", "position"]
 
@@ -271,12 +260,7 @@ _KINDS: dict[str, type[Any]] = {
 
 
 def data_to_json(data: DataConfig) -> dict[str, Any]:
-    """Return data as plain JSON values.
-
-    Example:
-        >>> data_to_json(SpritesData())
-        {'kind': 'sprites', 'mode': 'single', 'length': None, 'split_seed': 0}
-    """
+    """Return data as plain JSON values."""
     values = asdict(data)  # pyright: ignore[reportArgumentType]
     return {"kind": data.kind, **json.loads(json.dumps(values, default=str))}
 
@@ -286,10 +270,6 @@ def data_from_json(values: dict[str, Any]) -> DataConfig:
 
     Raises:
         ValueError: if the kind or a setting is unknown.
-
-    Example:
-        >>> data_from_json({"kind": "digits", "mode": "growth"}).frames
-        12
     """
     values = dict(values)
     kind = values.pop("kind", None)

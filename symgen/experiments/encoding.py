@@ -9,8 +9,6 @@ from torch import Tensor
 from symgen.data.batches import Batches
 from symgen.experiments.families import ObserveBatches, family_of, first_items
 
-__all__ = ["encode_batches"]
-
 _KNOWN = ("factors", "moved", "labels", "pose")  # what batches say of their items
 
 
@@ -21,25 +19,7 @@ def encode_batches(
     items: int | None = None,
     observe: ObserveBatches | None = None,
 ) -> dict[str, Tensor]:
-    """Return the latents of data, and what is known of them, by name.
-
-    Args:
-        model: a Topographic VAE or an ACE.
-        data: batches in order.
-        items: how many; None stands for all.
-        observe: is given how many batches of how many are done.
-
-    Raises:
-        ValueError: if there are not so many.
-
-    Example:
-        >>> from symgen import TVAE
-        >>> from symgen.data import MovingSprites
-        >>> model = TVAE((1, 64, 64), capsules=2, units=15, frames=15, width=8)
-        >>> found = encode_batches(model, Batches(MovingSprites("test"), 4, shuffle=False), 8)
-        >>> found["t"].shape, found["factors"].shape
-        (torch.Size([8, 15, 2, 15]), torch.Size([8, 15, 5]))
-    """
+    """Return the latents of the first items of data, and what is known of them, by name."""
     device, family = next(model.parameters()).device, family_of(type(model))
     found: dict[str, list[Tensor]] = defaultdict(list)
     for batch in first_items(data, items, observe):

@@ -13,8 +13,6 @@ from symgen.experiments.datasets import DataConfig, SpritesData, data_from_json,
 from symgen.models import Pretrained
 from symgen.training import Training
 
-__all__ = ["Experiment"]
-
 
 @dataclass(frozen=True)
 class Experiment:
@@ -75,31 +73,18 @@ class Experiment:
         """Make the untrained model and its training data on a device.
 
         The seed is the training's; initial weights are drawn on the CPU, the same everywhere.
-
-        Example:
-            >>> model, data = Experiment("TVAE", {"capsules": 2, "width": 8}).build()
-            >>> model.frames, data.batch_size
-            (15, 32)
         """
         source = self.data.source(train=True, device=device)
-        given = {name: getattr(source, name) for name in ("frames", "classes") if self._asks(name)}
+        names = [name for name in ("frames", "classes") if takes(self.kind, name)]
+        given = {name: getattr(source, name) for name in names}
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             model: Any = self.kind(source.data_shape, **given, **self.model)  # pyright: ignore
-        return model.to(device), self._batches(source, device)
-
-    def batches(self, device: str = "cpu") -> Batches[Any]:
-        """Open the training data on a device."""
-        return self._batches(self.data.source(train=True, device=device), device)
+        size, seed = self.training.batch_size, self.training.seed
+        return model.to(device), Batches(source, size, seed, device=device)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the experiment as plain JSON values.
-
-        Example:
-            >>> experiment = Experiment("VAE")
-            >>> Experiment.from_json(experiment.to_json()) == experiment
-            True
-        """
+        """Return the experiment as plain JSON values."""
         return {
             "builder": self.builder,
             "model": dict(self.model),
@@ -123,9 +108,3 @@ class Experiment:
             if not isinstance(part, Mapping):
                 raise ValueError(f"no experiment, settings are {part!r}: give them by name")
         return cls(name, dict(model), data_from_json(data), Training().changed(training))
-
-    def _asks(self, name: str) -> bool:
-        return takes(self.kind, name)
-
-    def _batches(self, source: Any, device: str) -> Batches[Any]:
-        return Batches(source, self.training.batch_size, self.training.seed, device=device)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from symgen._files import write_json
+from symgen._files import file_to_write, write_json
 from symgen.data.batches import Batches
 from symgen.experiments.builders import FROM_DATA, builder, complete
 from symgen.experiments.datasets import DataConfig, RecordingData, data_from_json, data_to_json
@@ -18,17 +18,6 @@ from symgen.training import Run, Training, commit, fit, hardware, last_record
 from symgen.training.progress import Observe
 from symgen.training.run_folder import CONFIG, METRICS
 from symgen.training.trainable import as_batches
-
-__all__ = [
-    "SUMMARY",
-    "OpenRun",
-    "evaluate",
-    "held_out",
-    "open_run",
-    "resume_run",
-    "start_run",
-    "within",
-]
 
 SUMMARY = "summary.json"
 
@@ -84,6 +73,19 @@ class OpenRun:
         options = {n: v for n, v in self.arguments.items() if n not in FROM_DATA}
         return Experiment(self.kind.__name__, options, self.require_data(), self.training)
 
+    def require_verb(self, verb: str) -> None:
+        """Refuse a command that draws runs of another family.
+
+        Raises:
+            ValueError: if it does.
+        """
+        if verb not in self.family.verbs:
+            others = " or ".join(f"symgen {other} {self.folder}" for other in self.family.verbs)
+            raise ValueError(
+                f"{self.folder} is a run of {self.kind.__name__}, which symgen {verb} does not "
+                f"draw: take {others}"
+            )
+
     def require_data(self) -> DataConfig:
         """Return what was trained on.
 
@@ -132,15 +134,7 @@ class OpenRun:
 def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Experiment:
     """Shorten a training to what this machine does in a time, by its speed over a few steps.
 
-    The schedule of the learning rate is shortened with it.
-
-    Args:
-        experiment: what to train.
-        minutes: time that the training may take.
-        device: where to train.
-
-    Returns:
-        The experiment, with as many examples as fit, or as it asked for.
+    The schedule of the learning rate is shortened with it; no training becomes longer.
 
     Raises:
         ValueError: if `minutes` is not positive.
@@ -166,15 +160,7 @@ def start_run(
     device: str = "cpu",
     observe: Observe | None = None,
 ) -> Run:
-    """Train an experiment in a new run folder.
-
-    Args:
-        name: what the run is called, usually the preset.
-        experiment: model, data and training.
-        folder: the run folder.
-        command: the words that start this run, for the record.
-        device: where to train.
-        observe: is given the progress.
+    """Train an experiment in a new run folder; `command` is put on record.
 
     Raises:
         FileExistsError: if the folder holds a run already.
@@ -203,17 +189,16 @@ def _silent(folder: Path, config: Any, observe: Observe | None) -> dict[str, Any
 
 
 def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> OpenRun:
-    """Read a run folder.
+    """Read a run folder, as `symgen train` or `symgen.fit(folder=…)` wrote it.
 
     Args:
-        folder: what `symgen train` or `symgen.fit(folder=…)` wrote.
-        place: where to look for image files or recordings, if not where the run did; what a run of
-            data that no file names is to be used with.
+        place: where image files or recordings are, if not where they were, or the data of a run
+            that no file names.
         **parts: modules and values of one's own that the model was made with, by name.
 
     Raises:
         FileNotFoundError: if the folder is not there or holds no run.
-        ValueError: if its `config.json` is damaged.
+        ValueError: if its `config.json` is damaged, or its data need no files.
     """
     folder = Path(folder)
     path = folder / CONFIG
@@ -234,6 +219,10 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
         raise ValueError(f"{path} is damaged or of another version: {error}") from error
     if place is None:
         return run
+    if data is not None and data.place is None:
+        raise ValueError(
+            f"{folder} was trained on {data.kind}, which need no files: leave {place} out"
+        )
     return replace(run, data=RecordingData(place) if data is None else data.located(place))
 
 
@@ -284,7 +273,7 @@ def evaluate(
     """
     opened = _opened(run, parts)
     if record is not None:
-        record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
+        file_to_write(record)
     model = run.model if isinstance(run, Run) else opened.model()  # pyright: ignore
     model = model if device is None else model.to(device)
     family = family_of(type(model))

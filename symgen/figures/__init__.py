@@ -1,6 +1,8 @@
 """Figures of models and runs: traversals, manifolds, control by pose, maps, curves.
 
-A `path` in a folder that does not exist raises a FileNotFoundError, and nothing is written.
+Images have 1 or 3 channels. Values that leave [0, 1], shapes or titles that disagree and a `path`
+of another suffix raise a ValueError, a folder that does not exist a FileNotFoundError; nothing is
+written then.
 """
 
 from symgen.figures.contact_sheet import *

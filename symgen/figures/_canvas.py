@@ -8,7 +8,6 @@ from typing import IO
 
 import matplotlib
 import torch
-from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,6 +23,7 @@ INK: Colour = (25, 25, 25)
 MUTED: Colour = (120, 120, 120)
 ACCENT: Colour = (213, 94, 0)
 GRAY = "#888888"
+FIGURES = (".png", ".pdf", ".svg")
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 
 
@@ -51,7 +51,7 @@ def magnified(size: Sequence[int], least: int) -> tuple[int, int, int]:
     return scale, scale * height, scale * width
 
 
-def check_images(form: str, dims: int, **named: Float[Tensor, "..."]) -> None:
+def check_images(form: str, dims: int, **named: Tensor) -> None:
     """Refuse tensors of different shapes, and what `to_pixels` could only draw by guessing."""
     shapes = [tuple(images.shape) for images in named.values()]
     if any(len(shape) != dims or shape != shapes[0] for shape in shapes):
@@ -72,15 +72,13 @@ def check_titles(titles: Sequence[str], count: int) -> None:
         raise ValueError(f"{len(titles)} titles {list(titles)} for {count} examples: give {count}")
 
 
-def to_pixels(
-    images: Float[Tensor, "*batch channels height width"],
-) -> UInt8[ndarray, "*batch height width 3"]:
-    """Round images in [0, 1] to 8-bit RGB, channel last."""
+def to_pixels(images: Tensor) -> ndarray:
+    """Round images (*batch, channels, height, width) to 8-bit RGB, (*batch, height, width, 3)."""
     levels = (images.detach().cpu() * 255).round().to(torch.uint8).movedim(-3, -1)
     return levels.expand(*levels.shape[:-1], 3).numpy()
 
 
-def tile(pixels: UInt8[ndarray, "height width 3"], scale: int) -> Image.Image:
+def tile(pixels: ndarray, scale: int) -> Image.Image:
     """Enlarge an image by a whole factor: every pixel becomes a square of its colour."""
     return Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1))
 
@@ -98,14 +96,8 @@ class Picture:
         """Write a line of text; `at` names its point at (x, y) as in PIL, such as "rm"."""
         self.draw.text((x, y), text, ink, font(size, bold), anchor=at)
 
-    def paste(
-        self,
-        pixels: UInt8[ndarray, "rows columns height width 3"],
-        scale: int,
-        columns: Sequence[int],
-        rows: Sequence[int],
-    ) -> None:
-        """Paste enlarged images, their left edges at `columns` and their top edges at `rows`."""
+    def paste(self, pixels: ndarray, scale: int, columns: list[int], rows: list[int]) -> None:
+        """Paste (rows, columns) enlarged images by the places of their left and top edges."""
         for y, line in zip(rows, pixels, strict=True):
             for x, image in zip(columns, line, strict=True):
                 self.image.paste(tile(image, scale), (x, y))
@@ -140,10 +132,8 @@ def saved(image: Image.Image, path: Path | None) -> Image.Image:
 def check_duration(milliseconds: int) -> None:
     """Refuse a time per frame that a GIF cannot hold."""
     if milliseconds < 10 or milliseconds % 10:
-        raise ValueError(
-            f"{milliseconds} ms per frame: a GIF counts hundredths of a second, so give a "
-            "positive multiple of 10"
-        )
+        reason = "a GIF counts hundredths of a second, so give a positive multiple of 10"
+        raise ValueError(f"{milliseconds} ms per frame: {reason}")
 
 
 def write_gif(path: Path | None, pictures: Sequence[Image.Image], milliseconds: int) -> None:
@@ -158,14 +148,12 @@ def write_gif(path: Path | None, pictures: Sequence[Image.Image], milliseconds: 
 
 def new_figure(width: float, height: float) -> Figure:
     """Make a figure of a size in inches that is tied to no display."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return FigureCanvasAgg(Figure(figsize=(width, height), layout="constrained")).figure
 
 
 def write_figure(figure: Figure, path: Path | str | None) -> None:
     """Write a figure as the PNG, PDF or SVG that its path names; None writes nothing."""
-    target = check_path(path, ".png", ".pdf", ".svg")
+    target = check_path(path, *FIGURES)
     kind = target.suffix[1:].lower() if target else None
     write_file(target, lambda stream: figure.savefig(stream, format=kind, dpi=160))
 

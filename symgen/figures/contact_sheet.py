@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -13,17 +12,13 @@ __all__ = ["contact_sheet"]
 
 
 def contact_sheet(
-    frames: Float[Tensor, "..."], titles: Sequence[str], path: Path | str | None = None
+    frames: Tensor, titles: Sequence[str], path: Path | str | None = None
 ) -> Image.Image:
     """Draw sequences one below the other, every pixel a square of exactly its colour.
 
     Args:
-        frames: sequences in [0, 1], `(n, S, channels, height, width)` with 1 or 3 channels.
-        titles: a caption for every sequence.
-        path: PNG file to write as well.
-
-    Raises:
-        ValueError: if the shapes disagree, values leave [0, 1] or `path` is no PNG.
+        frames: sequences in [0, 1], `(n, S, channels, height, width)`.
+        titles, path: a caption for every sequence, and a PNG file to write as well.
 
     Example:
         >>> import torch

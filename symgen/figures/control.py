@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -16,10 +15,7 @@ _ROWS = ("given", "pose factored out", "reconstruction")
 
 
 def factored_sheet(
-    given: Float[Tensor, "..."],
-    canonical: Float[Tensor, "..."],
-    reconstruction: Float[Tensor, "..."],
-    path: Path | str | None = None,
+    given: Tensor, canonical: Tensor, reconstruction: Tensor, path: Path | str | None = None
 ) -> Image.Image:
     """Draw examples in columns: as given, with the pose factored out, reconstructed.
 
@@ -27,13 +23,9 @@ def factored_sheet(
     the pose is learned, it is upright and of one size however the top row is turned.
 
     Args:
-        given: `(n, channels, height, width)` in [0, 1] with 1 or 3 channels.
-        canonical: the same images in canonical coordinates.
-        reconstruction: decoded images with the pose put back.
+        given, canonical, reconstruction: images `(n, channels, height, width)` in [0, 1]; the same
+            in canonical coordinates; and decoded, with the pose put back.
         path: PNG file to write as well.
-
-    Raises:
-        ValueError: if the shapes disagree, values leave [0, 1] or `path` is no PNG.
 
     Example:
         >>> import torch
@@ -48,7 +40,7 @@ def factored_sheet(
     scale, height, width = _canvas.magnified(pixels.shape[2:4], least=84)
     size, gap = max(16, round(0.25 * height)), max(2, height // 24)
     left = size + _canvas.text_width(size, *_ROWS) + size // 2
-    columns = _canvas.spaced(left, pixels.shape[1], width + gap)
+    columns = _canvas.spaced(left, len(given), width + gap)
     rows = _canvas.spaced(size, len(_ROWS), height + gap)
     picture = _canvas.Picture(columns[-1] + width + size, rows[-1] + height + size)
     picture.paste(pixels, scale, columns, rows)
@@ -58,24 +50,17 @@ def factored_sheet(
 
 
 def control_strip(
-    given: Float[Tensor, "..."],
-    moved: Float[Tensor, "..."],
-    titles: Sequence[str],
-    path: Path | str | None = None,
+    given: Tensor, moved: Tensor, titles: Sequence[str], path: Path | str | None = None
 ) -> Image.Image:
-    """Draw an image and what the model makes of it under poses of our choice, in one row.
-
-    Captions are broken at spaces; a word that is wider than an image moves the images apart.
+    """Draw an image and what the model makes of it under chosen poses, in one row.
 
     Args:
-        given: `(channels, height, width)` in [0, 1] with 1 or 3 channels.
-        moved: decoded images, `(steps, channels, height, width)`: usually the reconstruction
-            first, then the same style with its pose moved by a chosen g, `g ∘ P`.
-        titles: a caption for every decoded image, such as "reconstruction" or "rotate 30°".
+        given: image `(channels, height, width)` in [0, 1].
+        moved: decoded images `(steps, channels, height, width)`: usually the reconstruction first,
+            then the same style with its pose moved by a chosen g, `g ∘ P`.
+        titles: a caption for every decoded image, such as "reconstruction" or "rotate 30°", which
+            is broken at spaces; a word that is wider than an image moves the images apart.
         path: PNG file to write as well.
-
-    Raises:
-        ValueError: if the shapes disagree, values leave [0, 1] or `path` is no PNG.
 
     Example:
         >>> import torch
@@ -85,10 +70,10 @@ def control_strip(
     """
     target = _canvas.check_path(path, ".png")
     if moved.ndim != 4 or given.shape != moved.shape[1:] or len(titles) != len(moved):
+        shapes = f"given {tuple(given.shape)} and moved {tuple(moved.shape)}"
         raise ValueError(
-            f"given {tuple(given.shape)} and moved {tuple(moved.shape)} with {len(titles)} "
-            "titles: give one image (channels, height, width), its versions (steps, channels, "
-            "height, width) and a title for each step"
+            f"{shapes} with {len(titles)} titles: give one image (channels, height, width), its "
+            "versions (steps, channels, height, width) and a title for each step"
         )
     _canvas.check_images("one image", 3, given=given)
     _canvas.check_images("its versions", 4, moved=moved)
@@ -113,26 +98,20 @@ def _wrap(text: str, size: int, room: int) -> list[str]:
     """Break a text at spaces into lines that are as long as there is room for."""
     lines: list[str] = []
     for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _canvas.text_width(size, longer) <= room:
-            lines[-1] = longer
+        if lines and _canvas.text_width(size, f"{lines[-1]} {word}") <= room:
+            lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
 
 
-def control_gif(frames: Float[Tensor, "..."], path: Path | str, milliseconds: int = 80) -> None:
+def control_gif(frames: Tensor, path: Path | str, milliseconds: int = 80) -> None:
     """Write images as an animation that runs back and forth for ever.
 
     Args:
-        frames: images along a path of poses, `(steps, channels, height, width)` in [0, 1] with 1
-            or 3 channels.
-        path: GIF file to write. It has at most 256 colours in each frame.
-        milliseconds: time that a frame stays; the format counts in hundredths of a second.
-
-    Raises:
-        ValueError: if the shape is wrong, values leave [0, 1], `path` is no GIF or the time is
-            not a positive multiple of 10.
+        frames: images along a path of poses, `(steps, channels, height, width)` in [0, 1].
+        path: GIF file to write, with at most 256 colours in each frame.
+        milliseconds: time that a frame stays, a multiple of 10.
 
     Example:
         >>> import tempfile, torch

@@ -1,9 +1,9 @@
 """Learning curves from the records of one or more runs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,16 +29,8 @@ _TRAINING = {  # panel and label of what every record may hold
 _STYLES = ("-", "--", ":", "-.")
 _LOGARITHMIC = 4.0  # ratio of greatest to least loss from which its axis is logarithmic
 
-
-class _Curve(NamedTuple):
-    """One quantity of one run against the examples seen."""
-
-    run: str
-    panel: str
-    label: str
-    evaluated: bool
-    examples: list[float]
-    values: list[float]
+_Point = tuple[Any, Any]  # examples seen, value
+_Curves = dict[tuple[str, str, bool], list[_Point]]  # by run, label, and whether of an evaluation
 
 
 def learning_curves(
@@ -48,30 +40,25 @@ def learning_curves(
     """Draw what a run recorded against the number of examples that it had seen.
 
     The panels are loss and likelihood, KL terms, cross-entropy, μ, learning rate, and one for each
-    further quantity of the evaluations; evaluations have markers. Records without `"examples"`,
-    quantities that were not recorded and values that are not finite are not drawn.
+    further quantity of the evaluations, which have markers. Records without `"examples"` and
+    values that are not finite are not drawn; nothing to draw is a ValueError.
 
     Args:
         records: lines of a run's `metrics.jsonl`, or such lists by name to compare several runs.
         path: PNG, PDF or SVG file to write as well.
 
-    Raises:
-        ValueError: if there is nothing to draw, or `path` ends in none of the three.
-
     Example:
-        >>> records = [
-        ...     {"step": 50, "examples": 400, "loss": 371.5, "nll": 370.2},
-        ...     {"step": 100, "examples": 800, "loss": 345.0, "nll": 330.1},
-        ...     {"step": 100, "examples": 800, "evaluation": {"nll": 335.7}},
-        ... ]
+        >>> records = [{"examples": 400, "loss": 371.5}, {"examples": 800, "loss": 345.0}]
         >>> [panel.get_title(loc="left") for panel in learning_curves(records).axes]
         ['loss, nats per frame or image']
     """
     runs = records if isinstance(records, Mapping) else {"": records}
-    panels: dict[str, list[_Curve]] = {panel: [] for panel, _ in _TRAINING.values()}
+    panels: dict[str, _Curves] = {panel: {} for panel, _ in _TRAINING.values()}
     for run, lines in runs.items():
-        for curve in _curves(run, lines):
-            panels.setdefault(curve.panel, []).append(curve)
+        for name, evaluated, point in _points(lines):
+            panel, label = _TRAINING.get(name, (name.replace("_", " "),) * 2)
+            key = run, f"{label}, evaluation" if evaluated else label, evaluated
+            panels.setdefault(panel, {}).setdefault(key, []).append(point)
     panels = {panel: curves for panel, curves in panels.items() if curves}
     if not panels:
         lengths = {run or "records": len(lines) for run, lines in runs.items()}
@@ -91,50 +78,34 @@ def learning_curves(
     return figure
 
 
-def _curves(run: str, records: Sequence[Mapping[str, Any]]) -> list[_Curve]:
-    """Collect what one run recorded, in training and in evaluations."""
-    curves: dict[tuple[str, bool], _Curve] = {}
+def _points(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, bool, _Point]]:
+    """Yield every quantity: its name, whether an evaluation found it, its point."""
     for record in records:
-        evaluation = record.get("evaluation", {})
-        quantities = [(name, False, record.get(name, math.nan)) for name in _TRAINING]
-        quantities += [(name, True, value) for name, value in evaluation.items()]
+        quantities = [(name, False, record.get(name)) for name in _TRAINING]
+        quantities += [(name, True, value) for name, value in record.get("evaluation", {}).items()]
         for name, evaluated, value in quantities:
-            if not (_is_finite(record.get("examples")) and _is_finite(value)):
-                continue
-            panel, label = _TRAINING.get(name, (name.replace("_", " "),) * 2)
-            label += ", evaluation" if evaluated else ""
-            new = _Curve(run, panel, label, evaluated, [], [])
-            curve = curves.setdefault((name, evaluated), new)
-            curve.examples.append(record["examples"])
-            curve.values.append(value)
-    return list(curves.values())
+            point = record.get("examples"), value
+            if all(isinstance(number, int | float) and math.isfinite(number) for number in point):
+                yield name, evaluated, point
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _draw_panel(axes: Axes, title: str, curves: list[_Curve], runs: list[str]) -> None:
+def _draw_panel(axes: Axes, title: str, curves: _Curves, runs: list[str]) -> None:
     """Draw the curves of one panel."""
-    labels = list(dict.fromkeys(curve.label for curve in curves))
+    labels = list(dict.fromkeys(label for _, label, _ in curves))
     handles: dict[str, Line2D] = {}
-    for curve in curves:
+    for (run, label, evaluated), points in curves.items():
         # One run: a colour for each quantity. Several: a colour for each run, a dash for each.
-        which, run = labels.index(curve.label), runs.index(curve.run)
-        (line,) = axes.plot(
-            curve.examples,
-            curve.values,
-            color=colour(which if len(runs) == 1 else run),
-            linestyle=_STYLES[which % len(_STYLES)],
-            linewidth=1.4,
-            marker="o" if curve.evaluated or len(curve.values) == 1 else "",
-            markersize=4,
-        )
-        handles.setdefault(curve.label, line)
+        which = labels.index(label)
+        marker = "o" if evaluated or len(points) == 1 else ""
+        shade = colour(which if len(runs) == 1 else runs.index(run))
+        dash = _STYLES[which % len(_STYLES)]
+        style: dict[str, Any] = {"linestyle": dash, "color": shade, "marker": marker}
+        (line,) = axes.plot(*zip(*points, strict=True), **style, linewidth=1.4, markersize=4)
+        handles.setdefault(label, line)
     style_axes(axes, title, "examples seen")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    values = [value for curve in curves for value in curve.values]
+    values = [value for points in curves.values() for _, value in points]
     if title == _LOSS and 0 < _LOGARITHMIC * min(values) < max(values):
         axes.set_yscale("log")  # or the beginning of training squeezes its end
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

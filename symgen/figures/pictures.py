@@ -23,14 +23,10 @@ def as_pictures(
     Args:
         *data: what to compare, the given data first, each (*batch, channels, height, width) or
             (*batch, channels, depth, height, width).
-        dims: dimensions of an item, 3 or 4.
-
-    Raises:
-        ValueError: for vectors, which are no pictures.
+        dims: dimensions of an item, 3 or 4; vectors, which are no pictures, raise a ValueError.
 
     Example:
-        >>> (picture,) = as_pictures(torch.rand(5, 2, 9, 9), dims=3)
-        >>> picture.shape
+        >>> as_pictures(torch.rand(5, 2, 9, 9), dims=3)[0].shape
         torch.Size([5, 3, 9, 9])
     """
     if dims not in (3, 4):

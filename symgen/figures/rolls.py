@@ -34,14 +34,9 @@ def traversal(
     `as_pictures`; vectors are heat maps over time, a figure of matplotlib.
 
     Args:
-        model: a Topographic VAE.
-        x: a few sequences.
-        path: PNG file to write as well.
-        gif: GIF file to write as well, not of vectors.
+        model, x: a Topographic VAE, and a few sequences.
+        path, gif: PNG and GIF files to write as well; of vectors PNG, PDF or SVG, but no GIF.
         titles: a caption for every example.
-
-    Raises:
-        ValueError: if the sequences do not fit the model, or vectors are to be a GIF.
 
     Example:
         >>> from symgen import TVAE
@@ -49,19 +44,20 @@ def traversal(
         >>> traversal(model, torch.rand(2, 6, 1, 16, 16)).mode
         'RGB'
     """
-    t = model.latents(x)
-    reconstruction = model.decode(t).mean
-    rolled = model.traverse(x, steps=x.shape[1])
-    seen = model.topography.receptive_field()
     dims = len(model.data_shape)
+    if dims == 1 and gif is not None:
+        raise ValueError(f"gif={str(gif)!r} of vectors: they are drawn as heat maps only")
+    # Everything is checked before anything is inferred, drawn or written.
+    target = _canvas.check_path(path, *([".png"] if dims > 1 else _canvas.FIGURES))
+    _canvas.check_path(gif, ".gif")
+    if titles is not None:
+        _canvas.check_titles(titles, len(x))
+    reconstruction, rolled = model.decode(model.latents(x)).mean, model.traverse(x, x.shape[1])
+    seen = model.topography.receptive_field()
     if dims == 1:
-        if gif is not None:
-            raise ValueError(f"gif={str(gif)!r} of vectors: they are drawn as heat maps only")
         maps = {"given": x, "reconstruction": reconstruction, "rolled capsules": rolled}
-        return vector_maps(maps, seen, path, titles)
+        return vector_maps(maps, seen, target, titles)
     given, again, turned = as_pictures(x, reconstruction, rolled, dims=dims)
-    # Nothing is written before everything is checked.
-    target = _canvas.check_path(path, ".png")
     strip = traversal_strip(given, again, turned, seen, titles=titles)
     if gif is not None:
         traversal_gif(given, again, turned, seen, gif)

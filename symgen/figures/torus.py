@@ -4,7 +4,6 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
@@ -22,9 +21,9 @@ _NONE = (235, 235, 235)  # colour of a neuron that prefers no class
 
 
 def torus_map(
-    activations: Float[Tensor, "..."],
-    images: Float[Tensor, "..."] | None,
-    labels: Int[Tensor, "..."],
+    activations: Tensor,
+    images: Tensor | None,
+    labels: Tensor,
     grid: tuple[int, int] = (18, 18),
     path: Path | str | None = None,
     *,
@@ -37,15 +36,11 @@ def torus_map(
 
     Args:
         activations: `(n, rows * columns)` or `(n, rows, columns)`, row by row.
-        images: `(n, channels, height, width)` in [0, 1] with 1 or 3 channels; None for other
-            data, such as features of a net, of which only the classes are drawn.
+        images: `(n, channels, height, width)` in [0, 1]; None for other data, such as features of
+            a net, of which only the classes are drawn.
         labels: `(n,)`, class of every image, counted from 0.
-        grid: rows and columns of the sheet.
-        path: PNG file to write as well.
+        grid, path: rows and columns of the sheet, and a PNG file to write as well.
         absolute: whether the best image is that of the greatest |t| rather than t.
-
-    Raises:
-        ValueError: if the shapes disagree, values leave [0, 1] or `path` is no PNG.
 
     Example:
         >>> import torch
@@ -72,14 +67,11 @@ def torus_map(
     cells = np.array(list(keys.values()), np.uint8)[classes, None, None]  # -1: the last, none
     size = next(iter(sheets.values())).shape[2:4] if sheets else (8, 8)
     sheets["preferred class"] = np.broadcast_to(cells, (rows, columns, *size, 3))
-    return _canvas.saved(_draw(sheets, keys).image, target)
+    return _canvas.saved(_draw(sheets, keys), target)
 
 
-def _draw(
-    sheets: dict[str, UInt8[ndarray, "rows columns height width 3"]],
-    keys: dict[str, _canvas.Colour],
-) -> _canvas.Picture:
-    """Draw sheets of images next to each other, and the colour of every class."""
+def _draw(sheets: dict[str, ndarray], keys: dict[str, _canvas.Colour]) -> Image.Image:
+    """Draw sheets (rows, columns, height, width, 3) side by side, and a legend of classes."""
     rows, columns, height, width, _ = next(iter(sheets.values())).shape
     scale, height, width = _canvas.magnified((height, width), least=56)
     sheet_height, sheet_width = rows * (height + 2) - 2, columns * (width + 2) - 2
@@ -87,10 +79,9 @@ def _draw(
     top = 2 * size
     step = max(sheet_width, _canvas.text_width(size, *sheets)) + size
     *lefts, legend = _canvas.spaced(size // 2, len(sheets) + 1, step)
-    picture = _canvas.Picture(
-        legend + 2 * size + _canvas.text_width(size, *keys),
-        top + max(sheet_height, round(1.7 * size * len(keys))) + size // 2,
-    )
+    sheet_height = max(sheet_height, round(1.7 * size * len(keys)))
+    right = legend + 2 * size + _canvas.text_width(size, *keys)
+    picture = _canvas.Picture(right, top + sheet_height + size // 2)
     for (heading, pixels), left in zip(sheets.items(), lefts, strict=True):
         picture.text(left, size, heading, size, "lm")
         lines = _canvas.spaced(top, rows, height + 2)
@@ -99,7 +90,7 @@ def _draw(
         y = top + round(1.7 * size * index)
         picture.draw.rectangle((legend, y, legend + size, y + size), colour)
         picture.text(legend + round(1.5 * size), y + size // 2, name, size, "lm")
-    return picture
+    return picture.image
 
 
 def _colours(count: int) -> list[_canvas.Colour]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
@@ -18,10 +17,10 @@ _ROWS = ("given", "reconstruction", "rolled capsule")
 
 
 def traversal_strip(
-    frames: Float[Tensor, "..."],
-    reconstruction: Float[Tensor, "..."],
-    rolled: Float[Tensor, "..."],
-    seen: Bool[Tensor, "..."],
+    frames: Tensor,
+    reconstruction: Tensor,
+    rolled: Tensor,
+    seen: Tensor,
     path: Path | str | None = None,
     titles: Sequence[str] | None = None,
 ) -> Image.Image:
@@ -32,15 +31,11 @@ def traversal_strip(
     (Topographic VAE, Keller & Welling 2021, fig. 4). Each pixel becomes a square of its colour.
 
     Args:
-        frames: `(n, S, channels, height, width)` in [0, 1] with 1 or 3 channels, or without n.
-        reconstruction: decoded latents of every frame.
-        rolled: decoded rolls l = 0 .. S-1 of the latents of frame 0.
-        seen: `(S,)`, which frames t_0 was inferred from; the others are held out and greyed.
-        path: PNG file to write as well.
-        titles: a caption for every example, such as the factor that moves in it.
-
-    Raises:
-        ValueError: if the shapes disagree, values leave [0, 1] or `path` is no PNG.
+        frames: sequences `(n, S, channels, height, width)` in [0, 1], or one without n.
+        reconstruction, rolled: decoded latents of every frame, and decoded rolls l = 0 .. S-1 of
+            the latents of frame 0.
+        seen: Booleans `(S,)`: from which frames t_0 was inferred; the others are greyed.
+        path, titles: PNG file to write as well, and a caption for every example.
 
     Example:
         >>> import torch
@@ -52,30 +47,24 @@ def traversal_strip(
     pixels = _pixels(frames, reconstruction, rolled, seen)
     if titles is not None:
         _canvas.check_titles(titles, len(pixels))
-    return _canvas.saved(_draw_strip(pixels, seen.tolist(), titles).image, target)
+    return _canvas.saved(_draw_strip(pixels, seen.tolist(), titles), target)
 
 
 def traversal_gif(
-    frames: Float[Tensor, "..."],
-    reconstruction: Float[Tensor, "..."],
-    rolled: Float[Tensor, "..."],
-    seen: Bool[Tensor, "..."],
+    frames: Tensor,
+    reconstruction: Tensor,
+    rolled: Tensor,
+    seen: Tensor,
     path: Path | str,
     milliseconds: int = 120,
 ) -> None:
-    """Write capsule traversals as an animation of S frames that loops for ever.
+    """Write capsule traversals as a GIF of S frames that loops for ever, an example in a row.
 
-    Each example is a row: the given sequence, its reconstruction, the rolled capsule. Frames that
-    were not seen are greyed in an orange border.
+    Frames that were not seen are greyed in an orange border.
 
     Args:
         frames, reconstruction, rolled, seen: as in `traversal_strip`.
-        path: GIF file to write.
-        milliseconds: time that a frame stays; the format counts in hundredths of a second.
-
-    Raises:
-        ValueError: if the shapes disagree, values leave [0, 1], `path` is no GIF or the time is
-            not a positive multiple of 10.
+        path, milliseconds: GIF file to write, and time that a frame stays, a multiple of 10.
 
     Example:
         >>> import tempfile, torch
@@ -90,19 +79,16 @@ def traversal_gif(
     _canvas.write_gif(target, moments, milliseconds)
 
 
-def _pixels(
-    frames: Tensor, reconstruction: Tensor, rolled: Tensor, seen: Tensor
-) -> UInt8[ndarray, "n rows S height width 3"]:
-    """Check the tensors against each other and grey the frames that were not seen."""
+def _pixels(frames: Tensor, reconstruction: Tensor, rolled: Tensor, seen: Tensor) -> ndarray:
+    """Return pixels (n, rows, S, height, width, 3); frames that were not seen are greyed."""
     one = frames.ndim == 4
     form = "all three as (n, S, channels, height, width), or without n for one example"
     named = {"frames": frames, "reconstruction": reconstruction, "rolled": rolled}
     _canvas.check_images(form, 4 if one else 5, **named)
     if tuple(seen.shape) != (frames.shape[-4],):
-        raise ValueError(
-            f"seen has shape {tuple(seen.shape)} but frames {tuple(frames.shape)}: it must hold "
-            f"one Boolean for each of the {frames.shape[-4]} frames"
-        )
+        shapes = f"seen has shape {tuple(seen.shape)} but frames {tuple(frames.shape)}"
+        count = frames.shape[-4]
+        raise ValueError(f"{shapes}: it must hold one Boolean for each of the {count} frames")
     rows = [_canvas.to_pixels(images[None] if one else images) for images in named.values()]
     pixels = np.stack(rows, 1)
     hidden = ~seen.numpy(force=True)
@@ -111,9 +97,7 @@ def _pixels(
     return pixels
 
 
-def _draw_strip(
-    pixels: ndarray, seen: list[bool], titles: Sequence[str] | None
-) -> _canvas.Picture:
+def _draw_strip(pixels: ndarray, seen: list[bool], titles: Sequence[str] | None) -> Image.Image:
     scale, height, width = _canvas.magnified(pixels.shape[3:5], least=84)
     size = max(16, round(0.3 * height))
     gap, margin, small = max(2, height // 24), size // 2, round(0.72 * size)
@@ -140,18 +124,16 @@ def _draw_strip(
             middle = y + height // 2 + (size // 12 if detail else 0)
             picture.text(end, middle, name, size, "rd" if detail else "rm")
             picture.text(end, middle, detail, small, "ra", _canvas.MUTED)
-    return picture
+    return picture.image
 
 
 def _draw_moment(pixels: ndarray, index: int, seen: bool) -> Image.Image:
-    examples = len(pixels)
-    least = max(112, -(-300 // examples))
-    scale, height, width = _canvas.magnified(pixels.shape[3:5], least)
+    scale, height, width = _canvas.magnified(pixels.shape[3:5], max(112, -(-300 // len(pixels))))
     size, gap = 16, 8
     column = max(width, _canvas.text_width(size, *_ROWS))
     top = 2 * size + gap // 2
     columns = _canvas.spaced(gap + column // 2 - width // 2, len(_ROWS), column + gap)
-    rows = _canvas.spaced(top, examples, height + gap)
+    rows = _canvas.spaced(top, len(pixels), height + gap)
     picture = _canvas.Picture(3 * column + 4 * gap, rows[-1] + height + 2 * size)
     for x, name in zip(columns, _ROWS if seen else ("held out", *_ROWS[1:]), strict=True):
         ink = _canvas.ACCENT if name == "held out" else _canvas.INK

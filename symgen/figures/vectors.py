@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -21,24 +22,19 @@ def vector_maps(
 ) -> Figure:
     """Draw sequences of vectors as heat maps, several versions of an example side by side.
 
-    Time runs to the right, features downwards. All maps of an example share their colours, which
-    reach from the least to the greatest value of the first version. Frames that t_0 does not
-    depend on lie beyond dashed lines.
+    Time runs to the right, features downwards. The colours of an example range from the least to
+    the greatest value of its first version. Frames that t_0 does not depend on lie beyond dashed
+    lines.
 
     Args:
         rows: versions to compare by name, such as given, reconstruction and rolled.
         seen: which frames t_0 was inferred from.
-        path: PNG, PDF or SVG file to write as well.
-        titles: a caption for every example.
-
-    Raises:
-        ValueError: if the shapes disagree.
+        path, titles: PNG, PDF or SVG file to write as well, and a caption for every example.
 
     Example:
         >>> import torch
         >>> x = torch.randn(2, 16, 12)
-        >>> figure = vector_maps({"given": x, "rolled": x}, torch.arange(16) < 11)
-        >>> len(figure.axes)
+        >>> len(vector_maps({"given": x, "rolled": x}, torch.arange(16) < 11).axes)
         4
     """
     given = next(iter(rows.values()))
@@ -50,23 +46,20 @@ def vector_maps(
         raise ValueError(f"{found} with {len(seen)} frames seen or not: give all (n, S, features)")
     check_titles(titles, count)
     figure = new_figure(3.4 * len(rows), 1.9 * count + 0.5)
+    panels: Any = figure.subplots(count, len(rows), squeeze=False)
     edges = np.flatnonzero(np.diff(seen.int().numpy(force=True))) + 0.5
-    for example in range(count):
+    for example, column in np.ndindex(panels.shape):
         low, high = (float(bound) for bound in given[example].detach().aminmax())
-        for column, (name, values) in enumerate(rows.items()):
-            axes = figure.add_subplot(count, len(rows), example * len(rows) + column + 1)
-            image = values[example].numpy(force=True).T
-            axes.imshow(image, aspect="auto", vmin=low, vmax=high, interpolation="nearest")
-            for edge in edges:
-                axes.axvline(edge, color="white", linestyle="--", linewidth=1.0)
-            caption = titles[example] if column == 0 else ""
-            if example == 0:
-                caption = f"{name}   {caption}".rstrip()
-            axes.set_title(caption, loc="left", fontsize=9)
-            axes.tick_params(labelsize=7)
-            if example == count - 1:
-                axes.set_xlabel("frame", fontsize=8)
-            if column == 0:
-                axes.set_ylabel("feature", fontsize=8)
+        name, values = list(rows.items())[column]
+        axes, image = panels[example, column], values[example].numpy(force=True).T
+        axes.imshow(image, aspect="auto", vmin=low, vmax=high, interpolation="nearest")
+        for edge in edges:
+            axes.axvline(edge, color="white", linestyle="--", linewidth=1.0)
+        caption = titles[example] if column == 0 else ""
+        caption = f"{name}   {caption}".rstrip() if example == 0 else caption
+        axes.set_title(caption, loc="left", fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.set_xlabel("frame" if example == count - 1 else "", fontsize=8)
+        axes.set_ylabel("feature" if column == 0 else "", fontsize=8)
     write_figure(figure, path)
     return figure

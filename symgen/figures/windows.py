@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,16 +11,17 @@ from symgen.figures import _canvas
 
 __all__ = ["WindowPoint", "window_curves"]
 
+_FIRST = {"linestyle": "-", "marker": "o"}
+_OTHERS = {"linestyle": "--", "marker": "s", "markerfacecolor": "white"}
+
 
 class WindowPoint(NamedTuple):
     """One measured value.
 
     Attributes:
-        factor: what moves; each has a panel.
-        series: who measured; each has a line.
+        factor, series: what moves, a panel each; and who measured, a line each.
         window: L / S, the part of a sequence by which coherence reaches to either side.
-        value: CapCorr.
-        deviation: its standard deviation over seeds; None where there is none.
+        value, deviation: CapCorr, and its standard deviation over seeds, if there is one.
     """
 
     factor: str
@@ -38,12 +39,8 @@ def window_curves(
     """Draw CapCorr over the window, a panel for every factor and a line for every series.
 
     Args:
-        points: what to draw, in any order; the first series is drawn solid, the others dashed.
-        chance: level of chance of a factor, a dotted line.
-        path: PNG, PDF or SVG file to write as well.
-
-    Raises:
-        ValueError: if there is nothing to draw, or `path` ends in none of the three.
+        points: at least one, in any order; the first series is drawn solid, the others dashed.
+        chance, path: level of chance of a factor, dotted; PNG, PDF or SVG file to write as well.
 
     Example:
         >>> points = [WindowPoint("angle", "ours", 0.0, 0.2), WindowPoint("angle", "ours", 0.5, 1)]
@@ -55,14 +52,14 @@ def window_curves(
     factors = list(dict.fromkeys(point.factor for point in points))
     series = list(dict.fromkeys(point.series for point in points))
     figure = _canvas.new_figure(2.7 * len(factors) + 0.4, 3.0)
-    for place, factor in enumerate(factors):
-        axes = figure.add_subplot(1, len(factors), place + 1)
+    panels = figure.subplots(1, len(factors), squeeze=False)[0]
+    for axes, factor in zip(panels, factors, strict=True):
         _draw(axes, [point for point in points if point.factor == factor], series)
         level = (chance or {}).get(factor)
         if level is not None:
             axes.axhline(level, color=_canvas.GRAY, linestyle=":", linewidth=1.2, label="chance")
-        axes.set_ylabel("" if place else "CapCorr", fontsize=9)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
+    panels[0].set_ylabel("CapCorr", fontsize=9)
+    handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     _canvas.write_figure(figure, path)
     return figure
@@ -72,19 +69,11 @@ def _draw(axes: Axes, points: list[WindowPoint], series: list[str]) -> None:
     """Draw the panel of a factor."""
     for number, name in enumerate(series):
         line = sorted(point for point in points if point.series == name)
-        axes.errorbar(
-            [point.window for point in line],
-            [point.value for point in line],
-            [point.deviation or 0.0 for point in line],
-            label=name,
-            color=_canvas.colour(number),
-            linestyle="--" if number else "-",
-            marker="s" if number else "o",
-            markerfacecolor="white" if number else None,
-            markersize=5,
-            linewidth=1.4,
-            capsize=2,
-        )
+        windows, values = [point.window for point in line], [point.value for point in line]
+        deviations = [point.deviation or 0.0 for point in line]
+        style: dict[str, Any] = _OTHERS if number else _FIRST
+        style = {"color": _canvas.colour(number), "markersize": 5, "linewidth": 1.4, **style}
+        axes.errorbar(windows, values, deviations, label=name, capsize=2, **style)
     _canvas.style_axes(axes, points[0].factor, "L / S")
     axes.set_xlim(-0.03, 0.53)
     axes.set_ylim(min(0.0, *(p.value - (p.deviation or 0.0) for p in points)) - 0.05, 1.07)

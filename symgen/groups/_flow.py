@@ -37,8 +37,8 @@ def flow(s: Tensor, q: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Ten
 
         exp L = exp(s) (C(q) + S(q) N),    φ(L) = exp(s) S(q) - s r + r N,
 
-    where r, smooth everywhere, is read off L φ(L) = exp L - 1, off the eigenvalues λ± = s ± √q,
-    or off ∫₀¹ t exp(ts) S(t²q) dt: whichever does not divide by a small number.
+    where r, smooth everywhere, follows from L φ(L) = exp L - 1, from the eigenvalues λ± = s ± √q,
+    or from ∫₀¹ t exp(ts) S(t²q) dt: whichever does not divide by a small number.
     """
     near = s.square() + q.abs() < 0.01  # so small that four nodes give every digit of the integral
     split = ~near & (q > s.square() / 2)  # real eigenvalues, far from one another

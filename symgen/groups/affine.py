@@ -1,7 +1,7 @@
 """The affine group of the plane, Aff(2, R), and its Lie algebra.
 
 An element is the matrix [[A, b], [0, 1]] of the map u -> A u + b on points u = (x, y): x to the
-right, y down, in pixels, from a centre that `warp` is told. As the *pose* of an image it says that
+right, y down, in pixels, from the centre of `warp`. As the *pose* of an image it says that
 canonical coordinate u reads the image at A u + b. Positive angles turn counter-clockwise as seen
 on the screen.
 
@@ -62,9 +62,6 @@ def from_parameters(
         scale: enlargement s.
         shift: (x, y) in pixels; None for no shift.
 
-    Returns:
-        One matrix for each member of the broadcast parameters.
-
     Example:
         >>> from_parameters(torch.zeros(2), torch.tensor([1.0, 2.0])).diagonal(dim1=1, dim2=2)
         tensor([[1., 1., 1.],
@@ -83,28 +80,21 @@ def from_raw(
 
     The map is [[1 + r0, r1, r4], [r2, 1 + r3, r5]], the six outputs of a spatial transformer
     (Jaderberg et al. 2015), as used for symmetry statistics (Georgiev 2016, arXiv 1511.02841),
-    wherever its determinant is inside the bounds.
+    wherever its determinant is inside the bounds. Elsewhere A = P + Q is split into its conformal
+    part P = [[p, -s], [s, p]], a rotation times a length, and its anti-conformal part Q, a
+    reflection times a length: det A = |P|² - |Q|². Q is kept and P gets the length
+    √(bound + |Q|²). This is continuous and has finite gradients, while that of a singular value
+    decomposition divides by |Q|, which is 0 at the identity.
 
-    Elsewhere A = P + Q is split into its conformal part P = [[p, -s], [s, p]], a rotation times a
-    length, and its anti-conformal part Q, a reflection times a length, so that
-    det A = |P|² - |Q|². Q is kept and P is lengthened or shortened to √(bound + |Q|²). This is
-    continuous, needs one square root of a positive number, and its gradient is finite. A singular
-    value decomposition would show the same two lengths, |P| ± |Q|, but its gradient divides by
-    their difference, which is 0 at the identity.
-
-    The one jump is where P vanishes, in pure reflections, which have no nearest rotation: shorter
-    than 1e-3, so that gradients stay bounded, P counts as pointing along the identity. No guard
-    can do without a jump: the rotations are a loop that all matrices contract to a point and those
-    of positive determinant do not, so no continuous map takes the first onto the second and leaves
-    the second alone.
+    The one jump is at pure reflections, which have no nearest rotation: P shorter than 1e-3 counts
+    as pointing along the identity, so that gradients stay bounded. No guard can do without a jump,
+    because the loop of the rotations contracts to a point among all matrices but not among those
+    of positive determinant.
 
     Args:
         raw: six numbers, 0 for the identity.
         least: lower bound of det A, above 0 and at most 1.
         greatest: upper bound of det A, at least 1.
-
-    Returns:
-        Affine maps that keep orientation.
 
     Raises:
         ValueError: if the last dimension is not 6, or the bounds do not enclose 1.
@@ -145,9 +135,6 @@ def check_pose(pose: Float[Tensor, "*batch 3 3"]) -> None:
 
     Looks at the values, so it waits for the device: for the edges of a program, not its loops.
 
-    Args:
-        pose: affine maps.
-
     Raises:
         ValueError: if the shape is wrong, a value is infinite or not a number, a last row is not
             (0, 0, 1), or |det A| < 1e-6; the message repeats the first such matrix.
@@ -155,7 +142,6 @@ def check_pose(pose: Float[Tensor, "*batch 3 3"]) -> None:
     Example:
         >>> check_pose(torch.zeros(3, 3))
         Traceback (most recent call last):
-        ...
         ValueError: pose [[0.0, 0.0, 0.0], ...]] does not have the last row 0, 0, 1: give ...
     """
     matrices = _checked(pose).detach().reshape(-1, 3, 3).double().cpu()
@@ -176,16 +162,10 @@ def check_pose(pose: Float[Tensor, "*batch 3 3"]) -> None:
 
 
 def to_parameters(matrix: Float[Tensor, "*batch 3 3"]) -> Similarity:
-    """Read angle, scale and shift off affine maps.
+    """Find the angle, in (-π, π], the scale and the shift of affine maps with det A > 0.
 
-    Exact for similarities. For any other map with det A > 0, the angle is that of the rotation in
-    the polar decomposition of A and the scale is the square root of det A.
-
-    Args:
-        matrix: affine maps that keep orientation.
-
-    Returns:
-        The parameters, angles in (-π, π].
+    Exact for similarities. For any other map the angle is that of the rotation in the polar
+    decomposition of A and the scale is the square root of det A.
 
     Example:
         >>> matrix = from_parameters(torch.tensor(0.5), torch.tensor(2.0))
@@ -200,14 +180,7 @@ def to_parameters(matrix: Float[Tensor, "*batch 3 3"]) -> Similarity:
 def compose(
     left: Float[Tensor, "*#batch 3 3"], right: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*batch 3 3"]:
-    """Compose maps: `right` acts first, then `left`.
-
-    Args:
-        left: maps, projective ones too.
-        right: maps, projective ones too.
-
-    Returns:
-        The products, batches broadcast.
+    """Compose maps, affine or projective: `right` acts first, then `left`.
 
     Example:
         >>> quarter = from_parameters(torch.tensor(torch.pi / 2), torch.tensor(1.0))
@@ -220,14 +193,7 @@ def compose(
 def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Invert affine maps: [A⁻¹ | -A⁻¹ b], exact up to rounding.
 
-    A map with det A = 0 has no inverse and gives infinite entries; it is not searched for, because
-    that would make every call wait for the device.
-
-    Args:
-        matrix: affine maps.
-
-    Returns:
-        Their inverses.
+    Where det A = 0 entries become infinite: a check would make every call wait for the device.
 
     Example:
         >>> shift = from_parameters(*torch.tensor([0.0, 1.0]), torch.tensor([3.0, -2.0]))
@@ -249,12 +215,6 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     Args:
         generators: coefficients of rotation (radians), scale (logarithm), stretch, shear and the
             two shifts (pixels).
-
-    Returns:
-        Affine maps.
-
-    Raises:
-        ValueError: if the last dimension is not 6.
 
     Example:
         >>> exp(torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0, -1.0]))
@@ -286,12 +246,6 @@ def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
     With A = √det A · B, the deviator N = B - ½ tr B · 1 has sinh²δ = -det N, cosh δ = ½ tr B, and
     log A = ½ log det A · 1 + (δ / sinh δ) N. The shift v solves φ(log A) v = b, where
     φ(M) = ∫₀¹ exp(sM) ds.
-
-    Args:
-        matrix: affine maps inside the domain.
-
-    Returns:
-        Coefficients of the six generators.
 
     Raises:
         ValueError: if a map lies outside the domain.
@@ -328,13 +282,6 @@ def compose_generators(
 
     Where the product has no principal logarithm, such as half a turn with a stretch, `generators`
     stay as they are. No value is looked at, so this compiles to one graph.
-
-    Args:
-        generators: coefficients of the map that acts last, as `exp` takes them.
-        further: coefficients of the one that acts first.
-
-    Returns:
-        Coefficients of the product.
 
     Example:
         >>> turn = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])

@@ -9,9 +9,7 @@ __all__ = ["centroid"]
 _LEAST = 1e-6  # total brightness of an empty image, whose centroid is the middle
 
 
-def centroid(
-    images: Float[Tensor, "*batch channels height width"],
-) -> Float[Tensor, "*batch 2"]:
+def centroid(images: Float[Tensor, "*batch channels height width"]) -> Float[Tensor, "*batch 2"]:
     """Return the centre of mass (x, y) of the brightness, in pixels from the middle of the image.
 
     Example:

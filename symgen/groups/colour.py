@@ -47,15 +47,6 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
 
     Every value has determinant 1, zero is the identity, and `exp(-g)` is the inverse of `exp(g)`.
 
-    Args:
-        generators: coefficients of the eight generators.
-
-    Returns:
-        Colour matrices.
-
-    Raises:
-        ValueError: if the last dimension is not 8.
-
     Example:
         >>> third = torch.tensor([2 * torch.pi / 3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
         >>> exp(third).round().abs() @ torch.tensor([1.0, 0.0, 0.0])  # red becomes green
@@ -77,12 +68,6 @@ def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 8"]:
     roots R = M^(1/2ᵏ), by the iteration of Denman and Beavers, bring M near the identity, where
     log R = ∫₀¹ (R - 1)(1 + t (R - 1))⁻¹ dt. Nothing divides by differences of eigenvalues, so the
     gradient exists at the identity.
-
-    Args:
-        matrix: colour matrices inside the domain.
-
-    Returns:
-        Coefficients of the eight generators.
 
     Raises:
         ValueError: if a determinant is not 1, or a matrix lies outside the domain.
@@ -110,12 +95,6 @@ def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 8"]:
 def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Invert colour matrices: cross products of rows as columns, over the determinant.
 
-    Args:
-        matrix: colour matrices.
-
-    Returns:
-        Their inverses.
-
     Example:
         >>> turn = hue_rotation(torch.tensor(40.0))
         >>> torch.allclose(inverse(turn), hue_rotation(torch.tensor(-40.0)), atol=1e-6)
@@ -134,13 +113,6 @@ def act(
     """Mix the channels of images: every pixel's colour c becomes M c.
 
     Values may leave [0, 1]; they are not clipped, so that the inverse matrix undoes the action.
-
-    Args:
-        images: colour images; batch dimensions broadcast against those of the matrices.
-        matrix: colour matrices.
-
-    Returns:
-        Images of changed colour.
 
     Raises:
         ValueError: if the images do not have three channels, or the batches do not broadcast.
@@ -165,13 +137,8 @@ def act(
 def hue_rotation(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
     """Rotate colours about the grey axis: `exp` of the first generator, in degrees.
 
-    120 degrees permute the channels: red becomes green, green blue, blue red. Greys stay.
-
-    Args:
-        degrees: angle, any real number.
-
-    Returns:
-        Rotations, whose entries (1 + 2 cos(θ + 120° k)) / 3 depend on column - row = k only.
+    120 degrees permute the channels: red becomes green, green blue, blue red. Greys stay. Entries
+    (1 + 2 cos(θ + 120° k)) / 3 depend on column - row = k only.
 
     Example:
         >>> hue_rotation(torch.tensor(120.0)).round().abs()
@@ -205,13 +172,10 @@ def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
 
     Channel values fall and rise linearly between 0 and 1 around the HSV hexagon: with n = 300,
     180, 60 for red, green, blue and k = (n + h) mod 360, the value is 1 - min(k, 240 - k) / 60
-    clipped to [0, 1].
+    clipped to [0, 1]. Whole multiples of 20 degrees give correctly rounded thirds.
 
     Args:
         degrees: hue offset h in degrees, any real number; 0 is red, 120 green, 240 blue.
-
-    Returns:
-        Red, green and blue in [0, 1]; whole multiples of 20 degrees give correctly rounded thirds.
 
     Example:
         >>> hue_vector(torch.tensor([0.0, 60.0, -120.0]))

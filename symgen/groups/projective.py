@@ -15,15 +15,13 @@ def tilt(angle: Float[Tensor, "*batch"], diagonal: float) -> Float[Tensor, "*bat
     VAE, Keller & Welling 2021): H ∝ diag(f, f, 1) (R + f E₃₃). Divided by f, which a projective
     map may be, its last row is R₃ / f + (0, 0, 1): nothing is singular at α = 0, the identity.
     Around 90° part of the plane lies behind the pinhole and is seen through it all the same;
-    where tan α = -diagonal / 2 the plane is seen edge-on, and H has no inverse.
+    where tan α = -diagonal / 2 the plane is seen edge-on, and H has no inverse. Coordinates are
+    pixels from the centre. The brightness of a point appears where H takes it, so the pose to give
+    `warp` is the inverse of H.
 
     Args:
         angle: α in radians.
         diagonal: diagonal of the image in pixels.
-
-    Returns:
-        Matrices H in pixels from the centre: where H takes a point, its brightness appears. The
-        pose to give `warp` is therefore the inverse of H.
 
     Example:
         >>> tilt(torch.tensor(0.0), 40.0)

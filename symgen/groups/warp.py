@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._errors import require_choice
+
 __all__ = ["warp"]
 
 _HORIZON = 1e-6  # a homogeneous coordinate nearer to 0 is a point at infinity
@@ -23,27 +25,20 @@ def warp(
     """Read images through poses: output pixel u takes the value of the image at pose(u).
 
     Coordinates are pixels from `centre`, x to the right and y down, so an integer shift moves
-    whole pixels and the identity changes nothing. Values between pixels are bilinear; outside the
-    image everything is `background`, or the nearest pixel of the edge. The inverse pose undoes the
-    warp up to interpolation.
+    whole pixels and the identity changes nothing. Values between pixels are bilinear. The inverse
+    pose undoes the warp up to interpolation.
 
     Args:
         images: images; batch dimensions broadcast against those of the poses. One image under many
             poses, `(*batch, 1, channels, height, width)`, is read without being copied.
-        pose: affine maps (rows = 2, or 3 with a last row (0, 0, 1)) or projective maps (rows = 3,
-            with the homogeneous division).
-        background: value of everything outside the image; a tensor, such as a learned value,
-            holds one number or one for each channel. Has no effect with padding_mode="border".
+        pose: affine maps of 2 or 3 rows, or projective maps of 3 rows.
+        background: value outside the image: one number, or a tensor of one or one per channel.
         centre: pixel index (x, y) of the origin; None for the middle of the image,
             ((width - 1) / 2, (height - 1) / 2).
-        padding_mode: "background", or "border" to continue the edge of the image.
-
-    Returns:
-        Warped images.
+        padding_mode: "background", or "border" to continue the nearest pixel of the edge instead.
 
     Raises:
-        ValueError: if images, poses or background have the wrong number of dimensions or size, or
-            `padding_mode` is neither word.
+        ValueError: if shapes do not fit together, or `padding_mode` is neither word.
 
     Example:
         >>> from symgen.groups import affine
@@ -51,29 +46,19 @@ def warp(
         >>> warp(torch.tensor([[[1.0, 2.0, 3.0]]]), shift)
         tensor([[[2., 3., 0.]]])
     """
+    require_choice("padding_mode", padding_mode, ("background", "border"))
     if padding_mode == "border":
         return _read(images, pose, centre, padding="border")
-    if padding_mode != "background":
-        raise ValueError(
-            f"warp got padding_mode={padding_mode!r}: choose 'background' or 'border'"
-        )
     if isinstance(background, Tensor):
-        background = _per_channel(background, images)
+        if background.shape not in ((), images.shape[-3:-2]):
+            raise ValueError(
+                f"warp got a background of shape {tuple(background.shape)} for images "
+                f"{tuple(images.shape)}: give one number, or one for each channel"
+            )
+        background = background.to(images.dtype).reshape(-1, 1, 1)
     elif background == 0:
         return _read(images, pose, centre, padding="zeros")
     return _read(images - background, pose, centre, padding="zeros") + background
-
-
-def _per_channel(
-    background: Float[Tensor, "..."], images: Float[Tensor, "..."]
-) -> Float[Tensor, "values 1 1"]:
-    """Return a background of one number or one for each channel, ready to broadcast."""
-    if background.shape not in ((), images.shape[-3:-2]):
-        raise ValueError(
-            f"warp got a background of shape {tuple(background.shape)} for images "
-            f"{tuple(images.shape)}: give one number, or one for each channel"
-        )
-    return background.to(images.dtype).reshape(-1, 1, 1)
 
 
 def _read(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from symgen.latents.capsules import Boundary
-from symgen.latents.topographic import Topographic
+from symgen.latents.topographic import Energy, Topographic
 from symgen.latents.topography import Topography
 
 __all__ = ["AxesTopography", "observed_rolls"]
@@ -31,16 +31,8 @@ class AxesTopography(Topographic):
     different axes.
 
     Attributes:
-        capsules: number of capsules, C.
-        shape: units along each axis; D is their product.
-        frames: frames in a sequence, S.
-        window: frames whose energy is shared, along every axis; likewise all that follow, which
-            are as in `Topography`.
-        neighbourhood: extent of the neighbourhood along the axis, K.
-        shift: units by which the neighbourhood advances per frame.
-        boundary: of time, "cyclic" or "zero".
-        capsule_boundary: of every axis, "cyclic" or "zero".
-        causal: share energy with past frames only.
+        shape: units along each axis; D is their product. All others are as in `Topography`, those
+            of a window or neighbourhood along every axis.
 
     Raises:
         ValueError: if an extent does not fit, or there are fewer than two axes.
@@ -74,20 +66,9 @@ class AxesTopography(Topographic):
     @cached_property
     def axes(self) -> tuple[Topography, ...]:
         """The topography along each axis, for which what lies on other axes are more capsules."""
-        return tuple(
-            Topography(
-                self.capsules * self.units // size,
-                size,
-                self.frames,
-                self.window,
-                self.neighbourhood,
-                self.shift,
-                boundary=self.boundary,
-                capsule_boundary=self.capsule_boundary,
-                causal=self.causal,
-            )
-            for size in self.shape
-        )
+        shared = {f.name: getattr(self, f.name) for f in fields(self)[2:]}  # not capsules, shape
+        total = self.capsules * self.units
+        return tuple(Topography(total // size, size, **shared) for size in self.shape)
 
     @property
     def units(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -108,9 +89,7 @@ class AxesTopography(Topographic):
         """Tell which frames of a sequence t of frame 0 depends on."""
         return self.axes[0].receptive_field()
 
-    def inverse_scale(
-        self, energy: Float[Tensor, "*batch S C D"], eps: float
-    ) -> Float[Tensor, "*batch S C D"]:
+    def inverse_scale(self, energy: Energy, eps: float) -> Energy:
         """Return what multiplies z - μ in t, `1 / sum_d sqrt(W_d e + eps)`."""
         grid = energy.unflatten(-1, self.shape)
         total = torch.zeros_like(energy)
@@ -127,17 +106,7 @@ class AxesTopography(Topographic):
         steps: int | float | Tensor,
         axis: int | Sequence[int] = 0,
     ) -> Shaped[Tensor, "*out D"]:
-        """Roll every capsule along an axis by a number of steps, each of `speed` units.
-
-        Args:
-            t: activations, the units of a capsule last.
-            steps: how often; a tensor is broadcast against the shape of `t` without its last
-                dimension.
-            axis: along which axis, one for all capsules or one for each.
-
-        Raises:
-            ValueError: if there is no such axis.
-        """
+        """Roll every capsule along an axis, one for all capsules or one for each."""
         if isinstance(axis, Sequence):
             chosen = torch.tensor(axis, device=t.device)[:, None]
             rolled = torch.zeros_like(t)
@@ -159,11 +128,6 @@ def observed_rolls(
     """Infer by how many units along each axis each capsule of `t` is rolled against `t_ref`.
 
     The shifts with the greatest periodic cross-correlation over the grid, cf. `observed_roll`.
-
-    Args:
-        t_ref: reference activations.
-        t: activations to compare with it.
-        shape: units along each axis.
 
     Example:
         >>> topography = AxesTopography(capsules=2, shape=(5, 4), frames=4, window=3)

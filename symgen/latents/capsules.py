@@ -27,20 +27,16 @@ def roll(
     * linear: `(1 - f) Roll_k(t) + f Roll_(k+1)(t)` with f = shift - k. It keeps the mean and never
       makes a positive capsule negative, but blurs: two halves are not a whole.
     * fourier: the phases of the discrete Fourier transform are shifted. This is an action of the
-      circle: halves add up, and -shift undoes shift, if D is odd or t has nothing at the highest
-      frequency of an even D, half of which a half roll cannot hold.
+      circle: halves add up, and -shift undoes shift, unless D is even and t has something at the
+      highest frequency.
 
     Args:
         t: activations, the units of a capsule last.
-        shift: number of units; a tensor is broadcast against the shape of `t` without its last
-            dimension, so that each capsule can have its own shift. Linear rolls have gradients
-            with respect to it.
+        shift: number of units; a tensor is broadcast against `t` without its last dimension, so
+            that each capsule can have its own. Linear rolls have gradients with respect to it.
         method: what to do between whole units.
-        boundary: "cyclic", or "zero" for a capsule with two ends: units rolled out are lost and
+        boundary: "cyclic", or "zero" for a non-periodic capsule: units rolled out are lost and
             zeros rolled in.
-
-    Returns:
-        The rolled activations, `(*broadcast, D)`.
 
     Raises:
         ValueError: if the shift is not a number, or a Fourier roll, which is cyclic, is to end.
@@ -103,21 +99,19 @@ def observed_roll(
     resolution: int = 1,
     boundary: Boundary = "cyclic",
 ) -> Int64[Tensor, "*batch C"]:
-    """Read off by how many units each capsule of `t` is rolled against `t_ref`.
+    """Infer by how many units each capsule of `t` is rolled compared with `t_ref`.
 
     The shift k with the greatest periodic cross-correlation `sum_j t_ref[j] t[j + k]` (Keller &
     Welling 2021, section 5, the phase of CapCorr), computed by the discrete Fourier transform.
     Between whole units the correlation is that of a Fourier roll.
 
     Args:
-        t_ref: reference activations.
-        t: activations to compare with it.
-        resolution: readings in a unit, such as 2 to read half units.
-        boundary: "zero" correlates capsules with two ends, which see nothing beyond them.
+        resolution: parts of a unit in which shifts are given, such as 2 for half units.
+        boundary: "zero" correlates non-periodic capsules, with zeros beyond their ends.
 
     Returns:
-        Shifts in parts of a unit, 0 .. D·resolution - 1; `t == roll(t_ref, k)` gives k at
-        resolution 1. With a zero boundary from -D·resolution to D·resolution - 1.
+        Shifts in parts of a unit, 0 .. D·resolution - 1, or with a zero boundary from
+        -D·resolution on; `t == roll(t_ref, k)` gives k at resolution 1.
 
     Example:
         >>> t = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))

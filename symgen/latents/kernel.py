@@ -22,8 +22,8 @@ def pool_kernel(
 
     Args:
         energy: what is shared, not negative.
-        kernel: weights A of the offsets in time, `first` to `first` + their number - 1, and in
-            units, 0 to D - 1; one kernel for all capsules or one for each.
+        kernel: weights A by offset in time, from `first` on, and in units, 0 to D - 1; one kernel
+            for all capsules or one for each.
         first: first offset in time, at most 0, the last one being at least 0.
         boundary: of time; beyond a zero boundary every unit has the energy 1, as in `Topography`.
 
@@ -52,7 +52,7 @@ def moving_kernel(
     first: int,
     units: int,
 ) -> Float[Tensor, "C offsets D"]:
-    """Weigh the offsets of neighbourhoods that advance with a speed of their own per capsule.
+    """Weigh the offsets of neighbourhoods that advance at a speed of each capsule's own.
 
     `A[c, δ, o] = a_δ sum_ε b_ε hat(o - speed_c δ - ε)` with the hat of linear interpolation: the
     W of a `Topography` with this shift, differentiable with respect to it.
@@ -79,7 +79,7 @@ def moving_kernel(
 
 
 def kernel_speed(kernel: Float[Tensor, "offsets D"], first: int) -> Float[Tensor, ""]:
-    """Read off the roll speed along which a kernel lies, to half a unit per frame.
+    """Infer the roll speed along which a kernel lies, to half a unit per frame.
 
     The speed s, among those from -D/2 to D/2, with the greatest `sum_(δ ≠ 0) sum_o A[δ, o]
     cos 2π(o - s δ)/D`: the middle of the kernel, however wide it is.

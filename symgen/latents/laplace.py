@@ -1,26 +1,21 @@
 """Diagonal Laplace posteriors against the Laplace prior of unit variance."""
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
+
+from symgen.latents.density import Density
 
 __all__ = ["Laplace"]
 
 
-@dataclass(frozen=True, eq=False)
-class Laplace:
-    """Independent Laplace variables of given mean and variance.
+class Laplace(Density):
+    """Independent Laplace variables, of density ½ p exp(-p |x - mean|) and variance 2 / p².
 
-    The density is ½ p exp(-p |x - mean|) (Georgiev 2016, arXiv 1511.02841, eq. 3.1, where p is
-    called the momentum). The variance 2 / p² is the parameter, as in `Gaussian`: the two densities
-    are exchangeable, and both priors have mean 0 and variance 1.
-
-    Attributes:
-        mean: means, any shape.
-        log_variance: logarithms of the variances, same shape.
+    p is the momentum of Georgiev (2016, arXiv 1511.02841, eq. 3.1). As the parameter is the
+    variance, `Laplace` and `Gaussian` are exchangeable.
 
     Example:
         >>> q = Laplace(torch.zeros(2, 3), torch.zeros(2, 3))
@@ -28,50 +23,18 @@ class Laplace:
         (0.0, (5, 2, 3))
     """
 
-    mean: Float[Tensor, "*shape"]
-    log_variance: Float[Tensor, "*shape"]
-
-    @classmethod
-    def standard(
-        cls,
-        shape: tuple[int, ...],
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> "Laplace":
-        """Build the prior: mean 0 and variance 1, scale 1/√2."""
-        zeros = torch.zeros(shape, device=device, dtype=dtype)
-        return cls(zeros, zeros)
-
-    @property
-    def std(self) -> Tensor:
-        """Standard deviations."""
-        return torch.exp(0.5 * self.log_variance)
-
     @property
     def momentum(self) -> Tensor:
         """Inverse scales p = √2 / std."""
         return math.sqrt(2) * torch.exp(-0.5 * self.log_variance)
 
-    def second_moment(self) -> Tensor:
-        """Return E[x²] = mean² + variance."""
-        return self.mean.square() + self.log_variance.exp()
-
-    def rsample(self, count: int | None = None) -> Tensor:
-        """Draw reparametrised samples from the global random generator.
-
-        Inverts the distribution function: x = mean - sgn(u) log(1 - 2 |u|) / p with u uniform
-        over [-½, ½).
-
-        Args:
-            count: number of samples, stacked in a new first dimension; None draws one sample
-                without that dimension.
-        """
-        shape = self.mean.shape if count is None else (count, *self.mean.shape)
-        u = torch.rand(shape, dtype=self.mean.dtype, device=self.mean.device) - 0.5
+    @staticmethod
+    def _noise(shape: tuple[int, ...], **options: Any) -> Tensor:
+        """Invert the distribution function: -sgn(u) log(1 - 2 |u|) / √2, u uniform in [-½, ½)."""
+        u = torch.rand(shape, **options) - 0.5
         # u = ±½ is drawn once in 2²⁴ and would be infinite: it stands for its whole rounding cell.
         survival = (1 - 2 * u.abs()).clamp(min=torch.finfo(u.dtype).eps / 2)
-        noise = -math.sqrt(0.5) * u.sign() * survival.log()
-        return torch.addcmul(self.mean, self.std, noise)
+        return -math.sqrt(0.5) * u.sign() * survival.log()
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Evaluate the log-density element by element, in nats; leading dimensions broadcast."""
@@ -81,9 +44,8 @@ class Laplace:
     def kl(self) -> Tensor:
         """Return KL(self ‖ Laplace of variance 1) element by element, in nats, in closed form.
 
-        With p₀ = √2 it is log(p / p₀) + p₀ |mean| + (p₀ / p) exp(-p |mean|) - 1, summed here as
-        two parts that are never negative, so that neither small nor large means lose digits: the
-        price of the variance at mean 0, and what the mean adds.
+        With p₀ = √2 it is log(p / p₀) + p₀ |mean| + (p₀ / p) exp(-p |mean|) - 1: what the variance
+        costs at mean 0 and what the mean adds, neither ever negative, so that no digits are lost.
         """
         distance = self.mean.abs()
         half = 0.5 * self.log_variance

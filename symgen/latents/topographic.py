@@ -1,4 +1,4 @@
-"""What a model asks of a topography, whatever it is."""
+"""What a model asks of a topography, whatever it is, and the variables that it makes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ from torch import Tensor
 
 from symgen.latents.capsules import Boundary, roll
 
-__all__ = ["Topographic"]
+__all__ = ["Topographic", "student_t"]
+
+Energy = Float[Tensor, "*batch S C D"]
 
 
 class Topographic(ABC):
     """Which latents share energy, and what a roll of their capsules is.
 
-    A topography of one's own subclasses this one: it has the three sizes and says by which factor
-    the energy of its neighbours scales a latent. Everything else has a default.
+    One of your own has the three sizes and `inverse_scale`; everything else has a default.
 
     Attributes:
         capsules: number of capsules, C.
@@ -49,15 +50,8 @@ class Topographic(ABC):
     capsule_boundary: Boundary = "cyclic"
 
     @abstractmethod
-    def inverse_scale(
-        self, energy: Float[Tensor, "*batch S C D"], eps: float
-    ) -> Float[Tensor, "*batch S C D"]:
-        """Return what multiplies z - μ in t, such as `1 / sqrt(W e + eps)`.
-
-        Args:
-            energy: u², or its expectation, never negative.
-            eps: keeps the root away from zero.
-        """
+    def inverse_scale(self, energy: Energy, eps: float) -> Energy:
+        """Return what multiplies z - μ in t, such as `1 / sqrt(W e + eps)`; e is u² or E[u²]."""
 
     def roll(
         self,
@@ -69,12 +63,8 @@ class Topographic(ABC):
 
         Args:
             t: activations, the units of a capsule last.
-            steps: how often; a tensor is broadcast against the shape of `t` without its last
-                dimension.
-            axis: along which axis of the capsules, of which there is one: 0.
-
-        Raises:
-            ValueError: if there is no such axis.
+            steps: how often; a tensor is broadcast against `t` without its last dimension.
+            axis: along which axis of the capsules, 0 where there is one.
         """
         if axis != 0:
             raise ValueError(f"axis={axis}: the capsules have one axis, 0")
@@ -87,3 +77,28 @@ class Topographic(ABC):
         changed = energy + torch.eye(self.frames)[..., None, None]
         before, after = (self.inverse_scale(e, 0.0)[:, 0] for e in (energy, changed))
         return (before != after).flatten(1).any(1) | (torch.arange(self.frames) == 0)
+
+
+def student_t(
+    z: Energy, u: Energy, topography: Topographic, mu: float | Tensor, eps: float = 1e-6
+) -> Energy:
+    """Construct topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)`.
+
+    With z and u standard normal, t is marginally a (shifted) Student-t variable up to scale, and
+    units that share energy are large together (Keller & Welling 2021, eq. 2 and 9).
+
+    Args:
+        z: numerators.
+        u: what the energy is made of.
+        topography: the neighbourhoods W.
+        mu: offset μ, shared by all units.
+        eps: keeps the root away from zero.
+
+    Example:
+        >>> from symgen.latents import Topography
+        >>> topography = Topography.tvae(capsules=1, units=4, frames=4, window=4)
+        >>> z, u = torch.zeros(1, 4, 1, 4), torch.ones(1, 4, 1, 4)
+        >>> student_t(z, u, topography, mu=-30.0)[0, 0, 0]
+        tensor([15.0000, 15.0000, 15.0000, 15.0000])
+    """
+    return (z - mu) * topography.inverse_scale(u.square(), eps)

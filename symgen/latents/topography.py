@@ -1,18 +1,18 @@
 """Topographies: which squared activations share their energy, in time and within capsules."""
 
-import functools
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from symgen._errors import require_choice
 from symgen.latents.capsules import Boundary
-from symgen.latents.topographic import Topographic
+from symgen.latents.topographic import Energy, Topographic
 from symgen.latents.window import box, extended, pool_cyclic, weights
 
 __all__ = ["Topography"]
@@ -35,14 +35,13 @@ class Topography(Topographic):
     becomes a roll (Topographic VAE, Keller & Welling 2021, eq. 9, with the sign that agrees with
     its eq. 13 and 18). Windows are
     symmetric: an odd extent k covers offsets -(k-1)/2 .. (k-1)/2 with weight one; an even extent
-    covers -k/2 .. k/2 and halves the two ends, so that the weights always add up to k and a
-    window of all S frames is uniform. A fractional shift reads u² between two units by linear
-    interpolation, the partial roll of eq. 19 and 20, which keeps W non-negative.
+    covers -k/2 .. k/2 and halves the outer two, so that the weights always add up to k and a
+    window of all S frames is uniform. A fractional shift interpolates u² linearly between two
+    units, the partial roll of eq. 19 and 20, which keeps W non-negative.
 
-    Beyond a zero boundary lie padding variables (appendix C.2): further u that no frame or unit of
-    the data tells anything about. They enter with their expected energy under the prior, E[u²] = 1
-    each, so that the weights of every unit add up to the same number, and t has the same scale at
-    the ends as in the middle. Nothing is divided, and a sequence may have any number of frames.
+    Beyond a zero boundary lie padding variables (appendix C.2), about which the data say nothing.
+    They enter with their expected energy under the prior, E[u²] = 1, so that t has the same scale
+    at the ends as in the middle, and a sequence may have any number of frames.
 
     Attributes:
         capsules: number of capsules, C.
@@ -52,10 +51,8 @@ class Topography(Topographic):
             L = 0); 0 stands for no topography at all (plain VAE).
         neighbourhood: extent of the neighbourhood over the units of a capsule, K.
         shift: units by which the neighbourhood advances per frame: 1 for shifting coherence
-            (TVAE), 0 for stationary coherence (BubbleVAE), D/S for capsules of another size than
-            the sequence that should come round once in it.
-        capsule_neighbourhood: extent of the neighbourhood over capsules, for grids of units such
-            as the 2-D torus.
+            (TVAE), 0 for stationary coherence (BubbleVAE), D/S to wrap around once in a sequence.
+        capsule_neighbourhood: extent of the neighbourhood over capsules, as in the 2-D torus.
         reference_window: use the window of the authors' code instead: an even extent covers
             -(k/2-1) .. k/2 at weight one, and with a shift every term must stay inside the k × k
             kernel (|ε| ≤ (K-1)/2 and both δ and δ+ε inside the window), which cuts its corners.
@@ -89,16 +86,14 @@ class Topography(Topographic):
     causal: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("capsules", "units", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: a topography needs at least one")
-        limits = {
-            "window": ("frames", 0 if self.neighbourhood == 0 else 1),
-            "neighbourhood": ("units", 0 if self.window == 0 else 1),
-            "capsule_neighbourhood": ("capsules", 1),
-        }
-        for name, (axis, least) in limits.items():
+        for name, axis, least in (
+            ("window", "frames", int(self.neighbourhood != 0)),
+            ("neighbourhood", "units", int(self.window != 0)),
+            ("capsule_neighbourhood", "capsules", 1),
+        ):
             extent, size = getattr(self, name), getattr(self, axis)
+            if size < 1:
+                raise ValueError(f"{axis}={size}: a topography needs at least one")
             if not least <= extent <= size:
                 raise ValueError(
                     f"{name}={extent} does not fit {axis}={size}: "
@@ -109,8 +104,7 @@ class Topography(Topographic):
         if self.shift % 1 == 0:
             object.__setattr__(self, "shift", int(self.shift))
         for name in ("boundary", "capsule_boundary"):
-            if getattr(self, name) not in get_args(Boundary):
-                raise ValueError(f"{name}={getattr(self, name)!r}: choose 'cyclic' or 'zero'")
+            require_choice(name, getattr(self, name), get_args(Boundary))
         extended_by = self.causal or self.shift % 1 or "zero" in self.boundaries
         if self.reference_window and extended_by:
             raise ValueError(
@@ -134,7 +128,7 @@ class Topography(Topographic):
     def bubble(
         cls, capsules: int, units: int, frames: int, window: int, **extents: Any
     ) -> "Topography":
-        """Build stationary temporal coherence (BubbleVAE): energy is shared without a shift."""
+        """Build stationary temporal coherence (BubbleVAE), which does not shift."""
         return cls(capsules, units, frames, window, shift=0, **extents)
 
     @classmethod
@@ -160,10 +154,7 @@ class Topography(Topographic):
 
     @property
     def speed(self) -> int | float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Units by which capsules roll per step: the shift, or 1 where energy stands still.
-
-        A stationary coherence says nothing about a roll; the paper rolls its capsules by 1.
-        """
+        """Units by which capsules roll per step: the shift, or 1 (as in the paper) without one."""
         return self.shift or 1
 
     @property
@@ -182,23 +173,16 @@ class Topography(Topographic):
 
     def receptive_field(self) -> Bool[Tensor, " S"]:
         """Tell which frames of a sequence t of frame 0 depends on."""
-        seen = torch.zeros(self.frames, dtype=torch.bool)
         offsets = [0] if self.is_none else self.window_weights
-        if self.open_ended:
-            offsets = [offset for offset in offsets if offset >= 0]
-        seen[torch.tensor(list(offsets)) % self.frames] = True
-        return seen
+        seen = {o % self.frames for o in offsets if o >= 0 or not self.open_ended}
+        return torch.tensor([frame in seen for frame in range(self.frames)])
 
-    def energy(self, u: Float[Tensor, "*batch S C D"]) -> Float[Tensor, "*batch S C D"]:
+    def energy(self, u: Energy) -> Energy:
         """Return W u², the energy that the neighbours of every unit share."""
         return self.pool(u.square())
 
-    def pool(self, energy: Float[Tensor, "*batch S C D"]) -> Float[Tensor, "*batch S C D"]:
-        """Return W e for any non-negative e, such as the expected square E[u²].
-
-        Never negative: one product with a non-negative W, or block-wise sums without subtraction.
-        Padding variables beyond a zero boundary add their expected energy, 1 each.
-        """
+    def pool(self, energy: Energy) -> Energy:
+        """Return W e for non-negative e, never negative itself: nothing is subtracted."""
         self._require_fit(energy)
         if self.capsule_neighbourhood > 1:
             energy = pool_cyclic(energy, -2, self.capsule_neighbourhood, self.reference_window)
@@ -211,17 +195,12 @@ class Topography(Topographic):
             energy = pool_cyclic(energy, -1, self.neighbourhood, self.reference_window)
         return self._pool_window(energy)
 
-    def inverse_scale(
-        self, energy: Float[Tensor, "*batch S C D"], eps: float
-    ) -> Float[Tensor, "*batch S C D"]:
+    def inverse_scale(self, energy: Energy, eps: float) -> Energy:
         """Return what multiplies z - μ in t, `1 / sqrt(W e + eps)`."""
         return torch.rsqrt(self.pool(energy) + eps)
 
     def matrix(self) -> Float[Tensor, "SD SD"]:
-        """Return W over (frame, unit) of one capsule as a dense matrix, for inspection.
-
-        Rows are the units that receive energy, index l·D + j.
-        """
+        """Return W of one capsule, for inspection; rows l·D + j are what receives energy."""
         return _matrix(self, self.frames, torch.float64, torch.device("cpu"))[0].clone()
 
     @property
@@ -276,7 +255,7 @@ class Topography(Topographic):
             weight * energy.narrow(-3, delta - first, size).narrow(-1, unit - reach[0], self.units)
             for (delta, unit), weight in terms.items()
         )
-        return functools.reduce(torch.add, parts)
+        return reduce(torch.add, parts)
 
     def _pool_window(self, energy: Tensor) -> Tensor:
         """Sum over the window in time along the shift, in time linear in S."""
@@ -287,18 +266,25 @@ class Topography(Topographic):
         padded = torch.arange(first, frames + last, device=energy.device)
         # Aligned copy: its unit m of padded frame p is unit m + shift·p of frame p mod S.
         columns = (unit + self.shift * padded[:, None]) % self.units
-        aligned = extended(energy, -3, first, last, self.boundary, padding).gather(
-            -1,
-            columns[:, None, :].expand(*energy.shape[:-3], -1, self.capsules, -1),
-        )
+        padded_energy = extended(energy, -3, first, last, self.boundary, padding)
+        aligned = padded_energy.gather(-1, columns[:, None, :].expand_as(padded_energy))
         summed = box(aligned, -3, self.window_weights)
         back = (unit - self.shift * frame[:, None]) % self.units
         return summed.gather(-1, back[:, None, :].expand_as(energy))
 
 
-@lru_cache(maxsize=32)
-def _build(topography: Topography, frames: int) -> tuple[Tensor, Tensor]:
+@torch.compiler.assume_constant_result
+def _matrix(
+    topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Return W over (frame, unit), and the energy that padding adds to each."""
+    return _cached_matrix(topography, frames, dtype, device)
+
+
+@lru_cache(maxsize=32)
+def _cached_matrix(
+    topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
     units = topography.units
     matrix = torch.zeros(frames, units, frames, units, dtype=torch.float64)
     padding = torch.zeros(frames, units, dtype=torch.float64)
@@ -312,19 +298,5 @@ def _build(topography: Topography, frames: int) -> tuple[Tensor, Tensor]:
             inside &= (at_unit >= 0) & (at_unit < units)
         matrix[frame, unit, at_frame % frames, at_unit % units] += weight * inside
         padding += weight * topography.capsule_neighbourhood * ~inside
-    return matrix.flatten(2).flatten(0, 1), padding.flatten()
-
-
-@lru_cache(maxsize=32)
-def _cached_matrix(
-    topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    matrix, padding = _build(topography, frames)
-    return matrix.to(device=device, dtype=dtype), padding.to(device=device, dtype=dtype)
-
-
-@torch.compiler.assume_constant_result
-def _matrix(
-    topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    return _cached_matrix(topography, frames, dtype, device)
+    matrix = matrix.flatten(2).flatten(0, 1)
+    return matrix.to(device, dtype), padding.flatten().to(device, dtype)

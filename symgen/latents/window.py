@@ -25,7 +25,7 @@ def extended(
 ) -> Tensor:
     """Continue `energy` along `axis` from index `first` <= 0 to size - 1 + `last`.
 
-    Beyond the ends it comes round again or, with a zero boundary, is `padding`.
+    Beyond the ends it wraps around or, with a zero boundary, is `padding`.
     """
     size = energy.shape[axis]
     index = torch.arange(first, size + last, device=energy.device)

@@ -1,4 +1,4 @@
-"""What every likelihood says of itself."""
+"""The interface of every likelihood."""
 
 from abc import ABC, abstractmethod
 
@@ -13,18 +13,16 @@ __all__ = ["Likelihood"]
 class Likelihood(ABC):
     """Turns the outputs of a decoder into a distribution of data.
 
-    A likelihood is a value and holds no weights. Numbers that are trained with the model but do
-    not come from the decoder, such as one scale for all pixels, are named by `learned`; the model
-    keeps them and hands them back by name.
-
-    A likelihood of one's own subclasses this one; `__call__` is all that it must define.
+    A likelihood is a value and holds no weights. Parameters that are trained with the model but
+    are not outputs of its decoder, such as one scale for all pixels, are named by `learned`; the
+    model keeps them and passes them back by name. A subclass must define `__call__` only.
 
     Attributes:
-        parameters: numbers that the decoder gives for every value of the data.
+        parameters: outputs of the decoder for each value of the data.
         bits_per_dimension: whether -log₂ p(x) per value is a usual measure: the data are levels,
             and the likelihood is a probability of each.
-        background: the output, of the first parameter, that stands for nothing there; with it
-            decoders of images on a dark ground begin.
+        background: first parameter where there is nothing; decoders of images on a dark ground
+            start from it.
 
     Example:
         >>> from torch.distributions import Independent, Laplace
@@ -50,7 +48,7 @@ class Likelihood(ABC):
         Args:
             outputs: (*batch, parameters, *data_shape).
             dims: number of dimensions of the data, `len(data_shape)`.
-            **learned: the numbers that `learned` names, as they are trained.
+            **learned: the parameters that `learned` names, as they are trained.
 
         Returns:
             A distribution with `mean`, `log_prob` and `sample`, whose event is one item of the
@@ -58,37 +56,27 @@ class Likelihood(ABC):
         """
 
     def learned(self, data_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """Return the initial values of what is trained beside the nets, by name."""
+        """Return the initial values of what is trained in addition to the nets, by name."""
         return {}
 
     def baseline(
-        self,
-        mean: Float[Tensor, "..."],
-        x: Float[Tensor, "..."],
-        dims: int,
-        **learned: Tensor,
+        self, mean: Float[Tensor, "..."], x: Float[Tensor, "..."], dims: int, **learned: Tensor
     ) -> Distribution | None:
-        """Return the distribution that a prediction without a model has around its mean.
+        """Return the distribution around a mean that was predicted without a model.
 
-        Baselines such as the mean image are scored by it, in the same nats as the model. None says
-        that this likelihood does not know, and their nats are not defined.
+        It scores baselines such as the mean image in the same nats as the model; where it is
+        None, their nats are not defined.
 
         Args:
             mean: predicted data (*batch, *data_shape).
-            x: the data that came. What the likelihood asks for beyond a mean, such as a scale,
-                is taken from `learned` or else chosen best for each item of them, which flatters
-                the baseline.
-            dims: number of dimensions of the data.
-            **learned: the numbers that `learned` names, as they are trained.
+            x: the true data. What the likelihood needs beyond a mean, such as a scale, is taken
+                from `learned` or else chosen best for each item, which flatters the baseline.
+            dims, **learned: as in a call.
         """
         return None
 
     def require_support(self, name: str, x: Float[Tensor, "..."]) -> None:
-        """Refuse data that the likelihood gives no probability to.
-
-        Raises:
-            ValueError: with the name and the values found.
-        """
+        """Raise a ValueError that names data to which the likelihood gives no probability."""
         if not bool(x.isfinite().all()):
             bad = int((~x.isfinite()).sum())
             raise ValueError(f"{name} holds {bad} values that are not finite: give finite data")

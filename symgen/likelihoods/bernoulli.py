@@ -10,7 +10,7 @@ from torch.distributions import ContinuousBernoulli as TorchContinuousBernoulli
 from torch.distributions import Distribution, Independent, constraints
 from torch.nn import functional
 
-from symgen.data.ranges import require_unit_range
+from symgen.data.images import require_unit_range
 from symgen.likelihoods.base import Likelihood, full_precision
 
 __all__ = ["Bernoulli", "ContinuousBernoulli", "GrayBernoulli"]
@@ -41,15 +41,11 @@ class GrayBernoulli(Distribution):
     """
 
     has_rsample = False
+    arg_constraints = {"logits": constraints.real}  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, logits: Float[Tensor, "..."], dims: int) -> None:
         self.logits = logits
         super().__init__(logits.shape[:-dims], logits.shape[-dims:], validate_args=False)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        """What a logit may be: any number."""
-        return {"logits": constraints.real}
 
     @property
     def mean(self) -> Tensor:
@@ -83,26 +79,22 @@ class Bernoulli(Likelihood):
     clamped: bool = False
     background: ClassVar[float] = _BACKGROUND
 
-    def __call__(
-        self, outputs: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> GrayBernoulli:
+    def __call__(self, outputs: Tensor, dims: int, **learned: Tensor) -> GrayBernoulli:
         """Take the outputs for logits."""
         (logits,) = outputs.unbind(-1 - dims)
         if self.clamped:
             logits = logits.clamp(-_REFERENCE_CLAMP, _REFERENCE_CLAMP)
         return GrayBernoulli(full_precision(logits), dims)
 
-    def baseline(
-        self, mean: Float[Tensor, "..."], x: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> GrayBernoulli:
+    def baseline(self, mean: Tensor, x: Tensor, dims: int, **learned: Tensor) -> GrayBernoulli:
         """Take predicted values for probabilities, held within [0.001, 0.999]."""
         return GrayBernoulli(mean.clamp(_LEAST, _MOST).logit(), dims)
 
-    def require_support(self, name: str, x: Float[Tensor, "..."]) -> None:
+    def require_support(self, name: str, x: Tensor) -> None:
         """Require values in [0, 1]."""
         require_unit_range(name, x)
 
-    def entropy_floor(self, x: Float[Tensor, "..."], dims: int) -> Float[Tensor, "..."]:
+    def entropy_floor(self, x: Tensor, dims: int) -> Tensor:
         """Return the entropy of gray levels taken for probabilities, in nats per item."""
         entropy = torch.special.entr(x) + torch.special.entr(1 - x)
         return entropy.flatten(-dims).sum(-1)
@@ -112,7 +104,7 @@ class Bernoulli(Likelihood):
 class ContinuousBernoulli(Likelihood):
     """Independent continuous Bernoulli values in [0, 1]: a density of gray levels.
 
-    What the Bernoulli convention leaves out is the normalising constant (Loaiza-Ganem &
+    It has the normalising constant that the Bernoulli convention leaves out (Loaiza-Ganem &
     Cunningham, NeurIPS 2019). Its nats are those of a density and may be positive.
 
     Example:
@@ -123,16 +115,12 @@ class ContinuousBernoulli(Likelihood):
 
     background: ClassVar[float] = _BACKGROUND
 
-    def __call__(
-        self, outputs: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> Distribution:
+    def __call__(self, outputs: Tensor, dims: int, **learned: Tensor) -> Distribution:
         """Take the outputs for logits."""
         (logits,) = outputs.unbind(-1 - dims)
         return _continuous(full_precision(logits), dims)
 
-    def baseline(
-        self, mean: Float[Tensor, "..."], x: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> Distribution:
+    def baseline(self, mean: Tensor, x: Tensor, dims: int, **learned: Tensor) -> Distribution:
         """Choose the logits whose mean is the predicted one, as far as torch's range goes."""
         low = torch.full_like(mean, -_GREATEST_LOGIT)
         high = -low
@@ -142,7 +130,7 @@ class ContinuousBernoulli(Likelihood):
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         return _continuous((low + high) / 2, dims)
 
-    def require_support(self, name: str, x: Float[Tensor, "..."]) -> None:
+    def require_support(self, name: str, x: Tensor) -> None:
         """Require values in [0, 1]."""
         require_unit_range(name, x)
 

@@ -10,21 +10,12 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn import functional
 
-from symgen.data.ranges import require_unit_range
-from symgen.likelihoods.base import Likelihood
-from symgen.likelihoods.scales import (
-    Scale,
-    check_scale,
-    learned_scale,
-    location_and_scale,
-    root_mean_square,
-    shared_scale,
-)
+from symgen.data.images import require_unit_range
+from symgen.likelihoods.scales import Scale, ScaledLikelihood
 
 __all__ = ["DiscretisedLogistic", "LogisticLevels"]
 
 _HALF = 0.5 / 255  # half a step between two levels
-_DEVIATION = math.pi / math.sqrt(3)  # of a logistic variable of scale 1
 
 
 class LogisticLevels(Distribution):
@@ -45,17 +36,16 @@ class LogisticLevels(Distribution):
     """
 
     has_rsample = False
+    arg_constraints = {  # pyright: ignore[reportAssignmentType]
+        "location": constraints.real,
+        "scale": constraints.positive,
+    }
 
     def __init__(
         self, location: Float[Tensor, "..."], scale: Float[Tensor, "..."], dims: int
     ) -> None:
         self.location, self.scale = location, scale.expand_as(location)
         super().__init__(location.shape[:-dims], location.shape[-dims:], validate_args=False)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        """What the parameters may be."""
-        return {"location": constraints.real, "scale": constraints.positive}
 
     @property
     def mean(self) -> Tensor:
@@ -87,18 +77,15 @@ class LogisticLevels(Distribution):
 
 
 @dataclass(frozen=True)
-class DiscretisedLogistic(Likelihood):
+class DiscretisedLogistic(ScaledLikelihood):
     """Levels of 8 bits under a logistic density (Kingma et al. 2016; Salimans et al. 2017).
 
     A probability of levels, so that its bits per dimension are comparable with other models of
     the same photographs.
 
     Attributes:
-        scale: scale of the density: a number, or learned as "one" for all values, one for each
-            "channel", or one for each "value", which the decoder gives as well.
-
-    Raises:
-        ValueError: for another scale.
+        scale: scale of the density: a positive number, or learned as "one" for all values, one
+            for each "channel", or one for each "value", which the decoder outputs as well.
 
     Example:
         >>> outputs = torch.full((2, 1, 3, 4, 4), 0.5)
@@ -109,38 +96,12 @@ class DiscretisedLogistic(Likelihood):
 
     scale: Scale = "value"
     bits_per_dimension: ClassVar[bool] = True
+    deviation: ClassVar[float] = math.pi / math.sqrt(3)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", check_scale(self.scale))
-
-    @property
-    def parameters(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """One location for every value, and its scale if each has its own."""
-        return 2 if self.scale == "value" else 1
-
-    def learned(self, data_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """Return the logarithms of scales that are shared."""
-        return learned_scale(self.scale, data_shape)
-
-    def __call__(
-        self, outputs: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> LogisticLevels:
-        """Take the outputs for locations, and for scales if each value has its own."""
-        location, scale = location_and_scale(self.scale, outputs, dims, learned)
+    def around(self, location: Tensor, scale: Tensor, dims: int) -> LogisticLevels:
+        """Return levels under logistic densities of given locations and scales."""
         return LogisticLevels(location, scale, dims)
 
-    def baseline(
-        self, mean: Float[Tensor, "..."], x: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> LogisticLevels:
-        """Take the model's scale if all items share it, else that of each item's error."""
-        if isinstance(self.scale, float):
-            scale = mean.new_tensor(self.scale)
-        elif "log_scale" in learned:
-            scale = shared_scale(learned["log_scale"], dims)
-        else:
-            scale = root_mean_square(x - mean, dims) / _DEVIATION
-        return LogisticLevels(mean, scale, dims)
-
-    def require_support(self, name: str, x: Float[Tensor, "..."]) -> None:
+    def require_support(self, name: str, x: Tensor) -> None:
         """Require values in [0, 1]; between two levels a value counts as the nearest."""
         require_unit_range(name, x)

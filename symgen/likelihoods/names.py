@@ -15,13 +15,8 @@ __all__ = ["LikelihoodName", "make_likelihood"]
 LikelihoodName = Literal[
     "bernoulli", "continuous-bernoulli", "gaussian", "poisson", "discretised-logistic"
 ]
-_KINDS: dict[str, type[Likelihood]] = dict(
-    zip(
-        get_args(LikelihoodName),
-        (Bernoulli, ContinuousBernoulli, Gaussian, Poisson, DiscretisedLogistic),
-        strict=True,
-    )
-)
+_CLASSES = (Bernoulli, ContinuousBernoulli, Gaussian, Poisson, DiscretisedLogistic)
+_KINDS = dict(zip(get_args(LikelihoodName), _CLASSES, strict=True))
 
 
 def make_likelihood(
@@ -31,8 +26,8 @@ def make_likelihood(
 
     Args:
         likelihood: name or value.
-        scale: of the Gaussian and of the discretised logistic; None leaves their own default.
-        clamp: hold the logits of a Bernoulli likelihood as the authors' code does.
+        scale: of a Gaussian or discretised logistic likelihood; None leaves its default.
+        clamp: clamp the logits of a Bernoulli likelihood as the authors' code does.
 
     Raises:
         ValueError: for an unknown name, or an option that the likelihood does not have.
@@ -44,25 +39,19 @@ def make_likelihood(
         Traceback (most recent call last):
         ValueError: unknown likelihood 'gausian': did you mean gaussian?
     """
+    given = f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
+    options: dict[str, Any] = {} if scale is None else {"scale": scale}
+    options |= {"clamped": True} if clamp else {}
     if isinstance(likelihood, Likelihood):
-        if scale is not None or clamp:
-            raise ValueError(
-                f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
-                "give these to the likelihood itself"
-            )
+        if options:
+            raise ValueError(given + "give these to the likelihood itself")
         return likelihood
     if likelihood not in _KINDS:
         raise ValueError(f"unknown likelihood {likelihood!r}: {nearest(str(likelihood), _KINDS)}")
-    options: dict[str, Any] = {}
-    if scale is not None:
-        options["scale"] = scale
-    if clamp:
-        options["clamped"] = True
     kind = _KINDS[likelihood]
-    odd = set(options) - set(kind.__dataclass_fields__)  # pyright: ignore[reportAttributeAccessIssue]
-    if odd:
+    if not options.keys() <= kind.__dataclass_fields__.keys():
         raise ValueError(
-            f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
-            "a scale is for 'gaussian' and 'discretised-logistic', clamped logits for 'bernoulli'"
+            f"{given}a scale is for 'gaussian' and 'discretised-logistic', clamped logits for "
+            "'bernoulli'"
         )
     return kind(**options)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.distributions import Poisson as TorchPoisson
@@ -18,7 +17,7 @@ _LEAST = 1e-3  # rate of a baseline that expects nothing
 
 @dataclass(frozen=True)
 class Poisson(Likelihood):
-    """Independent Poisson counts, such as spikes or photons; the decoder gives log rates.
+    """Independent Poisson counts, such as spikes or photons; the decoder outputs log rates.
 
     Example:
         >>> p = Poisson()(torch.zeros(2, 1, 5), dims=1)
@@ -28,20 +27,16 @@ class Poisson(Likelihood):
 
     background: ClassVar[float] = -4.0
 
-    def __call__(
-        self, outputs: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> Distribution:
+    def __call__(self, outputs: Tensor, dims: int, **learned: Tensor) -> Distribution:
         """Take the outputs for logarithms of rates."""
         (log_rate,) = outputs.unbind(-1 - dims)
         return _poisson(full_precision(log_rate).exp(), dims)
 
-    def baseline(
-        self, mean: Float[Tensor, "..."], x: Float[Tensor, "..."], dims: int, **learned: Tensor
-    ) -> Distribution:
+    def baseline(self, mean: Tensor, x: Tensor, dims: int, **learned: Tensor) -> Distribution:
         """Take predicted counts for rates of at least a thousandth."""
         return _poisson(mean.clamp_min(_LEAST), dims)
 
-    def require_support(self, name: str, x: Float[Tensor, "..."]) -> None:
+    def require_support(self, name: str, x: Tensor) -> None:
         """Require whole numbers from 0 on."""
         if not bool(((x >= 0) & (x == x.floor()) & x.isfinite()).all()):
             least, greatest = (float(bound) for bound in x.detach().aminmax())
@@ -50,7 +45,7 @@ class Poisson(Likelihood):
                 "likelihood takes whole numbers from 0 on, as floats"
             )
 
-    def entropy_floor(self, x: Float[Tensor, "..."], dims: int) -> Float[Tensor, "..."]:
+    def entropy_floor(self, x: Tensor, dims: int) -> Tensor:
         """Return what the counts themselves would lose as rates (the saturated model)."""
         loss = x - torch.special.xlogy(x, x) + torch.lgamma(x + 1)
         return loss.flatten(-dims).sum(-1)

@@ -1,74 +1,78 @@
-"""The scale of noisy values: fixed, or learned as one number, one per channel or per value."""
+"""The scale of noisy values: fixed, learned (one, or one per channel), or of the decoder."""
 
 import math
-from typing import Literal, get_args
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.nn import functional
 
-from symgen.likelihoods.base import full_precision
+from symgen.likelihoods.base import Likelihood, full_precision
 
-__all__ = ["Scale", "check_scale", "learned_scale", "location_and_scale", "root_mean_square"]
+__all__ = ["Scale"]
 
 Scale = float | Literal["one", "channel", "value"]
 _LEAST_LOG = -7.0  # a scale of a thousandth: narrower ones only memorise
 _START_LOG = math.log(0.3)
 
 
-def check_scale(scale: Scale) -> Scale:
-    """Refuse a scale that is neither a positive number nor the name of a way to learn it.
+@dataclass(frozen=True)
+class ScaledLikelihood(Likelihood):
+    """Values that scatter around a location; a learned scale stays above a thousandth, smoothly.
 
-    Example:
-        >>> check_scale("pixel")
-        Traceback (most recent call last):
-        ValueError: scale='pixel': give a positive number, or learn it as 'one', 'channel', ...
+    Attributes:
+        deviation: standard deviation of a value of scale 1.
     """
-    names = get_args(get_args(Scale)[1])
-    if isinstance(scale, str):
-        if scale in names:
-            return scale
-    elif 0 < scale < math.inf:
-        return float(scale)
-    raise ValueError(
-        f"scale={scale!r}: give a positive number, or learn it as {', '.join(map(repr, names))}"
-    )
 
+    scale: Scale
+    deviation: ClassVar[float] = 1.0
 
-def learned_scale(scale: Scale, data_shape: tuple[int, ...]) -> dict[str, Tensor]:
-    """Return what is trained beside the nets: one number, or one for each channel."""
-    if scale == "one":
-        return {"log_scale": torch.tensor(_START_LOG)}
-    if scale == "channel":
-        return {"log_scale": torch.full(data_shape[:1], _START_LOG)}
-    return {}
+    def __post_init__(self) -> None:
+        scale, names = self.scale, get_args(get_args(Scale)[1])
+        if not (scale in names if isinstance(scale, str) else 0 < scale < math.inf):
+            ways = ", ".join(map(repr, names))
+            raise ValueError(f"scale={scale!r}: give a positive number, or learn it as {ways}")
+        if not isinstance(scale, str):
+            object.__setattr__(self, "scale", float(scale))
 
+    @abstractmethod
+    def around(self, location: Tensor, scale: Tensor, dims: int) -> Distribution:
+        """Return the distribution of values by location and scale, which broadcasts."""
 
-def location_and_scale(
-    scale: Scale, outputs: Float[Tensor, "..."], dims: int, learned: dict[str, Tensor]
-) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-    """Return location and scale of every value, which broadcast against each other.
+    @property
+    def parameters(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """One location for every value, and its scale if each has its own."""
+        return 2 if self.scale == "value" else 1
 
-    A scale that is learned stays above a thousandth, smoothly.
-    """
-    parts = [full_precision(part) for part in outputs.unbind(-1 - dims)]
-    if scale == "value":
-        return parts[0], _positive(parts[1] + _START_LOG)
-    if isinstance(scale, float):
-        return parts[0], parts[0].new_tensor(scale)
-    return parts[0], shared_scale(learned["log_scale"], dims)
+    def learned(self, data_shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Return the logarithms of scales that are shared."""
+        shapes = {"one": (), "channel": data_shape[:1]}
+        if self.scale not in shapes:
+            return {}
+        return {"log_scale": torch.full(shapes[self.scale], _START_LOG)}
 
+    def __call__(self, outputs: Tensor, dims: int, **learned: Tensor) -> Distribution:
+        """Take the outputs for locations, and for scales if each value has its own."""
+        location, *own = (full_precision(part) for part in outputs.unbind(-1 - dims))
+        if self.scale == "value":
+            return self.around(location, _positive(own[0] + _START_LOG), dims)
+        return self.around(location, self._shared(location, dims, learned), dims)
 
-def shared_scale(log_scale: Float[Tensor, "..."], dims: int) -> Float[Tensor, "..."]:
-    """Return one scale, or one for each channel, shaped to broadcast against the data."""
-    return _positive(log_scale.reshape(-1, *[1] * (dims - 1)))
+    def baseline(self, mean: Tensor, x: Tensor, dims: int, **learned: Tensor) -> Distribution:
+        """Take the model's scale if all items share it, else the best one for each item."""
+        if isinstance(self.scale, float) or "log_scale" in learned:
+            return self.around(mean, self._shared(mean, dims, learned), dims)
+        error = (x - mean).square().mean(tuple(range(-dims, 0)), keepdim=True).sqrt()
+        return self.around(mean, error.clamp_min(math.exp(_LEAST_LOG)) / self.deviation, dims)
 
-
-def root_mean_square(error: Float[Tensor, "..."], dims: int) -> Float[Tensor, "..."]:
-    """Return the root of the mean square error of every item, at least a thousandth."""
-    within = tuple(range(-dims, 0))
-    return error.square().mean(within, keepdim=True).sqrt().clamp_min(math.exp(_LEAST_LOG))
+    def _shared(self, location: Tensor, dims: int, learned: dict[str, Tensor]) -> Tensor:
+        """Return one scale, or one for each channel, shaped to broadcast against the data."""
+        if isinstance(self.scale, float):
+            return location.new_tensor(self.scale)
+        return _positive(learned["log_scale"].reshape(-1, *[1] * (dims - 1)))
 
 
 def _positive(log_scale: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor
 from symgen.latents import observed_rolls
 from symgen.metrics.capcorr import correlation
 from symgen.metrics.inputs import require_shapes, takes_arrays
-from symgen.metrics.roll_prediction import RollsFrames
 
 __all__ = ["AxisAssignment", "axis_correlation"]
 
@@ -27,23 +26,18 @@ def axis_correlation(
     """Correlate the rolls of every capsule along every axis with the steps of every factor.
 
     The circular correlation, over all sequences and frames l > 0, of the roll of t_l against t_0
-    along an axis and of `factor_l - factor_0`, both as parts of a turn. A capsule assigns to a
-    factor the axis of greatest correlation; one that assigns different axes to two factors keeps
-    them apart. 0 by chance, without a roll along the axis and for a factor that does not move.
+    along an axis and of `factor_l - factor_0`, both as fractions of a turn. A capsule assigns to a
+    factor the axis of greatest correlation, and keeps factors of different axes apart. Expect 0 by
+    chance, without a roll along the axis, and for a factor that does not move.
 
     Args:
-        t: latent variables.
-        factors: indices of the factors of variation in every frame.
-        shape: units along each axis of a capsule; another number than D raises a ValueError.
-        period: steps in a full turn of a factor, and of the capsules.
+        t, factors: latent variables, and the factors of variation as indices, in every frame.
+        shape, period: units along each axis of a capsule, and steps in a full turn of a factor.
 
     Example:
-        >>> from symgen.latents import AxesTopography
-        >>> topography = AxesTopography(capsules=2, shape=(6, 6), frames=6, window=3)
-        >>> t_0 = torch.randn(8, 2, 36, generator=torch.Generator().manual_seed(0))
-        >>> t = torch.stack([topography.roll(t_0, l, axis=1) for l in range(6)], 1)
-        >>> factors = torch.arange(6)[None, :, None].expand(8, 6, 1)
-        >>> axis_correlation(t, factors, (6, 6), period=6)[0, 0]
+        >>> t_0 = torch.randn(8, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+        >>> t = torch.stack([t_0.roll(l, -1) for l in range(6)], 1).flatten(-2)
+        >>> axis_correlation(t, torch.arange(6).expand(8, 6)[..., None], (6, 6), period=6)[0, 0]
         tensor([0., 1.])
     """
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"))
@@ -58,15 +52,11 @@ def axis_correlation(
 
 
 class AxisAssignment(NamedTuple):
-    """Which axis every capsule has assigned to every factor.
-
-    Attributes:
-        correlation: of the rolls along every axis with every factor, see `axis_correlation`.
+    """Which axis every capsule has assigned to every factor, from an `axis_correlation`.
 
     Example:
-        >>> found = AxisAssignment(torch.tensor([[[0.9, 0.1]], [[0.2, 0.7]]]))  # (F, C, axes)
-        >>> found.axes(0), found.axes(1)
-        ([0], [1])
+        >>> AxisAssignment(torch.tensor([[[0.9, 0.1]], [[0.2, 0.7]]])).axes(factor=1)
+        [1]
     """
 
     correlation: Float[Tensor, "F C axes"]
@@ -77,32 +67,26 @@ class AxisAssignment(NamedTuple):
 
     def parts(self, moved: Int64[Tensor, " B"]) -> list[tuple[Bool[Tensor, " B"], list[int]]]:
         """Group sequences by the one factor that moves, with the axis of every capsule for it."""
-        factors = moved.unique().tolist()
-        if -1 in factors:
+        if (moved == -1).any():
             raise ValueError(
                 "capsules of several axes are evaluated on sequences in which one factor moves, "
                 "but in some several do: choose another test_mode"
             )
-        return [(moved == factor, self.axes(factor)) for factor in factors]
+        return [(moved == factor, self.axes(factor)) for factor in moved.unique().tolist()]
 
-    def unrolled(
-        self, model: RollsFrames, t: Float[Tensor, "B S C D"], moved: Int64[Tensor, " B"]
-    ) -> Float[Tensor, "B S C D"]:
+    def unrolled(self, model: Any, t: Tensor, moved: Int64[Tensor, " B"]) -> Tensor:
         """Roll every frame back to frame 0, each capsule along the axis of the moving factor."""
-        back = -torch.arange(t.shape[1], device=t.device)
-        still = torch.empty_like(t)
+        still, back = torch.empty_like(t), -torch.arange(t.shape[1], device=t.device)
         for chosen, axes in self.parts(moved):
             still[chosen] = model.act(t[chosen], back, axes)
         return still
 
     def described(self, names: Sequence[str]) -> dict[str, Any]:
         """Return correlations and axes for every factor that moved; without names it is time."""
-        return {
-            name: {
-                "correlation": table.tolist(),
-                "assigned": table.argmax(-1).tolist(),
-                "mean": float(table.amax(-1).mean()),
-            }
-            for name, table in zip(names or ["time"], self.correlation, strict=True)
-            if table.any()
-        }
+        described = {}
+        for name, table in zip(names or ["time"], self.correlation, strict=True):
+            if table.any():
+                best, axes = table.max(-1)
+                best, axes = float(best.mean()), axes.tolist()
+                described[name] = {"correlation": table.tolist(), "assigned": axes, "mean": best}
+        return described

@@ -25,16 +25,14 @@ __all__ = [
 
 
 class ObservedRolls(NamedTuple):
-    """Observed and true rolls of sequences, all (B,); those of batches can be concatenated.
-
-    All three are -1 for a sequence without a roll to observe: several factors move, or no frame
-    shows the canonical value.
+    """Observed and true rolls of sequences; those of batches can be concatenated.
 
     Attributes:
         observed: roll of frame 0 against the canonical frame by the capsules, in parts of a unit,
             see `roll_resolution`.
         true: the same by the factors of variation, modulo D unless capsules are non-periodic.
-        factor: index of the factor that moves.
+        factor: index of the factor that moves. All three are -1 for a sequence without a roll to
+            observe: several factors move, or no frame shows the canonical value.
     """
 
     observed: Int64[Tensor, " B"]
@@ -54,33 +52,30 @@ def observed_and_true(
 ) -> ObservedRolls:
     """Infer, sequence by sequence, the roll of the capsules and the true one.
 
-    A frame Ω in which the moving factor y has the `canonical` value serves as the reference.
-    Every capsule votes for the roll of t_0 against t_Ω with the greatest periodic
-    cross-correlation; the most frequent vote (the smallest of several) is the observed roll. The
-    true one is `speed (y_0 - canonical) mod D`. A factor with a period shorter than the sequence
-    offers several Ω, of which the one with the least |true - observed| counts, the first on ties
+    The reference is a frame Ω in which the moving factor y has the `canonical` value. Every
+    capsule votes for the roll of t_0 against t_Ω with the greatest periodic cross-correlation; the
+    most frequent vote (the smallest of several) is the observed roll. The true one is
+    `speed (y_0 - canonical) mod D`. A factor with a period shorter than the sequence offers
+    several Ω, of which the one with the least |true - observed| counts, the first on ties
     (Topographic VAE, Keller & Welling 2021, section 5, and the authors' code).
 
     Args:
-        t: latent variables.
-        factors: indices of the factors of variation in every frame.
-        moved: index of the factor that moves, -1 where several do.
-        canonical: the factor's value in the reference frame.
+        t, factors: latent variables, and the factors of variation as indices, in every frame.
+        moved, canonical: index of the factor that moves, -1 where several do; its value in Ω.
         speed: units by which the capsules should roll when the factor advances by one.
         boundary: "zero" for non-periodic capsules, whose rolls range from -D to D.
 
     Example:
-        >>> t_0 = torch.randn(1, 1, 3, 6, generator=torch.Generator().manual_seed(0))
-        >>> rolling = torch.cat([t_0.roll(l, -1) for l in range(6)], dim=1)
-        >>> pose = ((2 + torch.arange(6)) % 6)[None, :, None]
-        >>> observed_and_true(rolling, pose, torch.tensor([0]))
+        >>> rolling = torch.stack([torch.eye(3, 6).roll(l, -1) for l in range(6)])
+        >>> pose = (2 + torch.arange(6)[:, None]) % 6
+        >>> observed_and_true(rolling[None], pose[None], torch.tensor([0]))
         ObservedRolls(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
     """
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"), ("moved", moved, "B"))
     frames, count = factors.shape[1:]
-    if len(moved) and not -1 <= int(moved.min()) <= int(moved.max()) < count:
+    if ((moved < -1) | (moved >= count)).any():
         raise ValueError(
-            f"moved holds {sorted(set(moved.tolist()))} but there are {count} factors: "
+            f"moved holds {moved.unique().tolist()} but there are {count} factors: "
             "give indices of factors, or -1 where several move"
         )
     resolution = roll_resolution(speed)
@@ -91,8 +86,7 @@ def observed_and_true(
         low, bins, true = 0, parts, true % parts
     else:
         low, bins = -parts, 2 * parts  # rolls are low .. low + bins - 1
-    canonical_frames = (pose == canonical) & (moved >= 0)[:, None]
-    sequence, frame = canonical_frames.nonzero(as_tuple=True)  # M pairs of t_0 and t_Ω
+    sequence, frame = ((pose == canonical) & (moved >= 0)[:, None]).nonzero().T  # M t_0 and t_Ω
     if not len(sequence):  # the Fourier transform refuses to transform nothing
         return ObservedRolls(*[torch.full_like(moved, -1)] * 3)
 
@@ -106,7 +100,7 @@ def observed_and_true(
     key = (distance * frames + frame) * bins + roll
     none = int(key.max()) + 1
     least = torch.full_like(true, none).scatter_reduce(0, sequence, key, "amin")
-    found = (low + least % bins, true, moved)
+    found = low + least % bins, true, moved
     return ObservedRolls(*(values.masked_fill(least == none, -1) for values in found))
 
 
@@ -126,19 +120,14 @@ def correlation(
 ) -> float:
     """Correlate observed and true rolls; nan if there are none or one of the two never varies.
 
-    Without a period, Pearson's coefficient, as in the paper. With one, the circular correlation
-    of the angles 2πk/period (N. I. Fisher and A. J. Lee, A correlation coefficient for circular
-    data, Biometrika 70, 1983), for which 0 follows the last unit and which, unlike others of its
-    kind, needs no mean direction: uniform poses have none.
-
-    Args:
-        observed, true: rolls, in the same unit.
-        period: number of units in a full turn, None for Pearson's coefficient.
+    Without a `period`, the units in a full turn, it is Pearson's coefficient, as in the paper;
+    with one, the circular correlation of the angles 2πk/period (N. I. Fisher and A. J. Lee,
+    Biometrika 70, 1983), for which 0 follows the last unit and which, unlike others, needs no mean
+    direction: uniform poses have none.
 
     Example:
-        >>> true = torch.arange(8)
-        >>> shifted = (true + 3) % 8
-        >>> round(correlation(shifted, true), 3), round(correlation(shifted, true, period=8), 3)
+        >>> observed, true = (torch.arange(8) + 3) % 8, torch.arange(8)
+        >>> round(correlation(observed, true), 3), round(correlation(observed, true, period=8), 3)
         (-0.429, 1.0)
     """
     if not len(observed):
@@ -160,33 +149,29 @@ def capcorr(
 ) -> dict[str, float]:
     """Compute CapCorr for every factor that moves: the correlation of observed and true roll.
 
-    1 if the capsules roll with the data (Keller & Welling 2021, Table 2). Chance is not 0, see
-    `capcorr_chance`; nan where all rolls are the same, as for an invariant code. Sequences from
-    which no roll can be inferred are left out. For data of many batches, concatenate what
+    It is 1 if the capsules roll with the data (Keller & Welling 2021, Table 2), `capcorr_chance`
+    for noise, and nan where all rolls are the same, as for an invariant code. Sequences from which
+    no roll can be inferred are left out. For data of many batches, concatenate what
     `observed_and_true` returns and take the `correlation`.
 
     Args:
-        t: latent variables.
+        t, moved, canonical, speed, boundary: as in `observed_and_true`; the factor that moves is
+            found if `moved` is None.
         factors: indices of the factors in every frame, (B, S) by name or in one tensor.
-        moved: index of the factor that moves, -1 where several do; None for the one that changes.
         names: one for each factor of a tensor; None names them "0", "1", ….
-        canonical: the factor's value in the reference frame.
         circular: correlate angles, with a turn of D units, instead of numbers.
-        speed, boundary: as in `observed_and_true`.
 
     Example:
-        >>> t_0 = torch.randn(6, 1, 3, 6, generator=torch.Generator().manual_seed(0))
-        >>> frame = torch.arange(6)
-        >>> rolling = torch.cat([t_0.roll(l, -1) for l in range(6)], dim=1)
-        >>> pose = (frame[:, None] + frame) % 6
-        >>> capcorr(rolling, {"angle": pose, "scale": torch.zeros_like(pose)})
+        >>> rolling = torch.stack([torch.eye(3, 6).roll(l, -1) for l in range(6)])
+        >>> pose = (torch.arange(6)[:, None] + torch.arange(6)) % 6
+        >>> capcorr(rolling.expand(6, 6, 3, 6), {"angle": pose, "scale": torch.zeros_like(pose)})
         {'angle': 1.0}
     """
     if isinstance(factors, Mapping):
         names = list(factors)
         factors = torch.stack([values.long() for values in factors.values()], -1)
     count = factors.shape[2]
-    names = list(map(str, range(count))) if names is None else names
+    names = [str(index) for index in range(count)] if names is None else names
     if len(names) != count:
         raise ValueError(f"names={list(names)} for {count} factors: give one name per factor")
     if moved is None:
@@ -208,12 +193,11 @@ def capcorr_chance(
 
     It is not 0, for two reasons: a sequence that starts at the canonical value compares frame 0
     with itself and observes 0, which is right; and a factor whose period is shorter than the
-    sequence has several reference frames, of which the best counts. Exact, from the distribution
-    of the most frequent of C uniform independent votes, for equally frequent start poses.
+    sequence has several reference frames, of which the best counts. Exact for equally frequent
+    start poses, from the distribution of the most frequent of C uniform independent votes.
 
     Args:
-        units: units in a capsule, D, times the parts of a unit that are told apart.
-        capsules: number of capsules, C.
+        units, capsules: D, times the parts of a unit that are told apart, and C.
         period: number of values of the factor, which advances by one a frame.
         frames: frames in a sequence, S; None stands for D.
         circular: correlate angles, as in `capcorr`.
@@ -224,24 +208,20 @@ def capcorr_chance(
     """
     frames = units if frames is None else frames
     if min(units, capsules, period, frames) < 1:
-        raise ValueError(
-            f"units={units}, capsules={capsules}, period={period}, frames={frames}: "
-            "all must be at least 1"
-        )
+        given = f"units={units}, capsules={capsules}, period={period}, frames={frames}"
+        raise ValueError(f"{given}: all must be at least 1")
     vote = _most_frequent_vote(units, capsules)
     rolls = torch.arange(units)
     joint = torch.zeros(units, units, dtype=torch.float64)  # (true, observed)
-    for start in range(period):
-        candidates = len(range(-start % period, frames, period))
-        true = start % units
-        if start == 0:
-            joint[true, 0] += 1  # frame 0 against itself
-        elif candidates:
-            distance = (rolls - true).abs()
+    joint[0, 0] = 1  # frame 0 against itself
+    for start in range(1, period):
+        if candidates := len(range(-start % period, frames, period)):
+            distance = (rolls - start % units).abs()
             at = torch.zeros_like(vote).scatter_add(0, distance, vote)
             beyond = at.flip(0).cumsum(0).flip(0)  # P(one candidate's distance >= d)
             best = -(beyond**candidates).diff(append=beyond.new_zeros(1))
-            joint[true] += (best / at.clamp_min(torch.finfo(at.dtype).tiny))[distance] * vote
+            best = (best / at.clamp_min(torch.finfo(at.dtype).tiny))[distance] * vote
+            joint[start % units] += best
     weight = (joint / joint.sum()).flatten()
     true, observed = torch.cartesian_prod(rolls, rolls).T
     return _weighted_correlation(observed, true, weight, units if circular else None)
@@ -266,17 +246,16 @@ def _weighted_correlation(x: Tensor, y: Tensor, weight: Tensor, period: int | No
 def _most_frequent_vote(units: int, votes: int) -> Tensor:
     """Return the distribution over D units of the most frequent of C uniform votes.
 
-    Unit k wins with m votes if units before it have at most m - 1 and units after it at most m.
-    The counts are independent Poisson variables of mean C/D, given that they add up to C.
+    Unit k wins with m votes if units before it have fewer and units after it no more. Counts are
+    independent Poisson variables of mean C/D, given that they add up to C.
     """
     count = np.arange(votes + 1)
     probability = poisson.pmf(count, votes / units)
     winner = np.zeros(units)
     for most in range(1, votes + 1):
-        before = _sums(np.where(count < most, probability, 0), units)
-        after = _sums(np.where(count <= most, probability, 0), units)
-        others = votes - most
-        ways = before[:, : others + 1] * after[::-1, others::-1]
+        limited = (np.where(count < limit, probability, 0) for limit in (most, most + 1))
+        before, after = (_sums(distribution, units) for distribution in limited)
+        ways = before[:, : votes - most + 1] * after[::-1, votes - most :: -1]
         winner += probability[most] * ways.sum(1)
     return torch.from_numpy(winner / winner.sum())
 

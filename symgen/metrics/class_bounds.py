@@ -19,7 +19,7 @@ class MixtureBounds(NamedTuple):
         paper: Σ ω_c U_c, what the paper reports. It bounds -log Σ ω_c(x) p_c(x), which is no
             density: it is too low by up to log C.
         valid: Σ ω_c (U_c + log(C ω_c)), a true bound with the classifier as q(c|x).
-        tight: -log Σ exp(-U_c) / C, a true bound with the best q(c|x); needs no classifier.
+        tight: -log Σ exp(-U_c) / C, a true bound with the best q(c|x), without a classifier.
     """
 
     paper: Float[Tensor, " B"]
@@ -33,12 +33,9 @@ def mixture_bounds(
 ) -> MixtureBounds:
     """Combine the bounds of all classes without a label (Georgiev 2016, eq. 4.1).
 
-    Always tight ≤ valid and paper ≤ valid ≤ paper + log C. Where the classifier is sure, ω is one
-    at one class and paper is that class's bound.
-
-    Args:
-        bounds: U_c, an upper bound on -log p_c(x) for every class.
-        log_omega: log-probabilities of the classes, which sum to one.
+    `bounds` are U_c ≥ -log p_c(x) for every class, and `log_omega` log-probabilities of the
+    classes by a classifier. Always tight ≤ valid and paper ≤ valid ≤ paper + log C. Where the
+    classifier is certain, paper is the bound of its class.
 
     Example:
         >>> sure = torch.tensor([[0.0, -200.0]])

@@ -16,17 +16,11 @@ _INK = 0.1  # a brighter pixel belongs to the object
 
 
 @takes_arrays
-def motions(
-    pose: Float[Tensor, "B 3 3"], scales: tuple[float, ...]
-) -> list[Float[Tensor, "B 3 3"]]:
+def motions(pose: Float[Tensor, "B 3 3"], scales: tuple[float, ...]) -> list[Tensor]:
     """Return a turn by 30°, an enlargement by 1.3 and a shift by 5 pixels for each pose.
 
-    Each goes whichever way leads towards the middle of the poses of the data: neither the model
-    nor a judge has ever seen what leaves their range.
-
-    Args:
-        pose: the poses that images have.
-        scales: least and greatest scale in the data.
+    Each leads towards the middle of the poses of the data, whose least and greatest scale are
+    `scales`: neither the model nor a judge has ever seen what leaves their range.
 
     Example:
         >>> turn, growth, shift = motions(torch.eye(3)[None], (0.7, 1.2))
@@ -58,20 +52,15 @@ def stays(
 
 @takes_arrays
 def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[int, ...]) -> float:
-    """Return how far pixels land from where they were after a pose and its inverse.
-
-    The greatest error, in halves of the longer side of a canvas of the given height and width.
-    """
+    """Return how far a pose and its inverse move pixels, in halves of a canvas's longer side."""
     there = _moved_pixels(pose, size)
     back = torch.nn.functional.pad(there, (0, 1), value=1) @ affine.inverse(pose).mT
     start = _moved_pixels(torch.eye(3).to(pose)[None], size)
     return float((back[..., :2] - start).abs().max()) / (max(size) / 2)
 
 
-def _moved_pixels(
-    element: Float[Tensor, "B 3 3"], size: tuple[int, ...]
-) -> Float[Tensor, "B pixels 2"]:
-    """Return where a map takes every pixel, from the middle of the image."""
+def _moved_pixels(element: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Return where maps take every pixel, (B, pixels, 2), from the middle of the image."""
     y, x = (torch.arange(n).to(element) - (n - 1) / 2 for n in size)
     place = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(size).to(element)], -1)
     return (place.flatten(0, 1) @ element.mT)[..., :2]

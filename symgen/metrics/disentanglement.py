@@ -19,13 +19,13 @@ def mutual_information_gap(
 ) -> float:
     """Compute MIG (Chen et al. 2018, eq. 6): how far one code is ahead for each factor.
 
-    `mean over factors of (I(z₁; f) − I(z₂; f)) / H(f)`, where z₁ and z₂ are the two codes that
-    share most information with f. 1 if a single code informs about each factor, 0 if always two
-    inform alike. With few images so does noise: compare with shuffled factors.
+    The mean over factors of `(I(z₁; f) − I(z₂; f)) / H(f)`, where z₁ and z₂ are the two codes that
+    share most information with f: 1 if a single code informs about each factor, 0 if two always
+    inform equally. Few images bias it: compare with shuffled factors.
 
     Args:
-        codes: at least two, one row per image.
-        factors: the values that made the image; a factor with a single value is left out.
+        codes, factors: at least two codes, and the factors, a row per image. A factor with a
+            single value is left out.
         bins: bins of equal width of each code.
 
     Example:
@@ -72,21 +72,18 @@ def dci(
 ) -> DCI:
     """Compute disentanglement, completeness and informativeness (Eastwood & Williams 2018).
 
-    The importance of each code for each factor is that of a random forest which infers the factor
-    from all codes. Codes that never change score 0 in the first two.
+    A random forest that infers a factor from all codes gives the importance of each. Codes that
+    never change score 0 in the first two.
 
     Args:
-        codes: at least two, one row per image, to which the forests are fitted.
-        factors: the values that made the image; a factor with a single value is left out.
-        test_codes, test_factors: what informativeness is measured on.
-        trees: trees of each forest.
-        seed: seed of the forests.
+        codes, factors: to which the forests are fitted, as in `mutual_information_gap`.
+        test_codes, test_factors: on which informativeness is measured.
+        trees, seed: trees of each forest, and the seed of all.
 
     Example:
         >>> import torch
         >>> factors = torch.cartesian_prod(torch.arange(4), torch.arange(5)).repeat(5, 1)
-        >>> codes = factors.float()
-        >>> [round(score, 2) for score in dci(codes, factors, codes, factors)]
+        >>> [round(score, 2) for score in dci(factors.float(), factors, factors.float(), factors)]
         [1.0, 1.0, 1.0]
     """
     from sklearn.ensemble import RandomForestClassifier
@@ -97,17 +94,13 @@ def dci(
     importances, scores = [], []
     for values, test_values in zip(y.T, test_y.T, strict=True):
         forest = RandomForestClassifier(trees, random_state=seed)
-        forest.set_params(max_features=1.0)  # every split looks at all codes
-        forest.fit(x, values)
+        forest.set_params(max_features=1.0).fit(x, values)  # every split looks at all codes
         importances.append(forest.feature_importances_)
         scores.append(forest.score(test_x, test_values))
     table = np.stack(importances, 1)  # (K, F)
     weight = table.sum(1) / max(table.sum(), _TINY)
-    return DCI(
-        disentanglement=float(weight @ _one_sidedness(table)),
-        completeness=float(_one_sidedness(table.T).mean()),
-        informativeness=float(np.mean(scores)),
-    )
+    disentanglement = float(weight @ _one_sidedness(table))
+    return DCI(disentanglement, float(_one_sidedness(table.T).mean()), float(np.mean(scores)))
 
 
 def _one_sidedness(table: np.ndarray) -> np.ndarray:

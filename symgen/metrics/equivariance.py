@@ -31,8 +31,8 @@ def equivariance_error(
     Args:
         t: latent variables.
         centred: subtract the mean over the units of each capsule before normalising.
-        speed: units by which the capsules should roll per frame; by a fraction they are rolled
-            with shifted phases, which loses nothing.
+        speed: units by which the capsules should roll per frame; a fraction shifts the phases,
+            which loses nothing.
         boundary: "zero" for non-periodic capsules, which are compared over the units that both
             frames show; whole speeds only.
 
@@ -49,9 +49,13 @@ def equivariance_error(
     # with a_l'[j] for every pair of frames, unit by unit. Frames come first from here on.
     frames = t.shape[1]
     steps = torch.arange(frames, device=t.device)[:, None, None]
-    shift = -steps if speed == 1 else -steps * speed
-    aligned = roll(t.transpose(0, 1), shift, method="fourier")  # (S, B, C, D)
-    ordered = _sort(_normalise(aligned, centred))
+    aligned = roll(t.transpose(0, 1), -steps * speed, method="fourier")  # (S, B, C, D)
+    ordered = list(_normalise(aligned, centred))
+    # A network of minima and maxima: for 64 sequences 7 to 10 times as fast as torch.sort, which
+    # handles short columns one by one.
+    for low, high in _comparators(frames):
+        pair = ordered[low], ordered[high]
+        ordered[low], ordered[high] = torch.minimum(*pair), torch.maximum(*pair)
     # Sum of |a_l - a_l'| over pairs, by rank: the value at rank r adds (2r - S + 1) times itself.
     error = torch.zeros_like(ordered[0])
     for rank in range(frames // 2):
@@ -73,13 +77,8 @@ def equivariance_chance(
     The expected distance of two such points is `2^(n-1) Γ(n/2)² / (√π Γ(n - 1/2))`, its direction
     is uniform again, and the expected magnitude of one coordinate of a direction is
     `Γ(n/2) / (√π Γ((n+1)/2))`. Exact for every D; for large D a pair of capsules tends to
-    `√(2D) √(2/π)`.
-
-    Args:
-        frames: frames in a sequence, S.
-        capsules: number of capsules, C.
-        units: units in a capsule, D, at least two if `centred`.
-        centred, boundary, speed: as in `equivariance_error`.
+    `√(2D) √(2/π)`. The settings are S, C, D (at least two if `centred`) and those of
+    `equivariance_error`.
 
     Example:
         >>> round(equivariance_chance(18, 18, 18)), round(equivariance_chance(15, 15, 15))
@@ -87,9 +86,9 @@ def equivariance_chance(
     """
     dimensions = units - 1 if centred else units
     if min(frames, capsules, dimensions) < 1:
+        given = f"frames={frames}, capsules={capsules}, units={units}, centred={centred}"
         raise ValueError(
-            f"frames={frames}, capsules={capsules}, units={units}, centred={centred}: give at "
-            "least one frame, one capsule and one unit (two units if centred)"
+            f"{given}: give at least one frame, one capsule and one unit (two units if centred)"
         )
     half = math.lgamma(dimensions / 2)
     distance = math.exp((dimensions - 1) * math.log(2) + 2 * half - math.lgamma(dimensions - 0.5))
@@ -132,19 +131,6 @@ def _normalise(t: Tensor, centred: bool) -> Tensor:
     return torch.where(norm > rounding, direction / norm.clamp_min(rounding), 0)
 
 
-def _sort(frames: Tensor) -> list[Tensor]:
-    """Sort along the first dimension, which is short: a network of elementwise min and max.
-
-    Measured 7 to 10 times as fast as torch.sort for 64 sequences and more (twice for 8), which
-    handles short columns one by one.
-    """
-    rows = list(frames)
-    for low, high in _comparators(len(rows)):
-        pair = rows[low], rows[high]
-        rows[low], rows[high] = torch.minimum(*pair), torch.maximum(*pair)
-    return rows
-
-
 @lru_cache
 def _comparators(length: int) -> list[tuple[int, int]]:
     """List the comparisons of Batcher's odd-even merge sort, O(S log² S) of them.
@@ -152,16 +138,11 @@ def _comparators(length: int) -> list[tuple[int, int]]:
     K. E. Batcher, Sorting networks and their applications, 1968: blocks of `run` sorted values
     are merged two by two by comparing values `gap` apart, for gap = run, run/2, …, 1.
     """
-    pairs = []
-    run = 1
-    while run < length:
-        gap = run
-        while gap:
-            start = gap % run
-            for low in range(start, length - gap):
-                inside = (low - start) % (2 * gap) < gap
-                if inside and low // (2 * run) == (low + gap) // (2 * run):
-                    pairs.append((low, low + gap))
-            gap //= 2
-        run *= 2
-    return pairs
+    powers = [2**power for power in range((length - 1).bit_length())]
+    return [
+        (low, low + gap)
+        for run in powers
+        for gap in reversed(powers[: run.bit_length()])
+        for low in range(gap % run, length - gap)
+        if (low - gap % run) % (2 * gap) < gap and low // (2 * run) == (low + gap) // (2 * run)
+    ]

@@ -1,7 +1,7 @@
 """Forecasts of the frames after a context: by rolling capsules, and alternatives to compare."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
@@ -9,18 +9,13 @@ from torch import Tensor, nn
 
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.metrics.inputs import require_shapes, takes_arrays
-from symgen.metrics.roll_prediction import RollsFrames, frame_errors
+from symgen.metrics.roll_prediction import frame_errors
 
 __all__ = ["ForecastErrors", "GRUForecast", "forecast_errors", "linear_forecast", "roll_forecast"]
 
 
 class ForecastErrors(NamedTuple):
-    """Errors of a forecast at each horizon 1 … H, one row per sequence.
-
-    Attributes:
-        nll: negative log-likelihood of the true frame around the predicted one, nats per frame.
-        squared_error: squared error of the predicted frame, summed over its values.
-    """
+    """Negative log-likelihood, in nats, and squared error of frames at each horizon 1 … H."""
 
     nll: Float[Tensor, "B H"]
     squared_error: Float[Tensor, "B H"]
@@ -34,19 +29,13 @@ def forecast_errors(
 ) -> ForecastErrors:
     """Measure predicted frames against the true ones.
 
-    Every forecast is measured alike, whether it comes with a likelihood of its own or not: around
-    what it predicts, see `Likelihood.baseline`.
-
-    Args:
-        predicted, true: frames at horizons 1 … H.
-        likelihood: under which nats are counted, by name or as a value; Bernoulli probabilities
-            are held within [0.001, 0.999].
+    All forecasts are measured alike, with a likelihood of their own or not: in nats around what
+    they predict under a `likelihood`, by name or as a value, see `Likelihood.baseline`. Bernoulli
+    probabilities are held within [0.001, 0.999].
 
     Example:
-        >>> true = torch.rand(3, 4, 1, 8, 8)
-        >>> errors = forecast_errors(true[:, :1].expand_as(true), true)
-        >>> errors.squared_error.shape, float(errors.squared_error[:, 0].sum())
-        (torch.Size([3, 4]), 0.0)
+        >>> forecast_errors(torch.rand(3, 4, 1, 8, 8), torch.rand(3, 4, 1, 8, 8)).nll.shape
+        torch.Size([3, 4])
     """
     require_shapes(("predicted", predicted, "B H *data"), ("true", true, "B H *data"))
     around = make_likelihood(likelihood).baseline(predicted, true, true.dim() - 2)
@@ -55,7 +44,7 @@ def forecast_errors(
 
 @torch.no_grad()
 def roll_forecast(
-    model: RollsFrames,
+    model: Any,
     context: Float[Tensor, "B L *data"],
     horizon: int,
     elements: Shaped[Tensor, " B"] | None = None,
@@ -63,14 +52,14 @@ def roll_forecast(
     """Forecast means by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
 
     The t of the last frame depends on nothing but the context only in a model that does not see
-    the future: one with a causal window (Keller & Welling 2021, eq. 22).
+    the future: one with a causal window (Keller & Welling 2021, eq. 22) and non-periodic time.
 
     Args:
-        model: a model with a causal topography and non-periodic time.
+        model: see `roll_prediction`.
         context: the frames so far; at least as many as the window has fill it.
         horizon: number of frames to forecast, H.
-        elements: steps that each sequence makes from a frame to the next, where they are not 1:
-            for operators that were inferred from other sequences.
+        elements: steps that each sequence makes per frame, if not 1: operators that were inferred
+            from other sequences.
 
     Example:
         >>> from symgen.models.tvae import TVAE
@@ -80,15 +69,14 @@ def roll_forecast(
     """
     if horizon < 1:
         raise ValueError(f"horizon={horizon}: forecast at least one frame")
-    topography = model.topography
-    if not (topography.causal and topography.open_ended):
+    if not (model.topography.causal and model.topography.open_ended):
         raise ValueError(
-            f"{topography} sees the future, so the t of the last frame of a context is not "
+            f"{model.topography} sees the future, so the t of the last frame of a context is not "
             "known: forecast with a model of causal=True and boundary='zero'"
         )
     last = model.latents(context)[:, -1:]  # (B, 1, C, D)
     steps = torch.arange(1, horizon + 1, device=last.device)
-    steps = steps if elements is None else elements[:, None] * steps
+    steps = steps if elements is None else elements[:, None] * steps  # (H,) or (B, H)
     return model.decode(model.act(last, steps, 0)).mean
 
 
@@ -103,21 +91,20 @@ def linear_forecast(
 
     The operator `M = argmin sum_l |M z_l - z_{l+1}|² + λ |M|²` is applied over and over to the
     last code: the idea of meta-sequential prediction (Miyato, Koyama & Fukumizu 2022), without
-    training the codes for it. There are usually fewer frames than dimensions, so it is held in its
-    dual form, `M = Z₁ᵀ (Z₀ Z₀ᵀ + λ)⁻¹ Z₀` with a row per frame: no N × N matrix is made.
+    training the codes for it. With fewer frames than dimensions the dual form is smaller,
+    `M = Z₁ᵀ (Z₀ Z₀ᵀ + λ)⁻¹ Z₀` with a row per frame: no N × N matrix is made.
 
     Args:
         codes: codes of the context, one row for each of at least two frames.
         horizon: number of frames to forecast, H.
-        ridge: λ, as a part of the mean of the diagonal of Z₀ Z₀ᵀ.
+        ridge: λ as a fraction of the mean diagonal of Z₀ Z₀ᵀ.
         others: contexts to fit the operators to instead, which transfers them to `codes`.
 
     Example:
-        >>> angle = torch.arange(8.0)[None, :] * 0.5 + torch.rand(3, 1)
+        >>> angle = torch.arange(8.0) * 0.5 + torch.rand(3, 1)
         >>> circle = torch.stack([angle.cos(), angle.sin()], -1)  # turns by half a radian
-        >>> ahead = linear_forecast(circle[:, :5], horizon=3, ridge=1e-6)
-        >>> bool(((ahead - circle[:, 5:]).abs() < 1e-3).all())
-        True
+        >>> torch.dist(linear_forecast(circle[:, :5], 3, ridge=1e-6), circle[:, 5:]) < 1e-3
+        tensor(True)
     """
     if codes.shape[1] < 2:
         raise ValueError(f"codes of shape {tuple(codes.shape)}: an operator needs two frames")
@@ -129,20 +116,18 @@ def linear_forecast(
     diagonal = gram.diagonal(dim1=1, dim2=2)
     loading = ridge * diagonal.mean(1, keepdim=True).expand_as(diagonal)
     factor = torch.linalg.cholesky(gram + torch.diag_embed(loading + 1e-12))
-    code, forecast = codes[:, -1], []
+    forecast = [codes[:, -1]]
     for _ in range(horizon):  # each step needs the one before
-        weights = torch.cholesky_solve(before @ code[:, :, None], factor)  # (B, L-1, 1)
-        code = (after.transpose(1, 2) @ weights)[:, :, 0]
-        forecast.append(code)
-    return torch.stack(forecast, 1)
+        weights = torch.cholesky_solve(before @ forecast[-1][:, :, None], factor)  # (B, L-1, 1)
+        forecast.append((after.transpose(1, 2) @ weights)[:, :, 0])
+    return torch.stack(forecast[1:], 1)
 
 
 class GRUForecast(nn.Module):
     """Predicts the next code from those before, and goes on from its own predictions.
 
     Args:
-        size: entries of a code, N.
-        hidden: units of the GRU.
+        size, hidden: entries of a code, N, and units of the GRU.
         seed: seed of its initial weights.
 
     Example:
@@ -169,10 +154,8 @@ class GRUForecast(nn.Module):
         return torch.cat(predicted, 1)
 
     @torch.enable_grad()
-    def fit(
-        self, sequences: Iterable[Float[Tensor, "B S N"]], context: int, rate: float = 1e-3
-    ) -> None:
-        """Train with Adam, a step for each batch of sequences, to forecast after a context."""
+    def fit(self, sequences: Iterable[Tensor], context: int, rate: float = 1e-3) -> None:
+        """Train with Adam to forecast after a context, a step per batch of (B, S, N) codes."""
         optimizer = torch.optim.Adam(self.parameters(), lr=rate)
         for codes in sequences:
             predicted = self(codes[:, :context], codes.shape[1] - context)

@@ -18,7 +18,7 @@ def frechet_distance(
     `|μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½)`, in the features' units squared (Dowson & Landau,
     1982). With the last features of the Inception net it is the FID (Heusel et al., NeurIPS 2017,
     eq. 6); with those of another net it ranks models on one data set but is not comparable with
-    FIDs elsewhere. It is too large for small sets, of at least two: compare sets of one size.
+    FIDs elsewhere. Small sets bias it upwards: compare sets of one size.
 
     Example:
         >>> features = torch.randn(100, 3)
@@ -27,10 +27,8 @@ def frechet_distance(
     """
     require_shapes(("first", first, "n features"), ("second", second, "m features"))
     if min(len(first), len(second)) < 2:
-        raise ValueError(
-            f"sets of {len(first)} and {len(second)} images: give at least two in each, "
-            "for their covariance"
-        )
+        sizes = f"sets of {len(first)} and {len(second)} images"
+        raise ValueError(f"{sizes}: give at least two in each, for their covariance")
     first, second = first.double(), second.double()
     one, two = (torch.atleast_2d(part.T.cov()) for part in (first, second))
     values, vectors = torch.linalg.eigh(one)

@@ -18,9 +18,7 @@ def recognised(
     scores: Callable[[Tensor], Tensor],
     images: Float[Tensor, "classes points channels height width"],
 ) -> float:
-    """Return the share of images that a classifier assigns to the class of their row, in percent.
-
-    `scores` takes images (n, channels, height, width) and returns scores (n, classes).
+    """Return the share of images that `scores`, (n, classes), assign to their row, in percent.
 
     Example:
         >>> recognised(lambda x: x.flatten(1), torch.eye(2).reshape(2, 1, 1, 1, 2))
@@ -38,16 +36,14 @@ def centred_crop(
     """Cut a square around the centroid out of larger images, as MNIST is centred.
 
     Example:
-        >>> image = torch.zeros(1, 42, 42)
-        >>> image[0, 10:12, 30:32] = 1
+        >>> image = torch.nn.functional.pad(torch.ones(1, 2, 2), (30, 10, 10, 30))
         >>> centred_crop(image)[0, 13:15, 13:15].min() > 0.99
         tensor(True)
     """
-    height, width = images.shape[-2:]
     shift = centroid(images.clamp(min=0))
     angle = torch.zeros_like(shift[..., 0])
     pose = affine.from_parameters(angle, angle + 1, shift)
-    top, left = (height - side) // 2, (width - side) // 2
+    top, left = ((size - side) // 2 for size in images.shape[-2:])
     return warp(images, pose)[..., top : top + side, left : left + side]
 
 
@@ -70,13 +66,11 @@ def height_and_slant(
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     """Return height and slant of what images show, by the moments of their brightness.
 
-    The height is the standard deviation of y, in pixels; the slant is the covariance of x and y
-    over the variance of y: how far x moves for each pixel down.
+    The standard deviation of y, in pixels; and the covariance of x and y over the variance of y:
+    how far x moves for each pixel down.
 
     Example:
-        >>> image = torch.zeros(1, 28, 28)
-        >>> image[0, 5:23, 14] = 1
-        >>> [round(float(v), 3) for v in height_and_slant(image)]
+        >>> [round(float(v), 3) for v in height_and_slant(torch.ones(1, 18, 1))]
         [5.188, 0.0]
     """
     ink = images.sum(-3)

@@ -1,7 +1,7 @@
 """What metrics take: tensors whose shapes fit together, or arrays of numpy in their place."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -14,51 +14,38 @@ Metric = TypeVar("Metric", bound=Callable[..., Any])
 
 
 def takes_arrays(metric: Metric) -> Metric:
-    """Let a function of tensors take arrays too; given any, it returns arrays.
-
-    Example:
-        >>> double = takes_arrays(lambda t: 2 * t)
-        >>> double(np.ones(2)), double(torch.ones(2))
-        (array([2., 2.]), tensor([2., 2.]))
-    """
+    """Let a function of tensors take arrays too; given any, it returns arrays."""
 
     @wraps(metric)
     def called(*arguments: Any, **named: Any) -> Any:
-        if not any(map(_holds_array, (*arguments, named))):
-            return metric(*arguments, **named)
-        return _to_array(metric(*map(_to_tensor, arguments), **_to_tensor(named)))
+        arrays: list[np.ndarray] = []
+
+        def to_tensor(array: np.ndarray) -> Tensor:
+            arrays.append(array)  # copied if torch cannot share it: reversed, or read-only
+            return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+        arguments, named = _converted((arguments, named), np.ndarray, to_tensor)
+        found = metric(*arguments, **named)
+        return _converted(found, Tensor, partial(Tensor.numpy, force=True)) if arrays else found
 
     return cast(Metric, called)
 
 
-def _holds_array(value: Any) -> bool:
+def _converted(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
+    """Convert what is of a type, in dictionaries, lists and tuples too."""
     if isinstance(value, dict):
-        return any(map(_holds_array, value.values()))
-    return isinstance(value, np.ndarray)
-
-
-def _to_tensor(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _to_tensor(entry) for name, entry in value.items()}
-    if isinstance(value, np.ndarray):  # copied if torch cannot share it: reversed, or read-only
-        return torch.from_numpy(np.require(value, requirements=["C", "W"]))
-    return value
-
-
-def _to_array(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.numpy(force=True)
+        return {name: _converted(entry, kind, convert) for name, entry in value.items()}
     if isinstance(value, tuple | list):
-        return getattr(value, "_make", type(value))(map(_to_array, value))
-    return value
+        entries = [_converted(entry, kind, convert) for entry in value]
+        return getattr(value, "_make", type(value))(entries)
+    return convert(value) if isinstance(value, kind) else value
 
 
 def require_shapes(*named: tuple[str, Tensor, str]) -> None:
     """Require that tensors have the given axes, of equal size where axes have equal names.
 
-    Args:
-        named: name of a tensor, the tensor, and the names of its axes in one string; a last name
-            with a star stands for one axis or more, equal wherever it stands.
+    Each is given by its name, itself and the names of its axes in one string; a last name with a
+    star stands for one axis or more, equal wherever it stands.
 
     Example:
         >>> require_shapes(("t", torch.zeros(2, 3), "B S"), ("moved", torch.zeros(2), "B"))

@@ -1,7 +1,7 @@
 """Log-likelihood of sequences by importance sampling, and what no model can do better than."""
 
 import math
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,25 +13,14 @@ from symgen.metrics.inputs import require_shapes, takes_arrays
 __all__ = ["entropy_floor", "log_likelihood", "paper_estimate", "sequence_bound"]
 
 
-@runtime_checkable
-class WeighsFrames(Protocol):
-    """A model that draws log importance weights of every frame."""
-
-    def log_weights(self, x: Tensor, samples: int) -> Tensor:
-        """Return log p(x, z) - log q(z|x) of every frame, (K, B, S), for K samples of z."""
-        ...
-
-
 @takes_arrays
 def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     """Bound the log-likelihood of sequences from below, in nats per frame.
 
-    `(1/S) [log sum_k exp sum_l w_k(l) - log K]`: the weight of a sample is that of the whole
-    sequence, since the latents of a frame depend on those of its neighbours. In expectation it
-    grows with K towards `log p(x_1, …, x_S) / S` (Burda, Grosse & Salakhutdinov 2016, eq. 8).
-
-    Args:
-        weights: log importance weights of K samples, from `model.log_weights`.
+    `(1/S) [log sum_k exp sum_l w_k(l) - log K]` for the log `weights` of K samples, from
+    `model.log_weights`: a sample is weighted as a whole sequence, since the latents of a frame
+    depend on those of its neighbours. In expectation it grows with K towards
+    `log p(x_1, …, x_S) / S` (Burda, Grosse & Salakhutdinov 2016, eq. 8).
 
     Example:
         >>> weights = torch.tensor([[[-2.0, -4.0]], [[-4.0, -2.0]]])  # (K, B, S) = (2, 1, 2)
@@ -47,9 +36,9 @@ def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     """Estimate the log-likelihood as the authors of the Topographic VAE do, in nats per frame.
 
     `(1/S) sum_l log sum_k exp w_k(l)`, without `- log K`, so that it is log K too high (2.303
-    nats for 10 samples); and frame by frame, although the latents of a frame also depend on
-    samples that its weight leaves out, so that it is no bound even then. For comparison with the
-    published tables only (Keller & Welling 2021, Table 1); `weights` as in `sequence_bound`.
+    nats for 10 samples); and frame by frame, although the latents of a frame depend on samples
+    that its weight leaves out, so that it is no bound even then. For comparison with the published
+    tables only (Keller & Welling 2021, Table 1); `weights` as in `sequence_bound`.
     """
     return weights.logsumexp(0).mean(-1)
 
@@ -60,10 +49,7 @@ _IMAGES = 512  # decoded at once: enough for full speed, few enough to stay in t
 
 @torch.no_grad()
 def log_likelihood(
-    model: WeighsFrames,
-    x: Float[Tensor, "B S *data"],
-    samples: int = 10,
-    convention: str = "bound",
+    model: Any, x: Float[Tensor, "B S *data"], samples: int = 10, convention: str = "bound"
 ) -> Float[Tensor, " B"]:
     """Estimate log p(x) by importance sampling, in nats per frame.
 
@@ -71,8 +57,8 @@ def log_likelihood(
     `model.log_weights` and then `sequence_bound` and `paper_estimate`.
 
     Args:
-        model: a model with `log_weights`.
-        x: sequences of data.
+        model, x: a model, and sequences of data. `model.log_weights(x, samples)` is
+            log p(x, z) - log q(z|x) of every frame for K samples of z, (K, B, S).
         samples: number of importance samples, K.
         convention: "bound" for `sequence_bound`, "paper" for `paper_estimate`.
 
@@ -98,14 +84,10 @@ def entropy_floor(
 ) -> Float[Tensor, " B"]:
     """Compute the least negative log-likelihood that data can have, in nats per frame.
 
-    Of gray levels under Bernoulli values it is `sum -x log x - (1 - x) log(1 - x)`: the best
-    probability of a pixel is its own value. No model has a log-likelihood above minus this floor,
-    so only the distance from it tells models apart. Zero for binary images. Densities, such as a
-    Gaussian of learned scale, have no floor: nan.
-
-    Args:
-        x: sequences of data.
-        likelihood: by name or as a value; "bernoulli" and "poisson" have a floor.
+    Of gray levels under Bernoulli values it is `sum -x log x - (1 - x) log(1 - x)`, 0 for binary
+    images: the best probability of a pixel is its own value. No model has a log-likelihood above
+    minus this floor, so only the distance from it tells models apart. Likelihoods, by name or as
+    values, other than "bernoulli" and "poisson" have no floor: nan.
 
     Example:
         >>> entropy_floor(torch.full((1, 2, 1, 4, 4), 0.5)) / math.log(2)

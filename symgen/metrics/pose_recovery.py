@@ -16,14 +16,11 @@ def pose_coordinates(
 ) -> Float[Tensor, "*batch dimensions"]:
     """Return coordinates of affine maps in which those of similarities are linear.
 
-    Six for each group of feature maps, one group after the other: the four generators of the
-    linear part (rotation in radians, logarithm of the scale, stretch, shear) and the shift in
-    pixels. With the generators of the shift instead a perfect pose would not score 1: the shift of
-    a map is theirs times a matrix that depends on the rotation.
-
-    Args:
-        maps: poses, such as `affine` of the pose that `ACE.encode` infers. A linear part without
-            principal logarithm counts as the identity.
+    Six for each group of `maps`, such as `affine` of the pose that `ACE.encode` infers: the four
+    generators of the linear part (rotation in radians, logarithm of the scale, stretch, shear) and
+    the shift in pixels. With the generators of the shift instead a perfect pose would not score 1:
+    the shift of a map is theirs times a matrix that depends on the rotation. A linear part without
+    principal logarithm counts as the identity.
 
     Example:
         >>> pose_coordinates(affine.exp(torch.tensor([[[0.5, 0.1, 0, 0, 0, 0]]])))
@@ -44,23 +41,20 @@ def pose_recovery(
     """Regress true pose parameters on symmetry statistics; return R² of each parameter.
 
     The model is free to choose the canonical pose of a class, so every class has an offset of its
-    own; the slopes are common to all. Parameters that never change give nan.
+    own; the slopes are common to all. There must be more images than statistics and classes.
 
     Args:
-        statistics: coordinates of the inferred poses, such as `pose_coordinates`.
-        true: parameters of the true poses, such as angle, log scale and shifts.
-        labels: class of every image; there are more images than statistics and classes.
+        statistics, labels: coordinates of the inferred poses, such as `pose_coordinates`; classes.
+        true: parameters of the true poses, such as angle, log scale and shifts; a parameter that
+            never changes gives nan.
 
     Example:
         >>> true, labels = torch.randn(50, 2), torch.arange(50) % 3
         >>> pose_recovery(true @ torch.tensor([[1.0, 2.0], [0.5, -1.0]]), true, labels)
         tensor([1., 1.])
     """
-    require_shapes(
-        ("statistics", statistics, "n dimensions"),
-        ("true", true, "n parameters"),
-        ("labels", labels, "n"),
-    )
+    shapes = ("statistics", statistics, "n dimensions"), ("true", true, "n parameters")
+    require_shapes(*shapes, ("labels", labels, "n"))
     offsets = torch.nn.functional.one_hot(labels).double()
     regressors = torch.cat([statistics.double(), offsets], 1).cpu()
     if len(labels) <= regressors.shape[1]:

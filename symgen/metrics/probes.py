@@ -14,12 +14,9 @@ __all__ = ["Accuracy", "linear_probe", "phase_r2", "phases", "pooled_capsules"]
 
 
 class Accuracy(NamedTuple):
-    """Share of test items that a probe classifies correctly, over several draws of its labels.
+    """Share of test items that a probe classifies correctly after training on some labels.
 
-    Attributes:
-        labels: number of labels that the probe was given.
-        mean: mean over the draws.
-        std: their standard deviation, nan where there was one draw.
+    Mean and standard deviation over several draws of that many labels; std is nan for one draw.
     """
 
     labels: int
@@ -46,8 +43,7 @@ def linear_probe(
         codes, labels: what may be trained on.
         test_codes, test_labels: what is measured on.
         sizes: numbers of labels, at least one for each class; None is one draw of all of them.
-        draws: draws of each size.
-        seed: seed of the draws.
+        draws, seed: how many draws of each size, and their seed.
 
     Example:
         >>> labels = torch.arange(200) % 2
@@ -62,12 +58,10 @@ def linear_probe(
     classes = labels.unique().numel()
     for size in sizes:
         if size is not None and not classes <= size <= len(labels):
-            raise ValueError(
-                f"size {size}: there are {len(labels)} labels of {classes} classes; choose a "
-                "number between these two"
-            )
-    given = (codes, test_codes, labels, test_labels)
-    x, test_x, y, test_y = (part.numpy(force=True) for part in given)
+            counts = f"there are {len(labels)} labels of {classes} classes"
+            raise ValueError(f"size {size}: {counts}; choose a number between these two")
+    parts = (codes, test_codes, labels, test_labels)
+    x, test_x, y, test_y = (part.numpy(force=True) for part in parts)
     result = []
     for size in sizes:
         scores = []
@@ -128,17 +122,12 @@ def phase_r2(
 ) -> float:
     """Measure how much of a cyclic factor is linear in the capsules' phases.
 
-    R² of the ridge regression of cosine and sine of 2πf/period on the cosines and sines of the
-    phases, of both together: 1 for a perfect fit, 0 for the mean.
-
-    Args:
-        t, factor: latents that are fitted to, and the factor's values.
-        period: number of values after which the factor wraps around.
-        test_t, test_factor: what is measured on.
+    R² of the ridge regression of cosine and sine of 2πf/period together on the `phases`, fitted to
+    `t, factor` and measured on the test data: 1 for a perfect fit, 0 for the mean. A factor wraps
+    around after `period` values.
 
     Example:
-        >>> factor = torch.arange(60) % 6
-        >>> base = torch.randn(1, 2, 6, generator=torch.Generator().manual_seed(0))
+        >>> factor, base = torch.arange(60) % 6, torch.eye(2, 6)[None]
         >>> t = torch.cat([base.roll(int(k), -1) for k in factor])
         >>> round(phase_r2(t, factor, 6, t, factor), 3)
         1.0
@@ -148,12 +137,8 @@ def phase_r2(
     from sklearn.preprocessing import StandardScaler
 
     x, test_x = (phases(part).numpy(force=True) for part in (t, test_t))
-    y, test_y = (_circle(part, period) for part in (factor, test_factor))
+    angles = (2 * np.pi * part.numpy(force=True) / period for part in (factor, test_factor))
+    y, test_y = (np.stack([np.cos(angle), np.sin(angle)], 1) for angle in angles)
     reader = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 15)))
     error = np.square(reader.fit(x, y).predict(test_x) - test_y).sum()
     return float(1 - error / np.square(test_y - test_y.mean(0)).sum())
-
-
-def _circle(factor: Tensor, period: int) -> np.ndarray:
-    angle = 2 * np.pi * factor.numpy(force=True) / period
-    return np.stack([np.cos(angle), np.sin(angle)], 1)

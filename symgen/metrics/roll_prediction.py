@@ -2,44 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from symgen.latents import Topographic
 from symgen.metrics.inputs import require_shapes
 
 __all__ = ["RollPrediction", "roll_prediction"]
-
-
-@runtime_checkable
-class RollsFrames(Protocol):
-    """A model whose latents can be inferred, rolled and decoded."""
-
-    topography: Topographic
-
-    def encode(self, x: Tensor) -> Any:
-        """Infer a posterior from sequences of data."""
-        ...
-
-    def latents(self, x: Any, sampled: bool = False) -> Tensor:
-        """Infer t, (B, S, C, D), from sequences or their posterior; by default deterministic."""
-        ...
-
-    def decode(self, t: Tensor) -> Any:
-        """Return the distribution of the data for each t, with `mean` and `log_prob`."""
-        ...
-
-    def act(self, t: Tensor, element: Tensor, axis: int | Sequence[int]) -> Tensor:
-        """Roll the capsules of each t by a number of steps."""
-        ...
-
-    def baseline(self, mean: Tensor, x: Tensor) -> Distribution | None:
-        """Return the model's likelihood around a prediction made without it, if there is one."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +25,7 @@ class RollPrediction:
             before l of those that t_0 depends on; nan at l = 0, which has none before it.
         mean_nll, mean_squared_error: the same for a baseline that always predicts the mean frame.
             The nll of both is nan where the likelihood has no baseline.
-        seen: which frames t_0 depends on; the others are predicted without having been seen.
+        seen: which frames t_0 depends on.
     """
 
     nll: Float[Tensor, "B S"]
@@ -69,24 +41,18 @@ class RollPrediction:
         return self._average(~self.seen)
 
     def inside(self) -> dict[str, Float[Tensor, " B"]]:
-        """Average each error over the frames that t_0 sees; nan if it sees frame 0 only.
-
-        Frame 0 is left out: it is a reconstruction, not a prediction.
-        """
+        """Average each error over the predicted frames, l > 0, that t_0 sees; nan if none."""
         after_first = torch.arange(len(self.seen), device=self.seen.device) > 0
         return self._average(self.seen & after_first)
 
     def _average(self, frames: Tensor) -> dict[str, Tensor]:
-        return {
-            name: errors[:, frames].mean(1)
-            for name, errors in vars(self).items()
-            if name != "seen"
-        }
+        errors = {name: values for name, values in vars(self).items() if name != "seen"}
+        return {name: values[:, frames].mean(1) for name, values in errors.items()}
 
 
 @torch.no_grad()
 def roll_prediction(
-    model: RollsFrames,
+    model: Any,
     x: Float[Tensor, "B S *data"],
     mean_frame: Float[Tensor, "*data"],
     sampled: bool = False,
@@ -98,16 +64,15 @@ def roll_prediction(
     Frame l is predicted as `decode(act(t_0, l))`, the paper's capsule traversal `roll(t_0, l)`
     (Keller & Welling 2021, section 6) at the speed of the model's capsules. The latents t_0 depend
     on the frames within half a window before and after frame 0, cyclically: a model can predict
-    those beyond, see `outside()`, only if it has learned what a roll does. With a window of all
-    frames there are none. The model's likelihood measures the baselines too; the probabilities of
-    a Bernoulli baseline are held within [0.001, 0.999].
+    those beyond, see `outside()`, only if it has learned what a roll does. The likelihood measures
+    the baselines too; the probabilities of a Bernoulli baseline are held within [0.001, 0.999].
 
     Args:
-        model: a model with `encode`, `latents`, `act`, `decode` and a `topography`.
-        x: sequences of data.
-        mean_frame: mean frame of the training data, for the baseline.
-        sampled: draw t_0 from the posterior; otherwise it is that of the mean of z and the
-            expected energy, which is deterministic.
+        model: a Topographic VAE, or another with its `encode`, `latents`, `act`, `decode`,
+            `baseline` and `topography`.
+        x, mean_frame: sequences of data, and the mean frame of the training data.
+        sampled: draw t_0 from the posterior instead of inferring it from the mean of z and the
+            expected energy.
         axis: along which the capsules roll, if they have several; one for all or for each.
         posterior: what `encode` returned for x; None encodes.
 
@@ -115,9 +80,8 @@ def roll_prediction(
         >>> from symgen.models.tvae import TVAE
         >>> model = TVAE((1, 8, 8), capsules=2, units=6, frames=6, window=3)
         >>> x = torch.rand(5, 6, 1, 8, 8)
-        >>> prediction = roll_prediction(model, x, mean_frame=x.mean((0, 1)))
-        >>> prediction.nll.shape, prediction.outside()["nll"].shape
-        (torch.Size([5, 6]), torch.Size([5]))
+        >>> roll_prediction(model, x, mean_frame=x.mean((0, 1))).outside()["nll"].shape
+        torch.Size([5])
     """
     require_shapes(("x", x, "B S *data"), ("mean_frame", mean_frame, "*data"))
     steps = torch.arange(x.shape[1], device=x.device)
@@ -135,9 +99,9 @@ def roll_prediction(
 
 
 def frame_errors(
-    around: Distribution | None, predicted: Float[Tensor, "B S *data"], x: Tensor
-) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B S"]]:
-    """Return the nll under a distribution, nan without one, and the squared error of frames."""
+    around: Distribution | None, predicted: Tensor, x: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return nll under a distribution, nan without one, and squared error of frames, (B, S)."""
     squared_error = (predicted - x).square().flatten(2).sum(-1)
     nll = torch.full_like(squared_error, torch.nan) if around is None else -around.log_prob(x)
     return nll, squared_error

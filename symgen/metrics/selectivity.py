@@ -13,31 +13,23 @@ __all__ = ["class_selectivity", "max_activating", "selectivity_summary"]
 
 @takes_arrays
 def max_activating(
-    activations: Float[Tensor, " n *neurons"],
-    items: Float[Tensor, "..."],
-    absolute: bool = False,
+    activations: Float[Tensor, " n *neurons"], items: Float[Tensor, "..."], absolute: bool = False
 ) -> Float[Tensor, "..."]:
     """Find for every neuron the item, such as an image, to which it responds most.
 
     Args:
-        activations: response t of every neuron to every item; neurons in any arrangement, such
-            as `(n, rows * columns)` or `(n, rows, columns)`.
+        activations: response t of every neuron to every item; neurons in any arrangement.
         items: `(n, *data_shape)`, of which `(*neurons, *data_shape)` are returned.
         absolute: whether to take the greatest |t| rather than the greatest t.
 
     Example:
-        >>> images = torch.tensor([0.2, 0.5, 0.9]).reshape(3, 1, 1, 1)
-        >>> activations = torch.tensor([[1.0, -9.0], [4.0, 2.0], [3.0, 5.0]])
-        >>> max_activating(activations, images).flatten()
-        tensor([0.5000, 0.9000])
-        >>> max_activating(activations, images, absolute=True).flatten()
-        tensor([0.5000, 0.2000])
+        >>> t, items = torch.tensor([[1.0, -9.0], [4.0, 2.0], [3.0, 5.0]]), torch.rand(3, 8)
+        >>> (max_activating(t, items, absolute=True) == items[[1, 0]]).all()
+        tensor(True)
     """
     if not 0 < len(activations) == len(items):
-        raise ValueError(
-            f"activations {tuple(activations.shape)} and items {tuple(items.shape)}: give one "
-            "row of activations for each item"
-        )
+        given = f"activations {tuple(activations.shape)} and items {tuple(items.shape)}"
+        raise ValueError(f"{given}: give one row of activations for each item")
     response = activations.abs() if absolute else activations
     return items[response.argmax(dim=0)]
 
@@ -49,14 +41,13 @@ def class_selectivity(
     """Find for every neuron the class that it tells best from all others, -1 for none.
 
     The measure is the discriminability of a class c from the rest,
-    `d' = (mean_c - mean_rest) / sqrt((var_c + var_rest) / 2)`, with variances over the images.
-    Where several classes reach the threshold the one of greatest d' wins; the published code
-    of the Topographic VAE (Keller & Welling 2021) lets the one of greatest number win.
+    `d' = (mean_c - mean_rest) / sqrt((var_c + var_rest) / 2)`, with variances over the images, of
+    at least `threshold`. Of several such classes the one of greatest d' wins; in the published
+    code of the Topographic VAE (Keller & Welling 2021) it is the one of greatest index.
 
     Args:
         t: response of every neuron to every image, neurons in any arrangement.
         labels: class of every image, `(n,)`, counted from 0; two or more.
-        threshold: least d' of a selective neuron.
 
     Example:
         >>> t = torch.tensor([[0.0, 5.0], [1.0, 4.0], [8.0, 5.0], [9.0, 4.0]])
@@ -64,16 +55,12 @@ def class_selectivity(
         tensor([ 1, -1])
     """
     if tuple(labels.shape) != (len(t),):
-        raise ValueError(
-            f"labels has shape {tuple(labels.shape)} but t {tuple(t.shape)}: give one class for "
-            f"each of the {len(t)} images"
-        )
+        given = f"labels has shape {tuple(labels.shape)} but t {tuple(t.shape)}"
+        raise ValueError(f"{given}: give one class for each of the {len(t)} images")
     present = labels.unique()
     if len(present) < 2 or present[0] < 0:
-        raise ValueError(
-            f"labels holds the classes {present.tolist()}: selectivity compares at least two, "
-            "counted from 0"
-        )
+        given = f"labels holds the classes {present.tolist()}"
+        raise ValueError(f"{given}: selectivity compares at least two, counted from 0")
     # Less the first response, the sums of squares keep their digits, and a neuron that never
     # changes is exactly 0.
     response = t.detach().flatten(1).to(torch.float64)
@@ -95,13 +82,11 @@ def class_selectivity(
 
 @takes_arrays
 def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | float | None]:
-    """Sum up a map of the class that each unit of a torus tells best, -1 for none.
+    """Summarise a map of the class that each unit of a torus tells best, -1 for none.
 
-    Returns:
-        `selective_percent`: share of the units that tell a class; `classes`: how many classes
-        some unit tells; `alike_percent`: of the pairs of neighbouring selective units, the share
-        that tells the same class; `alike_chance_percent`: the same for units in random order.
-        None where there is no such pair.
+    `selective_percent` of the units tell one of `classes` classes. Of the pairs of neighbouring
+    selective units, `alike_percent` tell the same class, and `alike_chance_percent` would in
+    random order; None where there is no such pair.
 
     Example:
         >>> selectivity_summary(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]

@@ -12,13 +12,7 @@ __all__ = ["ACELatents", "ACEPosterior", "ClassTerms", "SupervisedElbo"]
 
 
 class ACELatents(NamedTuple):
-    """What an image becomes.
-
-    Attributes:
-        z: style, the latents of the class's own auto-encoder.
-        y: class.
-        pose: how the image shows the canonical form.
-    """
+    """What an image becomes: the style z in its class's auto-encoder, the class y, the pose."""
 
     z: Float[Tensor, "B latents"]
     y: Int64[Tensor, " B"]

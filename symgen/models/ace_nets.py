@@ -1,55 +1,25 @@
 """The nets of ACE by name: classifier, encoder, heads and decoders of every class."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import chain, pairwise
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
 from symgen import nets
 from symgen._errors import require_choice
 
-__all__ = [
-    "ACEInitialisation",
-    "ClassifierName",
-    "DecoderName",
-    "EncoderName",
-    "StyleHeads",
-    "check_sharing",
-    "make_class_decoder",
-    "make_classifier",
-    "make_style_encoder",
-]
+__all__ = ["StyleHeads", "check_sharing", "make_classifier", "make_decoder", "make_encoder"]
 
 ClassifierName = Literal["conv-pooling", "dense", "residual"]
 EncoderName = Literal["dense", "residual", "conv", "conv-pooling", "shared"]
 DecoderName = Literal["dense", "residual", "conv", "conv-transposed"]
-ACEInitialisation = Literal["fan_in", "paper"]
 _OUTLOOK = 4  # shallow latents see the first features averaged to 4 × 4
 _INPUTS = 64  # units of the input layer of a class, where decoders share the rest
-
-
-class _DenseClassifier(nn.Module):
-    """One hidden layer, or residual layers, between data of any shape and the classes."""
-
-    def __init__(
-        self, seen: Sequence[int], hidden: int, classes: int, dropout: float, residual: bool
-    ) -> None:
-        super().__init__()
-        inputs = math.prod(seen)
-        self.trunk = (
-            nets.ResidualStack(inputs, hidden, hidden, depth=2)
-            if residual
-            else nets.Linear(inputs, hidden)
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.head = nets.Linear(hidden, classes)
-
-    def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n classes"]:
-        return self.head(self.dropout(self.trunk(x.flatten(1)).relu()))
 
 
 def make_classifier(
@@ -60,32 +30,35 @@ def make_classifier(
     hidden: int,
     pool: int,
     dropout: float,
-    initialisation: ACEInitialisation,
+    initialisation: nets.InitialWeights,
 ) -> nn.Module:
     """Make a classifier of what it sees; without a name that of images or of other data."""
     if isinstance(classifier, nn.Module):
         return classifier
-    is_image = len(seen) == 3
-    name = ("conv-pooling" if is_image else "dense") if classifier is None else classifier
+    by_shape = "conv-pooling" if len(seen) == 3 else "dense"
+    name = by_shape if classifier is None else classifier
     require_choice("classifier", name, get_args(ClassifierName))
-    if name != "conv-pooling":
-        return _DenseClassifier(seen, hidden, classes, dropout, residual=name == "residual")
-    if not is_image:
-        raise ValueError(
-            f"classifier={name!r} of data {seen}: it is for images (channels, height, width); "
-            "take 'dense' or 'residual'"
+    if name == "conv-pooling":
+        _require_image("classifier", name, seen)
+        trunk = nets.Convolutions(
+            seen, channels=channels, kernel=3, pool=pool, initialisation=initialisation
         )
-    trunk = nets.Convolutions(
-        seen, channels=channels, kernel=3, pool=pool, initialisation=initialisation
-    )
-    return nets.ConvReadout(trunk, hidden, classes, dropout)
+        return nets.ConvReadout(trunk, hidden, classes, dropout)
+    inputs = math.prod(seen)
+    layers: dict[str, nn.Module] = {"flat": nn.Flatten()}
+    if name == "residual":
+        layers["trunk"] = nets.ResidualStack(inputs, hidden, hidden, depth=2)
+    else:
+        layers["trunk"] = nets.Linear(inputs, hidden)
+    layers |= {"rectifier": nn.ReLU(), "dropout": nn.Dropout(dropout)}
+    return nn.Sequential(OrderedDict(layers, head=nets.Linear(hidden, classes)))
 
 
-def make_style_encoder(
+def make_encoder(
     encoder: EncoderName | nn.Module,
     seen: tuple[int, ...],
     hidden: Sequence[int],
-    initialisation: ACEInitialisation,
+    initialisation: nets.InitialWeights,
     **sizes: Any,
 ) -> nn.Module | None:
     """Make what styles are inferred from: features of what it sees; None for the classifier's."""
@@ -95,14 +68,12 @@ def make_style_encoder(
     if encoder == "shared":
         return None
     if encoder == "dense":
-        sizes_of_layers = pairwise((math.prod(seen), *hidden))
-        layers = [(nets.Linear(*pair), nn.Tanh()) for pair in sizes_of_layers]
-        return nn.Sequential(nn.Flatten(), *chain.from_iterable(layers))
+        pairs = pairwise((math.prod(seen), *hidden))
+        layers = chain.from_iterable((nets.Linear(*pair), nn.Tanh()) for pair in pairs)
+        return nn.Sequential(nn.Flatten(), *layers)
     if encoder == "conv-pooling":
-        net = nets.Convolutions(
-            seen, channels=(32, 64), kernel=5, pool_last=True, initialisation=initialisation
-        )
-        return nn.Sequential(net, nn.Flatten())
+        sizes = {"kernel": 5, "pool_last": True, "initialisation": initialisation}
+        return nn.Sequential(nets.Convolutions(seen, channels=(32, 64), **sizes), nn.Flatten())
     features = hidden[-1] if hidden else 128
     return nn.Sequential(nets.make_encoder(encoder, seen, features, **sizes), nn.Tanh())
 
@@ -126,15 +97,7 @@ def check_sharing(
 
 
 class StyleHeads(nn.Module):
-    """Infer the styles of every class from features, deep ones and shallow ones.
-
-    Args:
-        classes: number of classes.
-        latents: number of deep and of shallow latents.
-        features: size of the features that deep latents are inferred from.
-        shallow_channels: of the feature maps that shallow latents are inferred from.
-        initialisation: of the weights.
-    """
+    """Heads of every class: one infers deep latents from features, one shallow ones from maps."""
 
     def __init__(
         self,
@@ -142,21 +105,16 @@ class StyleHeads(nn.Module):
         latents: tuple[int, int],
         features: int,
         shallow_channels: int,
-        initialisation: ACEInitialisation,
+        initialisation: nets.InitialWeights,
     ) -> None:
         super().__init__()
         deep, shallow = latents
-        self.features = features
-        heads = [nets.GroupedLinear(classes, features, 2 * deep, initialisation)]
+        self.features, self.sees_maps = features, shallow > 0
+        made = [nets.GroupedLinear(classes, features, 2 * deep, initialisation)]
         if shallow:
-            outlook = shallow_channels * _OUTLOOK**2
-            heads.append(nets.GroupedLinear(classes, outlook, 2 * shallow, initialisation))
-        self.heads = nn.ModuleList(heads)
-
-    @property
-    def sees_maps(self) -> bool:
-        """Whether there are shallow latents."""
-        return len(self.heads) == 2
+            seen = shallow_channels * _OUTLOOK**2
+            made.append(nets.GroupedLinear(classes, seen, 2 * shallow, initialisation))
+        self.heads = nn.ModuleList(made)
 
     def inputs(self, features: Tensor, maps: Tensor | None) -> list[Tensor]:
         """Return what each head infers from."""
@@ -170,35 +128,36 @@ class StyleHeads(nn.Module):
 
     def every(self, inputs: Sequence[Tensor], classes: int) -> list[Tensor]:
         """Return those of every class."""
-        return [
-            cast(nets.GroupedLinear, head).every(seen.expand(classes, *seen.shape))
-            for head, seen in zip(self.heads, inputs, strict=True)
-        ]
+        pairs: Any = zip(self.heads, inputs, strict=True)
+        return [head.every(seen.expand(classes, *seen.shape)) for head, seen in pairs]
 
 
-def make_class_decoder(
+def make_decoder(
     decoder: DecoderName | nn.Module,
     classes: int,
     latents: tuple[int, int],
     hidden: Sequence[int],
     shape: tuple[int, ...],
     bias: float,
-    initialisation: ACEInitialisation,
+    initialisation: nets.InitialWeights,
     **sizes: Any,
 ) -> nn.Module:
     """Make the decoders of every class, which paint `shape`, from deep and shallow latents."""
     if isinstance(decoder, nn.Module):
         return decoder
     require_choice("decoder", decoder, get_args(DecoderName))
-    deep, shallow = latents
     if decoder == "dense":
-        return nets.ClassDenseDecoder(classes, deep, shallow, hidden, shape, initialisation, bias)
+        return nets.ClassDenseDecoder(classes, *latents, hidden, shape, initialisation, bias)
     if decoder == "conv-transposed":
-        if len(shape) != 4:
-            raise ValueError(
-                f"decoder={decoder!r} of data {shape[1:]}: it is for images (channels, height, "
-                "width); take 'dense' or 'residual'"
-            )
-        return nets.ClassConvDecoder(classes, deep + shallow, hidden, shape, initialisation, bias)
+        _require_image("decoder", decoder, shape[1:])
+        return nets.ClassConvDecoder(classes, sum(latents), hidden, shape, initialisation, bias)
     net = nets.make_decoder(decoder, _INPUTS, shape, **sizes)
-    return nets.ClassInputDecoder(classes, deep + shallow, _INPUTS, net)
+    return nets.ClassInputDecoder(classes, sum(latents), _INPUTS, net)
+
+
+def _require_image(part: str, name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 3:
+        raise ValueError(
+            f"{part}={name!r} of data {shape}: it is for images (channels, height, width); take "
+            "'dense' or 'residual'"
+        )

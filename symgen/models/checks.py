@@ -1,4 +1,4 @@
-"""What models refuse: data, labels and nets that do not fit."""
+"""What models refuse: data, latents, labels and nets that do not fit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["check_data", "check_data_shape", "check_labels", "check_net"]
+__all__ = ["check_data", "check_data_shape", "check_floats", "check_labels", "check_net"]
 
 _AXES = {1: "features", 3: "channels, height, width", 4: "channels, depth, height, width"}
 _ITEMS = 2  # rows of the trial run of a net
@@ -28,15 +28,19 @@ def check_data(model: Any, name: str, x: Tensor, *frames: int | str) -> None:
 
     The data are (batch, *frames, *data_shape), where a letter stands for any number of frames.
     """
-    expected = ("B", *frames, *model.data_shape)
+    axes = f"batch{', frames' * len(frames)}, {_AXES[len(model.data_shape)]}"
+    check_floats(name, x, axes, "B", *frames, *model.data_shape)
+    if _can_be_read(x):
+        model.likelihood.require_support(name, x)
+
+
+def check_floats(name: str, x: Tensor, axes: str, *expected: int | str) -> None:
+    """Raise ValueError for a tensor of other sizes, a letter for any size, or of another type."""
     if not (_fits(x.shape, expected) and x.is_floating_point()):
-        axes = f"batch{', frames' * len(frames)}, {_AXES[len(model.data_shape)]}"
         raise ValueError(
             f"{name} of shape {tuple(x.shape)} and {x.dtype} does not fit the model: expected "
             f"floats ({axes}) = {_shown(expected)}"
         )
-    if _can_be_read(x):
-        model.likelihood.require_support(name, x)
 
 
 def check_labels(y: Tensor, count: int, classes: int) -> None:
@@ -68,14 +72,10 @@ def check_net(
 
     Args:
         name: argument that the net was given as.
-        net: the net.
+        net: the net, which takes a label for each item as well if it is `labelled`.
         inputs: shape of an item that goes in.
-        outputs: shape of what must come out for an item, a letter for any size.
+        outputs: shape of what must come out for an item, a letter for any size; it is returned.
         what: what that is, in words.
-        labelled: hand the net a label for each item as well.
-
-    Returns:
-        The shape that came out for an item.
     """
     parameter = next(net.parameters(), torch.zeros(()))
     x = torch.zeros(_ITEMS, *inputs, device=parameter.device, dtype=parameter.dtype)
@@ -98,7 +98,10 @@ def check_net(
 
 
 def _fits(shape: torch.Size, expected: Sequence[int | str]) -> bool:
-    """Compare sizes with those expected, where a letter stands for any."""
+    """Compare sizes with those expected, where a letter stands for any, and "…" for any number."""
+    if expected[0] == "…":
+        expected = expected[1:]
+        shape = shape[-len(expected) :]
     return len(shape) == len(expected) and all(
         isinstance(want, str) or size == want for size, want in zip(shape, expected, strict=True)
     )

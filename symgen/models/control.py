@@ -23,42 +23,37 @@ _FARTHEST = 10_000.0  # pixels or degrees; beyond it single precision has no ima
 class Motion:
     """What to do to an object, in this order and about the middle of the image.
 
+    Attributes:
+        rotate: degrees, counter-clockwise.
+        scale: enlargement, a positive number.
+        shear: slant to the right: pixels along x for each pixel above the middle.
+        shift: pixels to the right and down.
+        hue: degrees of hue, red towards green.
+
     Example:
         >>> str(Motion(rotate=30.0, shift=(5.0, 0.0)))
         'rotate 30°, shift 5 0'
-        >>> Motion(scale=2.0).element().affine[0]
-        tensor([[2., 0., 0.],
-                [0., 2., 0.],
-                [0., 0., 1.]])
     """
 
     rotate: float = 0.0
-    """Degrees, counter-clockwise."""
     scale: float = 1.0
-    """Enlargement, a positive number."""
     shear: float = 0.0
-    """Slant to the right: pixels along x for each pixel above the middle."""
     shift: tuple[float, float] = (0.0, 0.0)
-    """Pixels to the right and down."""
     hue: float = 0.0
-    """Degrees of hue, red towards green."""
 
     def __post_init__(self) -> None:
-        least, most = _SCALES
-        if not least <= self.scale <= most:  # written so that NaN fails
-            raise ValueError(f"scale={self.scale}: give a number from {least:g} to {most:g}")
-        for name in ("rotate", "shear", "shift", "hue"):
-            value = getattr(self, name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            if not all(abs(number) <= _FARTHEST for number in numbers):
-                limits = f"{-_FARTHEST:,.0f} to {_FARTHEST:,.0f}"
-                raise ValueError(f"{name}={value}: give finite numbers from {limits}")
+        for name, value in vars(self).items():
+            least, most = _SCALES if name == "scale" else (-_FARTHEST, _FARTHEST)
+            values = value if isinstance(value, tuple) else (value,)
+            if not all(least <= part <= most for part in values):  # written so that NaN fails
+                limits = f"from {least:,g} to {most:,g}"
+                raise ValueError(f"{name}={value}: give finite numbers {limits}")
 
     def element(self, fraction: Float[Tensor, "*batch"] | None = None) -> Pose:
         """Return the group element after a fraction of the motion, all of it for None.
 
         Every part runs along its own one-parameter group, exp(fraction · log part), and the parts
-        are composed. One logarithm of the whole would not exist for half turns and would undo all
+        are composed: one logarithm of the whole would not exist for half turns and would undo all
         turns but the last. There is a colour matrix only if the hue moves.
         """
         s = torch.tensor(1.0) if fraction is None else fraction
@@ -97,14 +92,11 @@ def move(
     """Decode latents at fractions of a motion to means.
 
     Args:
-        model: a trained model.
+        model: a trained model, whose pose moves, or ValueError.
         latents: those of one image, or of one for each fraction.
         motion: how the object moves.
         fraction: 0 for the start, 1 for the end.
         style: style to reach at the end, in a straight line; None leaves that of the latents.
-
-    Raises:
-        ValueError: if the model has no pose to move or no hue to turn, or the style does not fit.
     """
     z = latents.z.expand(len(fraction), -1)
     if style is not None:
@@ -124,25 +116,18 @@ def move(
 def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -> Pose:
     """Draw poses from q(h|x), the posterior that a variational pose has been fitted with.
 
-    Args:
-        model: a trained model.
-        posterior: what it inferred from one image.
-        count: number of poses.
-        seed: of the draws.
-
-    Raises:
-        ValueError: if there is no pose, or nothing fitted the width of its posterior, or `count`
-            is not positive.
+    The posterior is what the model inferred from one image; without a variational pose, or for a
+    `count` that is not positive, this raises ValueError.
     """
     if count < 1:
         raise ValueError(f"draws={count}: give a positive number")
     if model.pose is None or posterior.statistics is None:
         raise ValueError("this model has no symmetry statistics: there is no pose to draw")
     if not model.variational_pose:
-        raise ValueError(
-            "the pose of this model is no latent variable, so it has no posterior to draw from: "
-            "train with variational_pose=True (--variational-pose)"
+        missing = (
+            "the pose of this model is no latent variable, so it has no posterior to draw from"
         )
+        raise ValueError(f"{missing}: train with variational_pose=True (--variational-pose)")
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return model.pose.element(posterior.statistics.rsample(count)[:, 0])

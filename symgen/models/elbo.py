@@ -20,8 +20,8 @@ class Posterior(NamedTuple):
 class Elbo(NamedTuple):
     """The terms of the evidence lower bound, nats per frame.
 
-    A model that looks `ahead` has no terms for the last frames, whose targets are not there; in a
-    rolled reconstruction nll has as many columns as there are frames to roll to.
+    A model that looks `ahead` has no terms for the last frames, which have no target; in a rolled
+    reconstruction nll has as many columns as there are frames to roll to.
 
     Attributes:
         nll: one-sample estimate of -E[log p(x|t)].

@@ -23,9 +23,9 @@ _EXAMPLES = 2  # torch.export takes a batch of 0 or 1 for a constant
 
 
 def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
-    """Write `encoder.pt2` and `decoder.pt2`, programs that need torch alone.
+    """Write `encoder.pt2` and `decoder.pt2`, programs that need torch alone; return their paths.
 
-    They are loaded by `torch.export.load(path).module()`, take any number of items at once and
+    `torch.export.load(path).module()` loads them. They take any number of items at once and
     compute on the device that the model is on now, in evaluation mode and without checking the
     range of their input.
 
@@ -41,9 +41,6 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
         model: what to export, of either family, or ValueError; it is not changed.
         folder: where to write; made if it is not there.
 
-    Returns:
-        The paths of the encoder and of the decoder.
-
     Example:
         >>> import tempfile
         >>> from symgen import TVAE
@@ -56,10 +53,8 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
         (torch.Size([7, 4, 2, 4]), torch.Size([7, 1, 8, 8]))
     """
     if not isinstance(model, TopographicVAE | ACE):
-        raise ValueError(
-            f"{type(model).__name__} cannot be exported: give a TopographicVAE, or one of its "
-            "kinds, or an ACE"
-        )
+        kind = type(model).__name__
+        raise ValueError(f"{kind} cannot be exported: give a kind of TopographicVAE or an ACE")
     device = next(model.parameters()).device
     model = deepcopy(model).eval().requires_grad_(False)
     if isinstance(model, ACE):
@@ -82,7 +77,7 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
 
 
 class _Program(nn.Module):
-    """What one program computes, without the nets of the other, whose weights it would carry."""
+    """One program, without the nets of the other, whose weights it would carry."""
 
     def __init__(self, model: Any, without: tuple[str, ...]) -> None:
         super().__init__()
@@ -124,7 +119,7 @@ class _ShowImage(_Program):
 def _write(program: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
     # Run once for real: the matrices of the neighbourhoods, which are kept, must not be traced.
     program(**inputs)
-    batch = Dim("batch")
-    shapes = {name: {0: batch} for name in inputs}
+    batch = {0: Dim("batch")}
+    shapes = {name: batch for name in inputs}
     exported = export(program, tuple(inputs.values()), dynamic_shapes=shapes)
     write_atomically(path, lambda partial: save(exported, partial))

@@ -17,8 +17,8 @@ __all__ = ["Judge"]
 _CHANNELS = (32, 32, 64, 64)
 _HIDDEN = 128
 _DROPOUT = 0.4
-# Deviations of rotation, scale, stretch and shear, and of shifts as parts of the side.
-_WOBBLE = (0.1, 0.07, 0.05, 0.05, 0.04, 0.04)
+_WOBBLE = (0.1, 0.07, 0.05, 0.05)  # deviations of rotation, scale, stretch and shear
+_SHIFT = 0.04  # deviation of shifts, as part of the side
 
 
 class JudgeTerms(NamedTuple):
@@ -36,8 +36,7 @@ class Judge(Pretrained):
         data_shape: channels, height and width.
         classes: number of classes.
         pool: side of an average pooling of the image.
-        wobble: move every training image a little, by a random affine map; for images that the
-            data do not move.
+        wobble: move training images that the data do not move a little, by random affine maps.
 
     Example:
         >>> judge = Judge((1, 42, 42), pool=2)
@@ -51,9 +50,7 @@ class Judge(Pretrained):
         super().__init__()
         inputs, height, width = data_shape
         self.data_shape = (inputs, height, width)
-        self.classes = classes
-        self.pool = pool
-        self.wobble = wobble
+        self.classes, self.pool, self.wobble = classes, pool, wobble
         layers: list[nn.Module] = []
         for number, outputs in enumerate(_CHANNELS):
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
@@ -79,7 +76,6 @@ class Judge(Pretrained):
     ) -> JudgeTerms:
         """Return what to minimise."""
         if self.wobble and self.training:
-            side = x.shape[-1]
-            deviations = x.new_tensor([*_WOBBLE[:4], *(part * side for part in _WOBBLE[4:])])
+            deviations = x.new_tensor([*_WOBBLE, *[_SHIFT * x.shape[-1]] * 2])
             x = warp(x, affine.exp(deviations * torch.randn(len(x), 6, device=x.device)))
         return JudgeTerms(functional.cross_entropy(self.scores(x).float(), y, reduction="none"))

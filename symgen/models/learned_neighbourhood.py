@@ -32,17 +32,14 @@ class LearnedNeighbourhood(nn.Module, Topographic):
       `A = n softplus(a) / sum softplus(a)` with a sharp softplus. Their sum n stays that of the
       topography, since a factor of W only scales t. At the start a tenth of it is spread evenly
       over the offsets.
-    * "speed": the neighbourhoods stay as they are but for the roll speed, which every capsule has
-      for itself: a trained number of turns per frame, D times as many units.
+    * "speed": the roll speed alone, each capsule's own: a trained number of turns per frame, D
+      times as many units.
 
     The paper names learned neighbourhoods as future work (Keller & Welling 2021, section 8).
 
     Args:
-        topography: where to start, with cyclic capsules.
+        topography: where to start, with cyclic capsules, or ValueError.
         learn: what to train.
-
-    Raises:
-        ValueError: if the topography has something that is not learned.
 
     Example:
         >>> topography = Topography.tvae(capsules=2, units=6, frames=6, window=3)
@@ -57,15 +54,14 @@ class LearnedNeighbourhood(nn.Module, Topographic):
     ) -> None:
         super().__init__()
         require_choice("learn", learn, ("kernel", "speed"))
+        given = f"learn={learn!r} with {topography}"
         if isinstance(topography, AxesTopography):
-            raise ValueError(f"learn={learn!r} with {topography}: give capsules of one axis")
+            raise ValueError(f"{given}: give capsules of one axis")
         plain = topography.capsule_boundary == "cyclic" and topography.capsule_neighbourhood == 1
         odd = topography.neighbourhood % 2 and not topography.reference_window
         if topography.is_none or not plain or not odd:
-            raise ValueError(
-                f"learn={learn!r} with {topography}: needs a window, an odd neighbourhood, cyclic "
-                "capsules and no reference_window"
-            )
+            wanted = "a window, an odd neighbourhood, cyclic capsules and no reference_window"
+            raise ValueError(f"{given}: needs {wanted}")
         self.start = topography
         for name in ("capsules", "units", "frames", "window", "open_ended", "causal"):
             setattr(self, name, getattr(topography, name))

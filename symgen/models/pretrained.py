@@ -5,33 +5,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from symgen import likelihoods
 from symgen._files import write_atomically, write_json
 from symgen.latents import AxesTopography, Topography
+from symgen.likelihoods import LikelihoodName, make_likelihood
 
 __all__ = ["Pretrained"]
 
 _WEIGHTS = "model.safetensors"
 _CONFIG = "model.json"
-_VALUES: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        Topography,
-        AxesTopography,
-        likelihoods.Bernoulli,
-        likelihoods.ContinuousBernoulli,
-        likelihoods.DiscretisedLogistic,
-        likelihoods.Gaussian,
-        likelihoods.Poisson,
-    )
-}
+_LIKELIHOODS = (type(make_likelihood(name)) for name in get_args(LikelihoodName))
+_VALUES = {kind.__name__: kind for kind in (Topography, AxesTopography, *_LIKELIHOODS)}
 Model = TypeVar("Model", bound="Pretrained")
 
 
@@ -44,10 +34,8 @@ class Pretrained(nn.Module):
     """
 
     config: dict[str, Any]
-    _replaceable: ClassVar[tuple[str, ...]] = ()
-    """Parts that can be assigned: the model is saved with them, and loaded if handed in again."""
-    _fixed: ClassVar[tuple[str, ...]] = ()
-    """Parts that others were made to fit, which cannot be assigned."""
+    _replaceable: ClassVar[tuple[str, ...]] = ()  # parts that can be assigned, and are saved
+    _fixed: ClassVar[tuple[str, ...]] = ()  # parts that others were made to fit
     _built = False
 
     def __new__(cls, *arguments: Any, **named: Any):
@@ -66,12 +54,9 @@ class Pretrained(nn.Module):
         return module
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Replace a part by another that is saved with the model, or refuse it at once."""
         if self._built and name in self._fixed:
-            raise AttributeError(
-                f"{type(self).__name__}.{name} cannot be replaced, since the rest was made to fit "
-                f"it: build a new model with {name}=…"
-            )
+            why = "cannot be replaced, since the rest was made to fit it: build a new model with"
+            raise AttributeError(f"{type(self).__name__}.{name} {why} {name}=…")
         if self._built and name in self._replaceable:
             if not isinstance(value, nn.Module):
                 raise TypeError(f"{name} is a {type(value).__name__}: assign a torch module")
@@ -80,16 +65,13 @@ class Pretrained(nn.Module):
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
-        """Refuse to delete a part."""
         if self._built and name in self._fixed + self._replaceable:
-            raise AttributeError(
-                f"{type(self).__name__}.{name} cannot be deleted, since the model computes with "
-                "it: assign another part, or build a new model"
-            )
+            why = "cannot be deleted, since the model computes with it: build a new model"
+            raise AttributeError(f"{type(self).__name__}.{name} {why}")
         super().__delattr__(name)
 
     def _seal(self) -> None:
-        """Check the parts, and from now on those that take their place."""
+        """Check the parts, from now on also those that take their place."""
         for name in self._replaceable:
             if (part := getattr(self, name)) is not None:
                 self._check_part(name, part)
@@ -101,8 +83,7 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `model.safetensors` and `model.json`, each replaced as a whole.
 
-        Args:
-            folder: where to write; made if it is not there, and returned.
+        The folder is made if it is not there, and returned.
 
         Example:
             >>> import tempfile
@@ -125,7 +106,7 @@ class Pretrained(nn.Module):
         return {"model": type(self).__name__, "arguments": arguments}
 
     def own_parts(self) -> dict[str, Any]:
-        """Return the modules and values of one's own among the arguments, by name."""
+        """Return the modules and values of your own among the arguments, by name."""
         return {name: part for name, part in self.config.items() if _is_own(_described(part))}
 
     @classmethod
@@ -133,47 +114,38 @@ class Pretrained(nn.Module):
         """Load a model from a folder or from the Hugging Face hub, on the CPU, ready to evaluate.
 
         Args:
-            name: a folder that `save_pretrained` wrote, or a hub id "owner/name".
+            name: a folder that `save_pretrained` wrote, or a hub id "owner/name", or
+                FileNotFoundError.
             **parts: modules and values of your own that the model was made with, by the name of
                 the argument, such as `encoder=MyEncoder()`; their weights come from the file.
 
         Raises:
-            FileNotFoundError: if neither a folder nor a hub id is given.
-            ValueError: if the folder holds another model or damaged files, or a part of one's own
-                is not handed in.
+            ValueError: for another model, damaged files, or a part of your own not handed in.
         """
         folder = _find(name)
         try:
             described = json.loads((folder / _CONFIG).read_text())
             given, _ = described["model"], described["arguments"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{folder / _CONFIG} does not describe a model ({error!r}): "
-                "save it again with save_pretrained"
-            ) from error
-        known = {kind.__name__: kind for kind in (cls, *_descendants(cls))}
+            why = f"does not describe a model ({error!r}): save it again with save_pretrained"
+            raise ValueError(f"{folder / _CONFIG} {why}") from error
+        known = {kind.__name__: kind for kind in _family(cls)}
         if given not in known:
-            raise ValueError(
-                f"{folder} holds a {given}, not a {cls.__name__}: load it with {given}"
-            )
+            message = f"{folder} holds a {given}, not a {cls.__name__}: load it with {given}"
+            raise ValueError(message)
         model = known[given](**cls.rebuilt(described, parts))
         try:
             model.load_state_dict(load_file(folder / _WEIGHTS))
         except (OSError, SafetensorError, RuntimeError) as error:
+            why = f"{error}; the file is damaged or belongs to other settings, save it again"
             raise ValueError(
-                f"{folder / _WEIGHTS} cannot be loaded into {given}: {error}; "
-                "the file is damaged or belongs to other settings, save it again"
+                f"{folder / _WEIGHTS} cannot be loaded into {given}: {why}"
             ) from error
         return model.eval()
 
     @staticmethod
     def rebuilt(described: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of a constructor from what `described` returned.
-
-        Args:
-            described: name of the class and its arguments.
-            parts: modules and values of one's own, by name; ValueError if one is missing.
-        """
+        """Return a constructor's arguments from what `described` returned and your own `parts`."""
         arguments = described["arguments"]
         own = {name: value["own"] for name, value in arguments.items() if _is_own(value)}
         if not own.keys() <= parts.keys():
@@ -186,7 +158,6 @@ class Pretrained(nn.Module):
         return {name: _made(value) for name, value in arguments.items()} | dict(parts)
 
     def __repr__(self) -> str:
-        """Say in a line what this is; its layers are shown by printing a part of it."""
         shown = [
             f"{name}={type(value).__name__ if isinstance(value, nn.Module) else repr(value)}"
             for name, value in self.config.items()
@@ -196,7 +167,7 @@ class Pretrained(nn.Module):
 
 
 def _described(value: Any) -> Any:
-    """Return an argument as plain JSON; what symgen cannot make again is named as one's own."""
+    """Return an argument as plain JSON; what symgen cannot make again is named as your own."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple | list):
@@ -209,12 +180,12 @@ def _described(value: Any) -> Any:
 
 
 def _made(value: Any) -> Any:
-    """Make an argument from its description; parts of one's own stay described."""
+    """Make an argument from its description; parts of your own stay described."""
     if isinstance(value, list):
         return tuple(map(_made, value))
     if isinstance(value, dict) and "symgen" in value:
-        named = {name: _made(entry) for name, entry in value.items() if name != "symgen"}
-        return _VALUES[value["symgen"]](**named)
+        named = {name: _made(entry) for name, entry in value.items()}
+        return _VALUES[named.pop("symgen")](**named)
     return value
 
 
@@ -227,13 +198,10 @@ def _find(name: str | Path) -> Path:
     if folder.is_dir():
         return folder
     if str(name).count("/") != 1 or str(name).startswith((".", "/")):
-        raise FileNotFoundError(
-            f"no folder {str(name)!r}: give a folder with {_WEIGHTS} and {_CONFIG}, "
-            "or a hub id of the form owner/name"
-        )
+        wanted = f"give a folder with {_WEIGHTS} and {_CONFIG}, or a hub id of the form owner/name"
+        raise FileNotFoundError(f"no folder {str(name)!r}: {wanted}")
     return Path(snapshot_download(str(name), allow_patterns=[_WEIGHTS, _CONFIG]))
 
 
-def _descendants(kind: type) -> list[type]:
-    children = kind.__subclasses__()
-    return children + [grandchild for child in children for grandchild in _descendants(child)]
+def _family(kind: type) -> list[type]:
+    return [kind, *(heir for child in kind.__subclasses__() for heir in _family(child))]

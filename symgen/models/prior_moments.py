@@ -17,9 +17,8 @@ def prior_moments(topography: Topographic, mu: float, eps: float) -> tuple[float
 
     Where all boundaries are cyclic all units are alike, and v is matched to a multiple of a χ²
     variable. Capsules of several axes have a sum of roots, and near a zero boundary v is partly
-    padding: there, and for a topography of one's own, the moments, averaged over all frames and
-    units, come from samples with a seed of their own. Neighbourhoods that are learned start close
-    to those of the topography.
+    padding: there, and for a topography of your own, the moments, averaged over all frames and
+    units, come from samples with a seed of their own.
     """
     if not isinstance(topography, Topography | AxesTopography):
         return _sampled(topography, mu, eps)

@@ -1,8 +1,10 @@
 """A causal Topographic VAE that follows a stream, one frame at a time."""
 
+from copy import deepcopy
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from symgen.models.checks import check_data
@@ -25,10 +27,7 @@ class Stream:
     new stream after training on.
 
     Args:
-        model: a causal model with a zero boundary of time.
-
-    Raises:
-        ValueError: if the model sees the future.
+        model: a causal model with a zero boundary of time, or ValueError.
 
     Example:
         >>> from symgen import TVAE
@@ -44,9 +43,13 @@ class Stream:
     def __init__(self, model: TopographicVAE) -> None:
         model.require_causal()
         self.model = model
-        self._encode = model.encoder
-        if isinstance(model.encoder, DenseEncoder):
-            self._encode = _PreparedEncoder(model.encoder)
+        self._encode = deepcopy(model.encoder).requires_grad_(False)
+        for layer in self._encode.modules():
+            if isinstance(layer, Linear):  # normalise the weights once
+                layer.weight.copy_(layer.effective_weight())
+                layer.gain = None
+        if isinstance(self._encode, DenseEncoder):
+            self._encode.first = _ByColumns(self._encode.first)  # pyright: ignore
 
     @torch.no_grad()
     def step(
@@ -57,43 +60,18 @@ class Stream:
         return self.model.advance(self.model.posterior(self._encode(frame)), state)
 
 
-class _PreparedEncoder:
-    """A dense encoder whose first weight lies column by column."""
+class _ByColumns(nn.Module):
+    """A linear layer whose weight lies column by column."""
 
-    @torch.no_grad()
-    def __init__(self, encoder: DenseEncoder) -> None:
-        self.activation = encoder.activation
-        weight, self._bias = _prepared(encoder.first)
-        self._columns = weight.t().contiguous()  # (values, hidden)
-        self._branches = [
-            [_prepared(layer) for layer in branch.layers]  # pyright: ignore
-            for branch in encoder.branches
-        ]
+    def __init__(self, layer: Linear) -> None:
+        super().__init__()
+        self.columns = layer.weight.t().contiguous()  # (values, hidden)
+        self.bias = layer.bias.repeat_interleave(len(layer.weight) // len(layer.bias))
 
-    def __call__(self, frame: Float[Tensor, " B *data"]) -> Float[Tensor, "B outputs"]:
-        shared = self.activation(self._first(frame.flatten(1)))
-        outputs = []
-        for h, (layer, *rest) in zip(
-            shared.chunk(len(self._branches), dim=-1), self._branches, strict=True
-        ):
-            h = functional.linear(h, *layer)
-            for weight_and_bias in rest:
-                h = functional.linear(self.activation(h), *weight_and_bias)
-            outputs.append(h)
-        return torch.cat(outputs, -1)
-
-    def _first(self, values: Float[Tensor, "B values"]) -> Float[Tensor, "B hidden"]:
+    def forward(self, values: Float[Tensor, "B values"]) -> Float[Tensor, "B hidden"]:
         row, column = values.nonzero(as_tuple=True)
         if len(row) > _SPARSE * values.numel():
-            return torch.addmm(self._bias, values, self._columns)
+            return torch.addmm(self.bias, values, self.columns)
         offsets = torch.searchsorted(row, torch.arange(len(values), device=row.device))
-        bright = functional.embedding_bag(
-            column, self._columns, offsets, mode="sum", per_sample_weights=values[row, column]
-        )
-        return bright + self._bias
-
-
-def _prepared(layer: Linear) -> tuple[Tensor, Tensor]:
-    """Return the weight and bias that a layer applies, contiguous and without gradient."""
-    weight = layer.effective_weight().detach().contiguous()
-    return weight, layer.bias.detach().repeat_interleave(len(weight) // len(layer.bias))
+        weights = {"mode": "sum", "per_sample_weights": values[row, column]}
+        return functional.embedding_bag(column, self.columns, offsets, **weights) + self.bias

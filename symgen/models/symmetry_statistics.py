@@ -11,7 +11,7 @@ from symgen._errors import require_choice
 from symgen.groups import affine, centroid, colour, warp
 from symgen.latents import Density, Gaussian, Laplace
 from symgen.likelihoods.base import full_precision
-from symgen.nets import Convolutions, ConvReadout
+from symgen.nets import Convolutions, ConvReadout, InitialWeights
 
 __all__ = ["Pose", "SymmetryStatistics"]
 
@@ -29,7 +29,6 @@ def density(kind: str) -> type[Gaussian] | type[Laplace]:
 
 
 def _recolour(images: Tensor, matrix: Tensor) -> Tensor:
-    """Mix channels in full precision."""
     with torch.autocast(images.device.type, enabled=False):
         return colour.act(images, matrix)
 
@@ -38,7 +37,7 @@ class Pose(NamedTuple):
     """How an image shows its canonical form.
 
     Attributes:
-        affine: canonical coordinate u is looked up in the image at `affine @ u`, one map for
+        affine: maps that look canonical coordinates u up in the image, at `affine @ u`, one for
             each group of feature maps.
         colour: colour matrix that makes the image of the canonical form; None for no change.
     """
@@ -55,12 +54,9 @@ class Pose(NamedTuple):
     def after(self, element: "Pose | Tensor") -> "Pose":
         """Return the pose once an element of the group has acted on the image.
 
-        Args:
-            element: an affine map (*batch, 3, 3) that moves the image, or a pose with a colour
-                matrix as well. Acting with a and then with b is acting with b∘a.
-
-        Raises:
-            ValueError: if the map is singular, or the model infers no colour to act on.
+        The element is an affine map (*batch, 3, 3), or a pose with a colour matrix as well. Acting
+        with a and then with b is acting with b∘a. A singular map, or a colour for a model that
+        infers none, raises ValueError.
         """
         if not isinstance(element, Pose):
             element = Pose(element[..., None, :, :], None)
@@ -85,11 +81,8 @@ class Pose(NamedTuple):
     ) -> Float[Tensor, "B seen height width"]:
         """Bring images to their canonical form.
 
-        Args:
-            images: images as they are.
-            padding_mode: what lies outside of them.
-            stem: net that makes the feature maps, of which every group has a map of its own.
-                It comes after the colour, which acts on the channels of an image. None for none.
+        A `stem` makes the feature maps of every group, after the colour, which acts on channels of
+        the image.
         """
         if self.colour is not None:
             images = _recolour(images, colour.inverse(self.colour))
@@ -110,7 +103,7 @@ class Pose(NamedTuple):
         first parameter, which says how bright a channel is.
 
         Args:
-            outputs: one or more canonical images for each pose; the layers that the groups paint
+            outputs: a stack of canonical images for each pose; the layers that the groups paint
                 lie one after the other in `painted` and are added.
             background: output everywhere outside the canonical image; None for 0.
             padding_mode: "background", or "border" to repeat the edge instead.
@@ -136,14 +129,13 @@ def _rows(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2 3"]:
 
 
 class _Centroid(nn.Module):
-    """Takes the centroid of the brightness for a shift; at most its momenta are learned."""
+    """Takes the centroid of the brightness, in pixels, for a shift, and learns its momenta."""
 
     def __init__(self, learned: bool) -> None:
         super().__init__()
         self.log_variance = nn.Parameter(torch.full((2,), _START), requires_grad=learned)
 
     def forward(self, x: Float[Tensor, "B channels height width"]) -> Float[Tensor, "B 4"]:
-        """Return the centroid in pixels, and the log-variances."""
         mean = centroid(x)
         return torch.cat([mean, self.log_variance.expand_as(mean)], -1)
 
@@ -196,7 +188,7 @@ class SymmetryStatistics(nn.Module):
         pool: int = 1,
         iterations: int = 1,
         padding_mode: PaddingMode = "background",
-        initialisation: Literal["fan_in", "paper"] = "fan_in",
+        initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
         inputs, height, width = data_shape
@@ -215,9 +207,8 @@ class SymmetryStatistics(nn.Module):
                 "take pose='affine'"
             )
         if colour_pose and inputs != 3:
-            raise ValueError(
-                f"colour_pose needs images of three channels, not {inputs}: leave it off"
-            )
+            message = f"colour_pose needs images of three channels, not {inputs}: leave it off"
+            raise ValueError(message)
         alone = statistics == "affine" and groups == 1 and not colour_pose
         if iterations < 1 or (iterations > 1 and not alone):
             raise ValueError(
@@ -225,20 +216,16 @@ class SymmetryStatistics(nn.Module):
                 f"colour_pose={colour_pose}: give at least 1, and for more pose='affine' with "
                 "neither groups nor colour"
             )
-        self.statistics = statistics
-        self.iterations = iterations
+        self.statistics, self.groups, self.colour_pose = statistics, groups, colour_pose
+        self.iterations, self.density = iterations, density(latent)
         self.padding_mode: PaddingMode = padding_mode
-        self.groups = groups
-        self.colour_pose = colour_pose
-        self.density = density(latent)
         scale = torch.tensor(spread[statistics] * groups + [0.3] * (_COLOUR * colour_pose))
         self.log_scale = nn.Parameter(scale.log(), requires_grad=learn_scale)
         if statistics == "centroid":
             self.net = _Centroid(learn_scale)
             return
-        net = Convolutions(
-            data_shape, channels=channels, kernel=kernel, pool=pool, initialisation=initialisation
-        )
+        looks = {"channels": channels, "pool": pool, "initialisation": initialisation}
+        net = Convolutions(data_shape, kernel=kernel, **looks)
         self.net = ConvReadout(net, hidden, 2 * len(scale))
         with torch.no_grad():  # every image starts at the identity
             self.net.head.weight.zero_()
@@ -259,7 +246,6 @@ class SymmetryStatistics(nn.Module):
         return self.density(mean, log_variance)
 
     def _infer(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Infer means and log-variances of the coordinates once."""
         mean, log_variance = full_precision(self.net(x)).chunk(2, -1)
         if self.statistics == "centroid":  # which is in pixels
             mean = mean / self.log_scale.exp()

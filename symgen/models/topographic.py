@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.likelihoods.base import full_precision
-from symgen.models.checks import check_data, check_data_shape, check_net
+from symgen.models.checks import check_data, check_data_shape, check_floats, check_net
 from symgen.models.elbo import Elbo, Posterior, log_ratio
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
@@ -32,8 +32,10 @@ class TopographicVAE(Pretrained):
     topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)` that the decoder turns into
     data (Keller & Welling 2021, sections 4 and A). Without a topography t = z: a plain VAE.
 
-    See also:
-        `TVAE`, `BubbleVAE`, `TorusVAE` and `VAE`, which make the parts from names and sizes.
+    `TVAE`, `BubbleVAE`, `TorusVAE` and `VAE` make the parts from names and sizes.
+
+    Attributes:
+        frames, capsules, units: S, C and D, those of the topography.
 
     Args:
         data_shape: shape of a frame: (features,), (channels, height, width) or (channels, depth,
@@ -45,14 +47,13 @@ class TopographicVAE(Pretrained):
         likelihood: what the decoder's outputs parametrise, by name or as a value.
         mu: initial value of the offset μ, one trainable number.
         eps: keeps the energy's root away from zero.
-        standardise: feed the decoder (t - m) / s, where m and s are mean and standard deviation
-            of t under the prior at the initial μ. A fixed change of units that makes learning
-            much faster: at μ = -30 t is about 5 ± 0.2.
+        standardise: feed the decoder (t - m) / s, with mean m and standard deviation s of t under
+            the prior at the initial μ: a fixed change of units that makes learning much faster
+            (at μ = -30 t is about 5 ± 0.2).
         ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
             Needs a causal topography with a zero boundary of time: others look into the future.
 
-    Raises:
-        ValueError: if the parts do not fit together.
+    Parts that do not fit together raise ValueError.
 
     Example:
         >>> from symgen.latents import Topography
@@ -69,8 +70,8 @@ class TopographicVAE(Pretrained):
         (torch.Size([5, 6, 2, 6]), torch.Size([5, 6, 12]), torch.Size([5, 6]))
     """
 
-    _replaceable: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
-    _fixed: ClassVar[tuple[str, ...]] = ("topography", "likelihood", "data_shape")
+    _replaceable = ("encoder", "decoder")
+    _fixed = ("topography", "likelihood", "data_shape", "frames", "capsules", "units")
 
     def __init__(
         self,
@@ -87,38 +88,22 @@ class TopographicVAE(Pretrained):
     ) -> None:
         super().__init__()
         self.data_shape = check_data_shape(data_shape)
-        self.topography = topography
-        self.likelihood = make_likelihood(likelihood)
+        self.topography, self.likelihood = topography, make_likelihood(likelihood)
+        self.frames, self.capsules = topography.frames, topography.capsules
+        self.units = topography.units
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
         if ahead:
             self.require_causal()
-        self.ahead = ahead
-        self.eps = eps
+        self.ahead, self.eps = ahead, eps
         self.mu = None if topography.is_none else nn.Parameter(torch.tensor(float(mu)))
         self.location, self.scale = 0.0, 1.0
         if standardise and not topography.is_none:
             start = getattr(topography, "start", topography)
             self.location, self.scale = prior_moments(start, mu, eps)
         self.shared = nn.ParameterDict(self.likelihood.learned(self.data_shape))
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder, self.decoder = encoder, decoder
         self._seal()
-
-    @property
-    def frames(self) -> int:
-        """Frames in a sequence, S."""
-        return self.topography.frames
-
-    @property
-    def capsules(self) -> int:
-        """Number of capsules, C."""
-        return self.topography.capsules
-
-    @property
-    def units(self) -> int:
-        """Units in a capsule, D."""
-        return self.topography.units
 
     @property
     def speed(self) -> int | float:
@@ -130,9 +115,7 @@ class TopographicVAE(Pretrained):
     def encode(self, x: Sequences) -> Posterior:
         """Infer the posteriors of z and u of every frame.
 
-        Raises:
-            ValueError: if `x` has another shape or type than the model takes, or, on the CPU,
-                values that the likelihood gives no probability to.
+        Another shape or type and, on the CPU, values outside the support raise ValueError.
         """
         check_data(self, "x", x, "S" if self.topography.open_ended else self.frames)
         return self.posterior(self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
@@ -146,13 +129,11 @@ class TopographicVAE(Pretrained):
                 Otherwise take the mean of z and the expected energy W E[u²], so that two calls
                 agree; the square of u's mean would be wrong, since u is mostly spread around zero.
         """
-        posterior = x if isinstance(x, Posterior) else self.encode(x)
+        z, u = x if isinstance(x, Posterior) else self.encode(x)
         if sampled:
-            u = None if posterior.u is None else posterior.u.rsample()
-            return self.latents_from(posterior.z.rsample(), u)
-        if posterior.u is None:
-            return posterior.z.mean
-        return self._student_t(posterior.z.mean, posterior.u.second_moment())
+            drawn = None if u is None else u.rsample()
+            return self.latents_from(z.rsample(), drawn)
+        return z.mean if u is None else self._student_t(z.mean, u.second_moment())
 
     def latents_from(self, z: Latents, u: Latents | None) -> Latents:
         """Make t from z and u; u is None in a VAE."""
@@ -160,6 +141,7 @@ class TopographicVAE(Pretrained):
 
     def decode(self, t: Float[Tensor, "*batch C D"]) -> Distribution:
         """Return the likelihood p(x|t) of a frame for each t: a torch `Distribution`."""
+        check_floats("t", t, "…, capsules, units", "…", self.capsules, self.units)
         latents = ((t - self.location) / self.scale).flatten(-2)
         outputs = self.decoder(latents.reshape(-1, latents.shape[-1]))
         outputs = outputs.reshape(*t.shape[:-2], *outputs.shape[1:])
@@ -170,16 +152,15 @@ class TopographicVAE(Pretrained):
     def forward(self, x: Sequences, roll: int = 0) -> Elbo:
         """Estimate the evidence lower bound with one sample of the posterior.
 
-        Args:
-            x: sequences of data.
-            roll: instead of every frame from its own latents, decode `act(t_l, roll)` into frame
-                l + roll, where there is one: rolled reconstruction, which makes what the roll is
-                for a part of the objective.
+        A `roll` decodes not every frame from its own latents but `act(t_l, roll)` into frame
+        l + roll, where there is one: rolled reconstruction, which trains the roll too.
         """
         return self.elbo(x, self.encode(x), roll)
 
     def elbo(self, x: Sequences, posterior: Posterior, roll: int = 0) -> Elbo:
         """Estimate the bound as `forward` does, from what `encode` returned."""
+        if not 0 <= roll < x.shape[1]:
+            raise ValueError(f"roll={roll}: choose 0 to {x.shape[1] - 1} frames")
         t = self.latents(posterior, sampled=True)
         nll = -self._log_likelihood(t, x, roll or self.ahead)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
@@ -194,13 +175,10 @@ class TopographicVAE(Pretrained):
         """Draw K log importance weights of every frame, or of those that have one `ahead`.
 
         `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
-        the posterior; the encoder runs once and the samples are decoded one after the other.
-
-        Args:
-            x: sequences of data.
-            samples: number of samples, K.
-            posterior: what `encode` returned for them; None encodes.
+        the posterior, which is inferred if it is not given; the samples are decoded one by one.
         """
+        if samples < 1:
+            raise ValueError(f"samples={samples}: draw at least one")
         posterior = self.encode(x) if posterior is None else posterior
         z, u = posterior.z.rsample(samples), None
         weights = log_ratio(posterior.z, z).sum((-2, -1))
@@ -248,7 +226,9 @@ class TopographicVAE(Pretrained):
         element = element[..., None] if isinstance(element, Tensor) else element
         if self.topography.capsule_boundary == "cyclic":
             return self.topography.roll(t, element, axis=axis)
-        padding = self._padding()
+        # Of padding variables, z is at its mean and every neighbour's energy is expected.
+        one = cast(Tensor, self.mu).new_ones(1, self.frames, self.capsules, self.units)
+        padding = self._student_t(0 * one, one)[0, 0]
         return self.topography.roll(t - padding, element, axis=axis) + padding
 
     @torch.no_grad()
@@ -257,10 +237,8 @@ class TopographicVAE(Pretrained):
     ) -> Float[Tensor, "B steps *data"]:
         """Decode the rolls of the first frame's capsules to means, each a step of `act`.
 
-        Args:
-            x: sequences of data, of which t_0 is inferred without sampling.
-            steps: number of rolls, from 0 on; None stands for D.
-            axis: along which the capsules roll, if they have several.
+        There are so many `steps`, D by default, along an `axis` of capsules with several; t_0 is
+        inferred without sampling.
         """
         first = self.latents(x)[:, :1]  # (B, 1, C, D)
         elements = torch.arange(self.units if steps is None else steps, device=x.device)
@@ -285,6 +263,8 @@ class TopographicVAE(Pretrained):
     ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next frame of B streams in constant time and memory, however long they are.
 
+        `Stream` does the same at several times the speed.
+
         Args:
             frame: one frame of each stream.
             state: what the previous step returned, the energies of the frames in the window; None
@@ -294,10 +274,7 @@ class TopographicVAE(Pretrained):
             t, which equals `latents(x)` at the last frame of all so far, and the new state.
 
         Raises:
-            ValueError: if the model sees the future, or as `encode`.
-
-        See also:
-            `Stream`, the same at several times the speed.
+            ValueError: if the model sees the future, the state is another's, or as `encode`.
         """
         self.require_causal()
         check_data(self, "frame", frame)
@@ -308,18 +285,17 @@ class TopographicVAE(Pretrained):
     ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next posterior of B streams, see `step`."""
         energy = cast(Gaussian, posterior.u).second_moment()[:, None]
-        if state is None:
-            state = torch.ones_like(energy).expand(-1, self.topography.window, -1, -1)
+        sizes = (energy.shape[0], self.topography.window, *energy.shape[2:])
+        state = torch.ones_like(energy).expand(sizes) if state is None else state
+        check_floats("state", state, "batch, window, capsules, units", *sizes)
         state = torch.cat([state[:, 1:], energy], 1)
         return self._student_t(posterior.z.mean[:, None], state)[:, -1], state
 
     def require_causal(self) -> None:
         """Raise ValueError unless t of a frame depends on this and past frames only."""
         if not (self.topography.causal and self.topography.open_ended):
-            raise ValueError(
-                f"{self.topography} sees the future: following a stream or predicting needs a "
-                "model with causal=True and boundary='zero'"
-            )
+            wanted = "following a stream or predicting needs causal=True and boundary='zero'"
+            raise ValueError(f"{self.topography} sees the future: {wanted}")
 
     # --- inside ----------------------------------------------------------------------------
 
@@ -345,11 +321,6 @@ class TopographicVAE(Pretrained):
 
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
         return (z - cast(Tensor, self.mu)) * self.topography.inverse_scale(energy, self.eps)
-
-    def _padding(self) -> Tensor:
-        """Return t of a padding variable: z at its mean and every neighbour's energy expected."""
-        one = cast(Tensor, self.mu).new_ones(1, self.frames, self.capsules, self.units)
-        return self._student_t(0 * one, one)[0, 0]
 
     def _log_likelihood(self, t: Tensor, x: Tensor, steps: int) -> Tensor:
         """Evaluate log p(x|t) of every frame, or of the frames some steps later."""

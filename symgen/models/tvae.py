@@ -21,21 +21,18 @@ def _parts(
     data_shape: Sequence[int],
     topography: Topographic,
     likelihood: Likelihood,
-    encoder: nn.Module | None,
-    decoder: nn.Module | None,
-    net: NetName,
+    own: tuple[nn.Module | None, nn.Module | None],
     *options: Any,
 ) -> dict[str, Any]:
-    """Make the nets that are not given, of this kind and with these options of `make_nets`."""
-    shape = check_data_shape(data_shape)
+    """Make the encoder and decoder that are not your own, with these options of `make_nets`."""
+    shape, (encoder, decoder) = check_data_shape(data_shape), own
     if encoder is None or decoder is None:
-        latents, posteriors = topography.capsules * topography.units, 2 - topography.is_none
-        counts = {"posteriors": posteriors, "parameters": likelihood.parameters}
-        ours = make_nets(net, shape, latents, *options, **counts)
-        encoder = ours[0] if encoder is None else encoder
-        decoder = ours[1] if decoder is None else decoder
-    parts = {"topography": topography, "likelihood": likelihood}
-    return parts | {"data_shape": shape, "encoder": encoder, "decoder": decoder}
+        counts = {"posteriors": 2 - topography.is_none, "parameters": likelihood.parameters}
+        latents, (net, *others) = topography.capsules * topography.units, options
+        made = make_nets(net, shape, latents, *others, **counts)
+        encoder, decoder = (b if a is None else a for a, b in zip(own, made, strict=True))
+    parts = {"topography": topography, "likelihood": likelihood, "data_shape": shape}
+    return parts | {"encoder": encoder, "decoder": decoder}
 
 
 class TVAE(TopographicVAE):
@@ -55,9 +52,8 @@ class TVAE(TopographicVAE):
         capsule_boundary: of the units of a capsule: "cyclic" or "zero".
         causal: share energy with past frames only.
         reference_window: the window of the authors' code, see `Topography`.
-        axes: units along each axis of a capsule, whose product is D; None for one axis.
-        learn: train the neighbourhoods too: their "kernel" of weights, or the roll "speed" of
-            each capsule, see `LearnedNeighbourhood`.
+        capsule_axes: units along each axis of a capsule, whose product is D; None for one axis.
+        learn: train the neighbourhoods' "kernel" or roll "speed" too: `LearnedNeighbourhood`.
         likelihood: what the decoder's outputs parametrise: "bernoulli" (the paper's, of values in
             [0, 1]), "continuous-bernoulli", "gaussian", "poisson" (of counts),
             "discretised-logistic" (of 8-bit photographs), or a `Likelihood`.
@@ -72,16 +68,15 @@ class TVAE(TopographicVAE):
         initialisation: of dense nets: "fan_in", torch's weights, or "reference", the authors'.
         output_bias: of dense nets: one for every "value", or for every "channel" as the authors'.
         normalisation: of dense nets' weights: "none", "weight" or "projected" (Table 3).
-        encoder: an encoder of one's own in place of the named one, see `TopographicVAE`.
-        decoder: a decoder of one's own in place of the named one.
+        encoder: an encoder of your own in place of the named one, see `TopographicVAE`.
+        decoder: a decoder of your own in place of the named one.
         mu: initial value of the offset μ, one trainable number.
         eps: keeps the energy's root away from zero.
         standardise: feed the decoder latents of mean 0 and variance 1 under the prior; the paper
             does not.
         ahead: predict: decode the latents of a frame into the frame so many frames later.
 
-    Raises:
-        ValueError: if a name is unknown or settings do not fit together.
+    Unknown names and settings that do not fit together raise ValueError.
 
     Example:
         >>> model = TVAE((1, 64, 64), capsules=15, units=15, frames=15, window=10)
@@ -107,7 +102,7 @@ class TVAE(TopographicVAE):
         capsule_boundary: Boundary = "cyclic",
         causal: bool = False,
         reference_window: bool = False,
-        axes: tuple[int, ...] | None = None,
+        capsule_axes: tuple[int, ...] | None = None,
         learn: Literal["none", "kernel", "speed"] = "none",
         likelihood: LikelihoodName | Likelihood = "bernoulli",
         likelihood_scale: Scale | None = None,
@@ -127,31 +122,26 @@ class TVAE(TopographicVAE):
         ahead: int = 0,
     ) -> None:
         require_choice("learn", learn, ("none", "kernel", "speed"))
-        extents: dict[str, Any] = {
-            "frames": frames,
-            "window": round(2 / 3 * frames) if window is None else window,
-            "neighbourhood": neighbourhood,
-            "shift": self._shift if shift is None else shift,
-            "boundary": boundary,
-            "capsule_boundary": capsule_boundary,
-            "causal": causal,
-        }
+        window = round(2 / 3 * frames) if window is None else window
+        shift = self._shift if shift is None else shift
+        extents: dict[str, Any] = {"frames": frames, "window": window, "shift": shift}
+        extents |= {"neighbourhood": neighbourhood, "causal": causal}
+        extents |= {"boundary": boundary, "capsule_boundary": capsule_boundary}
         topography: Topographic
-        if axes is None:
+        if capsule_axes is None:
             extents["reference_window"] = reference_window
             topography = Topography(capsules, frames if units is None else units, **extents)
-        elif units in (None, math.prod(axes)) and not reference_window:
-            topography = AxesTopography(capsules, tuple(axes), **extents)
+        elif units in (None, math.prod(capsule_axes)) and not reference_window:
+            topography = AxesTopography(capsules, tuple(capsule_axes), **extents)
         else:
-            raise ValueError(
-                f"axes={axes} with units={units}, reference_window={reference_window}: units is "
-                "the product of the axes, whose window is not the reference's"
-            )
+            given = f"capsule_axes={capsule_axes} with units={units}, {reference_window=}"
+            fit = "units is the product of the axes, whose window is not the reference's"
+            raise ValueError(f"{given}: {fit}")
         if learn != "none":
             topography = LearnedNeighbourhood(topography, learn)
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
-        parts = _parts(data_shape, topography, made, encoder, decoder, *nets)
+        parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)
         super().__init__(**parts, mu=mu, eps=eps, standardise=standardise, ahead=ahead)
 
 
@@ -176,7 +166,7 @@ class VAE(TopographicVAE):
     Args:
         capsules: number of groups into which the latents are arranged for the metrics, C.
         units: latents in a group, D; None for one for every frame of a sequence.
-        encoder: an encoder of one's own, (n, *data_shape) -> (n, 2N).
+        encoder: an encoder of your own, (n, *data_shape) -> (n, 2N).
 
     Example:
         >>> VAE((1, 8, 8), capsules=2, units=6, frames=6).mu is None
@@ -206,7 +196,7 @@ class VAE(TopographicVAE):
         topography = Topography.none(capsules, frames if units is None else units, frames)
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
-        parts = _parts(data_shape, topography, made, encoder, decoder, *nets)
+        parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)
         super().__init__(**parts)
 
 
@@ -256,5 +246,5 @@ class TorusVAE(TopographicVAE):
         topography = Topography.torus((capsules, units), patch=neighbourhood)
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
-        parts = _parts(data_shape, topography, made, encoder, decoder, *nets)
+        parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)
         super().__init__(**parts, mu=mu, eps=eps, standardise=standardise)

@@ -34,7 +34,7 @@ class Perceptron(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = activation_function(activation)
-        self.layers = nn.ModuleList(make(inputs, outputs) for inputs, outputs in pairwise(sizes))
+        self.layers = nn.ModuleList(make(*pair) for pair in pairwise(sizes))
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Apply the layers."""
@@ -74,10 +74,9 @@ class DenseEncoder(nn.Module):
         make: MakeLayer = Linear,
     ) -> None:
         super().__init__()
-        hidden, *rest = widths
         self.activation = activation_function(activation)
-        self.first = make(math.prod(data_shape), hidden * branches)
-        sizes = (hidden, *rest, outputs // branches)
+        self.first = make(math.prod(data_shape), widths[0] * branches)
+        sizes = (*widths, outputs // branches)
         self.branches = nn.ModuleList(Perceptron(sizes, activation, make) for _ in range(branches))
 
     def forward(self, x: Float[Tensor, " n *data"]) -> Float[Tensor, "n outputs"]:

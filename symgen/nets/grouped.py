@@ -8,10 +8,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["GroupedConvTranspose", "GroupedLinear", "grouped_linear"]
+__all__ = ["GroupedConvTranspose", "GroupedLinear", "InitialWeights", "grouped_linear"]
 
-Labels = Int64[Tensor, " rows"]
-GroupedInitialisation = Literal["fan_in", "paper"]
+Labels = Int64[Tensor, " B"]
+InitialWeights = Literal["fan_in", "paper"]
 _LINE = 16  # bytes: torch's grouped product wants rows of whole lines, others are widened
 _FEW = 8  # rows in a group, below which a call per group costs more than rows of zeros
 
@@ -57,9 +57,8 @@ def _product(rows: Tensor, weight: Tensor, groups: _Groups) -> Tensor:
     """Multiply sorted rows (B, in) by the weights (G, in, out) of their groups."""
     if groups.pads(rows):
         return torch.bmm(groups.padded(rows), weight)[groups.group, groups.slot]
-    outputs = weight.shape[2]
     wide = functional.grouped_mm(_widen(rows), _widen(weight, 2), offs=groups.ends)
-    return wide[:, :outputs]
+    return wide[:, : weight.shape[2]]
 
 
 def _outer(left: Tensor, right: Tensor, groups: _Groups) -> Tensor:
@@ -98,9 +97,8 @@ def _(gradient: Tensor, x: Tensor, weight: Tensor, groups: Tensor) -> tuple[Tens
     return x.new_empty(x.shape), weight.new_empty(weight.shape)
 
 
-def _differentiate(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-    x, weight, groups = ctx.saved_tensors
-    return *_backward(gradient.contiguous(), x, weight, groups), None
+def _differentiate(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    return *_backward(gradient.contiguous(), *ctx.saved_tensors), None
 
 
 _forward.register_autograd(
@@ -109,21 +107,15 @@ _forward.register_autograd(
 
 
 def grouped_linear(
-    x: Float[Tensor, "rows inputs"],
+    x: Float[Tensor, "B inputs"],
     weight: Float[Tensor, "groups outputs inputs"],
     bias: Float[Tensor, "groups outputs"],
     groups: Labels,
-) -> Float[Tensor, "rows outputs"]:
-    """Compute `x W_gᵀ + b_g` with the weight and bias of each row's group g.
+) -> Float[Tensor, "B outputs"]:
+    """Compute `x W_gᵀ + b_g` with the weight and bias of the group g of each row, in any order.
 
     Arithmetic and memory traffic do not grow with the number of groups that hold the rows; the
     gradient of the weights does, because it is dense.
-
-    Args:
-        x: one row per item.
-        weight: one matrix per group.
-        bias: one vector per group.
-        groups: group of each row, in any order.
 
     Example:
         >>> weight = torch.tensor([[[1.0]], [[10.0]]])
@@ -145,12 +137,10 @@ class GroupedLinear(nn.Module):
 
     Args:
         groups: number of groups, such as classes.
-        inputs: size of a row.
-        outputs: size of the result.
-        initialisation: "fan_in" draws weights from N(0, 1/inputs) and biases from
-            U(±1/√inputs), so that even a layer on a single latent bends it; "paper" draws weights
-            from N(0, s²) with s = 1/(√inputs + √outputs) and leaves biases zero, as the author's
-            code of ACE does (Georgiev 2015).
+        inputs, outputs: sizes of a row and of its result.
+        initialisation: "fan_in" draws weights from N(0, 1/inputs) and biases from U(±1/√inputs),
+            so that even a layer on a single latent bends it; "paper" draws weights from N(0, s²)
+            with s = 1/(√inputs + √outputs) and zero biases, as ACE's author does (Georgiev 2015).
 
     Example:
         >>> layer = GroupedLinear(groups=10, inputs=8, outputs=4)
@@ -161,11 +151,7 @@ class GroupedLinear(nn.Module):
     """
 
     def __init__(
-        self,
-        groups: int,
-        inputs: int,
-        outputs: int,
-        initialisation: GroupedInitialisation = "fan_in",
+        self, groups: int, inputs: int, outputs: int, initialisation: InitialWeights = "fan_in"
     ) -> None:
         super().__init__()
         paper = initialisation == "paper"
@@ -174,21 +160,14 @@ class GroupedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(groups, outputs))
         if not paper:
             nn.init.uniform_(self.bias, -scale, scale)
-        for parameter in self.parameters():
-            parameter.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
 
-    def forward(
-        self, x: Float[Tensor, "rows inputs"], groups: Labels
-    ) -> Float[Tensor, "rows outputs"]:
+    def forward(self, x: Float[Tensor, "B inputs"], groups: Labels) -> Float[Tensor, "B outputs"]:
         """Apply to every row the layer of its group."""
         return grouped_linear(x, self.weight, self.bias, groups)
 
-    def every(
-        self, x: Float[Tensor, "groups rows inputs"]
-    ) -> Float[Tensor, "groups rows outputs"]:
+    def every(self, x: Float[Tensor, "groups B inputs"]) -> Float[Tensor, "groups B outputs"]:
         """Apply all layers, each to rows of its own; one group's rows may be expanded to all."""
-        rows = x.to(self.weight.dtype)
-        return torch.baddbmm(self.bias[:, None], rows, self.weight.transpose(1, 2))
+        return torch.baddbmm(self.bias[:, None], x.to(self.weight.dtype), self.weight.mT)
 
     def extra_repr(self) -> str:
         """Describe the layer in the printed model."""
@@ -199,13 +178,11 @@ class GroupedLinear(nn.Module):
 class GroupedConvTranspose(nn.Module):
     """A transposed convolution with kernels of its own for every group, doubling the size.
 
-    Each input pixel paints a patch: a linear layer per pixel, whose patches are then added where
-    they overlap.
+    A linear layer paints a patch for each input pixel; patches are added where they overlap.
 
     Args:
         groups: number of groups.
-        inputs: input channels.
-        outputs: output channels.
+        inputs, outputs: channels.
         kernel: side of the patches, odd.
         initialisation: of the weights, see `GroupedLinear`.
 
@@ -221,7 +198,7 @@ class GroupedConvTranspose(nn.Module):
         inputs: int,
         outputs: int,
         kernel: int,
-        initialisation: GroupedInitialisation = "fan_in",
+        initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
         self.kernel = kernel
@@ -229,28 +206,24 @@ class GroupedConvTranspose(nn.Module):
         self.patches.bias.data.zero_()
         self.patches.bias.requires_grad_(False)  # one bias per channel instead
         self.bias = nn.Parameter(torch.zeros(groups, outputs))
-        self.bias.per_class = True  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(
-        self, x: Float[Tensor, "rows inputs height width"], groups: Labels
-    ) -> Float[Tensor, "rows outputs height2 width2"]:
+        self, x: Float[Tensor, "B inputs height width"], groups: Labels
+    ) -> Float[Tensor, "B outputs height2 width2"]:
         """Apply to every image the kernels of its group."""
         pixels = x.shape[2] * x.shape[3]
-        rows = x.flatten(2).transpose(1, 2).flatten(0, 1)
-        patches = self.patches(rows, groups.repeat_interleave(pixels))
+        patches = self.patches(x.flatten(2).mT.flatten(0, 1), groups.repeat_interleave(pixels))
         return self._fold(patches.unflatten(0, (-1, pixels)), x) + self.bias[groups, :, None, None]
 
     def every(
-        self, x: Float[Tensor, "groups rows inputs height width"]
-    ) -> Float[Tensor, "groups rows outputs height2 width2"]:
+        self, x: Float[Tensor, "groups B inputs height width"]
+    ) -> Float[Tensor, "groups B outputs height2 width2"]:
         """Apply the kernels of every group to images of its own."""
-        count, rows = x.shape[:2]
-        patches = self.patches.every(x.flatten(3).transpose(2, 3).flatten(1, 2))
-        flat = patches.reshape(count * rows, -1, patches.shape[-1])
-        images = self._fold(flat, x.flatten(0, 1))
-        return images.unflatten(0, (count, rows)) + self.bias[:, None, :, None, None]
+        patches = self.patches.every(x.flatten(3).mT.flatten(1, 2))
+        flat = patches.reshape(x.shape[0] * x.shape[1], -1, patches.shape[-1])
+        images = self._fold(flat, x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return images + self.bias[:, None, :, None, None]
 
     def _fold(self, patches: Tensor, x: Tensor) -> Tensor:
         size = (2 * x.shape[2], 2 * x.shape[3])
-        columns = patches.transpose(1, 2)
-        return functional.fold(columns, size, self.kernel, padding=self.kernel // 2, stride=2)
+        return functional.fold(patches.mT, size, self.kernel, padding=self.kernel // 2, stride=2)

@@ -26,14 +26,12 @@ class _OneDNNLinear(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        x, weight, _ = inputs
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
     def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
-        (gradient,) = gradients
-        gradient = gradient.contiguous()
+        gradient = gradients[0].contiguous()
         to_input = onednn_product(gradient, weight.t(), None) if ctx.needs_input_grad[0] else None
         return to_input, onednn_product(gradient.t(), x.t(), None), gradient.sum(0)
 
@@ -44,11 +42,6 @@ def linear(
     bias: Float[Tensor, " outputs"],
 ) -> Float[Tensor, "*batch outputs"]:
     """Compute `x Wᵀ + b` with the faster of torch's two float32 products.
-
-    Args:
-        x: inputs.
-        weight: one row per output.
-        bias: one number per output.
 
     Example:
         >>> linear(torch.ones(2, 3), torch.ones(4, 3), torch.zeros(4))[0]
@@ -67,16 +60,15 @@ class Linear(nn.Module):
     """A fully connected layer `x Wᵀ + b`.
 
     Args:
-        inputs: size of the last dimension of the input.
-        outputs: size of the last dimension of the output.
-        fan: number m in the initial distribution U(-1/√m, 1/√m) of weights and biases; None
-            stands for `inputs`, torch's default. The authors' decoder uses its outputs.
+        inputs, outputs: sizes of the last dimension of input and output.
+        fan: m in the initial U(±1/√m) of weights and biases; None for `inputs`, torch's default.
+            The authors' decoder uses its outputs.
         normalisation: "weight" reparametrises each row as g·v/‖v‖ (Salimans & Kingma 2016);
-            "projected" asks `project_` to rescale rows to length one after each optimiser step.
-        projected_dimension: what "projected" normalises: 1 the incoming weights of each output,
-            0 the outgoing weights of each input.
-        shared_bias: number of distinct biases, each shared by as many consecutive outputs; None
-            gives every output its own. One per colour channel is what the authors' decoder has.
+            "projected" has `project_` rescale weights to length one after each optimiser step.
+        projected_dimension: of "projected" weights: 1 for those into each output, 0 for those out
+            of each input.
+        shared_bias: number of distinct biases, each shared by as many consecutive outputs, such
+            as one per colour channel in the authors' decoder; None for one per output.
 
     Example:
         >>> layer = Linear(3, 2, normalisation="weight")
@@ -102,8 +94,7 @@ class Linear(nn.Module):
         self.gain: nn.Parameter | None = None
         if normalisation == "weight":
             self.gain = nn.Parameter(self.weight.detach().norm(dim=1))
-        self.normalisation = normalisation
-        self.projected_dimension = projected_dimension
+        self.normalisation, self.projected_dimension = normalisation, projected_dimension
         self.project_()
 
     def effective_weight(self) -> Float[Tensor, "outputs inputs"]:

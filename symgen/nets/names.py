@@ -19,6 +19,7 @@ __all__ = ["Initialisation", "NetName", "OutputBias", "make_decoder", "make_enco
 NetName = Literal["dense", "residual", "conv"]
 Initialisation = Literal["fan_in", "reference"]
 OutputBias = Literal["value", "channel"]
+DeepName = Literal["residual", "conv"]
 _SIZES = {"residual": (384, 3), "conv": (32, 1)}  # width and depth
 
 
@@ -38,16 +39,14 @@ def make_nets(
 ) -> tuple[nn.Module, nn.Module]:
     """Make the encoder and the decoder of a model of this many latents.
 
-    * "dense": fully connected, the Topographic VAE's own; encoders of z and u side by side.
-    * "residual": pre-norm residual layers, one trunk for z and u.
-    * "conv": strided residual convolutions, one trunk for z and u; for images and volumes.
-
     Args:
-        net: which kind.
+        net: "dense": fully connected, the Topographic VAE's own, encoders of z and u side by
+            side; "residual": pre-norm residual layers; "conv": strided residual convolutions of
+            images and volumes, both with one trunk for z and u.
         data_shape: shape of one item of the data.
         latents: number of latents, N.
-        width: units of every hidden layer, of the residual stream (384), or channels of the first
-            convolution (32). None of a dense net stands for the paper's 3N and 2N.
+        width: units of every hidden layer (None: the paper's 3N and 2N), of the residual stream
+            (384), or channels of the first convolution (32).
         depth: hidden layers (2), residual layers (3), or residual layers at every size (1).
         activation: between layers.
         initialisation: of dense nets: "fan_in" draws every layer from U(±1/√inputs); "reference"
@@ -59,11 +58,8 @@ def make_nets(
 
     Returns:
         A module (n, *data_shape) -> (n, posteriors · 2 · latents), means and log-variances one
-        after the other, and a module (n, latents) -> (n, parameters, *data_shape).
-
-    Raises:
-        ValueError: if a name is unknown, a number too small, or an option of dense nets is given
-            to another.
+        after the other, and a module (n, latents) -> (n, parameters, *data_shape). Unknown names,
+        sizes below 1 and options of dense nets for others raise ValueError.
 
     Example:
         >>> import torch
@@ -84,7 +80,7 @@ def make_nets(
         sizes = (width, depth, activation)
         encoder = make_encoder(net, data_shape, outputs, *sizes)
         return encoder, make_decoder(net, latents, shape, *sizes)
-    _require_sizes(width, depth)
+    _require_sizes(width=width, depth=depth)
     if width is None and depth not in (None, 2):
         raise ValueError(f"depth={depth} of a dense net: give a width as well")
     widths = (3 * latents, 2 * latents) if width is None else (width,) * (depth or 2)
@@ -101,7 +97,7 @@ def make_nets(
 
 
 def make_encoder(
-    net: Literal["residual", "conv"],
+    net: DeepName,
     data_shape: Sequence[int],
     outputs: int,
     width: int | None = None,
@@ -114,7 +110,7 @@ def make_encoder(
 
 
 def make_decoder(
-    net: Literal["residual", "conv"],
+    net: DeepName,
     latents: int,
     shape: Sequence[int],
     width: int | None = None,
@@ -129,11 +125,11 @@ def make_decoder(
 def _sizes(net: str, width: int | None, depth: int | None) -> tuple[int, int]:
     """Return width and depth of a residual or convolutional net, by default its own."""
     require_choice("net", net, _SIZES)
-    _require_sizes(width, depth)
+    _require_sizes(width=width, depth=depth)
     return width or _SIZES[net][0], depth or _SIZES[net][1]
 
 
-def _require_sizes(width: int | None, depth: int | None) -> None:
-    for name, size in (("width", width), ("depth", depth)):
+def _require_sizes(**sizes: int | None) -> None:
+    for name, size in sizes.items():
         if size is not None and size < 1:
             raise ValueError(f"{name}={size}: give 1 or more")

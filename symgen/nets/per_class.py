@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from symgen.nets.grouped import GroupedConvTranspose, GroupedInitialisation, GroupedLinear
+from symgen.nets.grouped import GroupedConvTranspose, GroupedLinear, InitialWeights
 
 __all__ = ["ClassConvDecoder", "ClassDenseDecoder", "ClassInputDecoder"]
 
@@ -17,8 +17,6 @@ Apply = Callable[[Any, Tensor], Tensor]
 
 
 class _PerClass(nn.Module):
-    """Layers of every class, of which one or all are applied."""
-
     def forward(
         self, z: Float[Tensor, "B latents"], y: Int64[Tensor, " B"]
     ) -> Float[Tensor, " B *shape"]:
@@ -36,17 +34,14 @@ class _PerClass(nn.Module):
 class ClassDenseDecoder(_PerClass):
     """Fully connected decoders, one for each class, with hyperbolic tangents between the layers.
 
-    Shallow latents, the last of a style, join at the last hidden layer.
-
     Args:
         classes: number of decoders.
-        deep: latents that enter the first layer.
-        shallow: latents that enter at the last hidden layer.
+        deep, shallow: latents that enter the first layer, and those that enter the last hidden.
         hidden: units of the hidden layers.
         shape: shape of the result.
         initialisation: of the weights, see `GroupedLinear`.
-        bias: initial output everywhere. Where most pixels are dark it should say so, or what
-            darkens the image first is learned as a style.
+        bias: initial output everywhere; of mostly dark images a dark one, or what darkens them
+            is learned as a style first.
 
     Example:
         >>> import torch
@@ -62,16 +57,16 @@ class ClassDenseDecoder(_PerClass):
         shallow: int,
         hidden: Sequence[int],
         shape: tuple[int, ...],
-        initialisation: GroupedInitialisation = "fan_in",
+        initialisation: InitialWeights = "fan_in",
         bias: float = 0.0,
     ) -> None:
         super().__init__()
-        self.split = [deep, shallow]
-        self.shape = shape
+        self.split, self.shape = [deep, shallow], shape
         sizes = (deep, *hidden, math.prod(shape))
         make = partial(GroupedLinear, classes, initialisation=initialisation)
-        self.layers = nn.ModuleList(make(*pair) for pair in pairwise(sizes))
-        nn.init.constant_(cast(GroupedLinear, self.layers[-1]).bias, bias)
+        layers = [make(*pair) for pair in pairwise(sizes)]
+        nn.init.constant_(layers[-1].bias, bias)
+        self.layers = nn.ModuleList(layers)
         self.join = make(shallow, sizes[-2]) if shallow else None
 
     def _decode(self, z: Tensor, apply: Apply) -> Tensor:
@@ -90,7 +85,7 @@ class ClassConvDecoder(_PerClass):
 
     Args:
         classes: number of decoders.
-        latents: latents of a style.
+        latents: size of a style.
         hidden: units of the fully connected layers that come first.
         shape: shape of the result, whose last two sizes are height and width, multiples of 4.
         initialisation, bias: of a `ClassDenseDecoder`.
@@ -108,21 +103,19 @@ class ClassConvDecoder(_PerClass):
         latents: int,
         hidden: Sequence[int],
         shape: tuple[int, ...],
-        initialisation: GroupedInitialisation = "fan_in",
+        initialisation: InitialWeights = "fan_in",
         bias: float = 0.0,
     ) -> None:
         super().__init__()
         *channels, height, width = shape
         if height % 4 or width % 4:
             raise ValueError(
-                f"decoder='conv-transposed' doubles the size twice, which cannot end at "
-                f"{height} × {width}: give images whose sides are multiples of 4, or take "
-                "decoder='dense'"
+                f"decoder='conv-transposed' doubles the size twice, which cannot end at {height} "
+                f"× {width}: give images whose sides are multiples of 4, or take decoder='dense'"
             )
-        small = (64, height // 4, width // 4)
+        self.channels, small = tuple(channels), (64, height // 4, width // 4)
         self.dense = ClassDenseDecoder(classes, latents, 0, hidden, small, initialisation)
         self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
-        self.channels = tuple(channels)
         self.second = GroupedConvTranspose(classes, 32, math.prod(channels), 5, initialisation)
         nn.init.constant_(self.second.bias, bias)
 
@@ -138,15 +131,13 @@ class ClassInputDecoder(_PerClass):
 
     Args:
         classes: number of classes.
-        latents: latents of a style.
+        latents: size of a style.
         width: units of the input layers.
         net: decoder of (n, width), shared by all classes.
 
     Example:
         >>> import torch
         >>> decoder = ClassInputDecoder(10, latents=2, width=16, net=nn.Linear(16, 12))
-        >>> decoder(torch.zeros(3, 2), torch.tensor([7, 0, 7])).shape
-        torch.Size([3, 12])
         >>> decoder.every(torch.zeros(10, 5, 2)).shape
         torch.Size([10, 5, 12])
     """

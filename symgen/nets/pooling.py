@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symgen.nets.grouped import InitialWeights
 from symgen.nets.linear import Linear
 
 __all__ = ["ConvReadout", "Convolutions"]
@@ -21,14 +22,13 @@ class Convolutions(nn.Module):
 
     Attributes:
         size: height and width that the first convolution sees.
-        shapes: channels, height and width of the result of each convolution.
+        shapes, shape: channels, height and width of each convolution's result, and of the last's.
 
     Args:
         data_shape: channels, height and width of the input.
         channels: output channels of each convolution.
         kernel: side of the kernels, odd.
-        pool: side of an average pooling of the input, 1 for none: a coarser look at the image
-            costs as many times less as the pool has pixels.
+        pool: side of an average pooling of the input, 1 for none; its pixels divide the cost.
         pool_last: whether to pool after the last convolution too.
         initialisation: "fan_in" draws weights from N(0, 2/fan-in) (He et al. 2015); "paper" draws
             them from U(-1, 1) divided by the root of the product of all four dimensions
@@ -48,7 +48,7 @@ class Convolutions(nn.Module):
         kernel: int,
         pool: int = 1,
         pool_last: bool = False,
-        initialisation: Literal["fan_in", "paper"] = "fan_in",
+        initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
         inputs, height, width = data_shape
@@ -75,27 +75,22 @@ class Convolutions(nn.Module):
                 f"images of {tuple(data_shape)} are too small for {len(channels)} convolutions "
                 f"with pooling (pool={pool}): take fewer, or a smaller pool"
             )
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the result."""
-        return self.shapes[-1]
+        self.shape = self.shapes[-1]
 
     def layers(self, x: Images) -> list[Float[Tensor, "rows _ _ _"]]:
         """Return the result of every convolution, the first one first."""
         # Channels last, the layout in which the CPU convolves and pools at full speed; with one
         # input channel the strides do not say it, so it is asked for at every step.
-        layout = torch.channels_last
+        layout: Any = {"memory_format": torch.channels_last}
         h = functional.avg_pool2d(x, self.pool) if self.pool > 1 else x
+        steps: Any = zip(self.convolutions, self.pools, strict=True)
         results = []
-        for layer, pools in zip(self.convolutions, self.pools, strict=True):
-            convolution = cast(nn.Conv2d, layer)
-            weight = convolution.weight.contiguous(memory_format=layout)
-            h = functional.conv2d(
-                h.contiguous(memory_format=layout), weight, convolution.bias, padding="same"
-            ).contiguous(memory_format=layout)
-            h = (functional.max_pool2d(h, 2) if pools else h).relu()
-            results.append(h)
+        for layer, pools in steps:
+            weight, bias = layer.weight.contiguous(**layout), layer.bias
+            h = functional.conv2d(h.contiguous(**layout), weight, bias, padding="same")
+            h = h.contiguous(**layout)
+            results.append((functional.max_pool2d(h, 2) if pools else h).relu())
+            h = results[-1]
         return results
 
     def forward(self, x: Images) -> Float[Tensor, "rows features height2 width2"]:
@@ -108,8 +103,7 @@ class ConvReadout(nn.Module):
 
     Args:
         convolutions: what sees the image.
-        hidden: units of the hidden layer between features and outputs.
-        outputs: size of the result.
+        hidden, outputs: sizes of the hidden layer and of the result.
         dropout: probability of dropping a hidden unit during training.
 
     Example:

@@ -3,11 +3,11 @@
 import json
 import os
 import platform
-import time
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from timeit import timeit
 from typing import Any, Literal
 
 import torch
@@ -19,9 +19,7 @@ from symgen._files import write_json
 __all__ = ["fastest_product", "onednn_product", "use_product"]
 
 Product = Literal["torch", "onednn"]
-_AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, "_linear_pointwise"
-)
+_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _ROWS, _INPUTS, _OUTPUTS = 144, 972, 648  # those of a paper-sized training step
 _ROUNDS = 7
 _CLEARLY = 0.9  # of torch's own time; what is not clearly faster is not taken
@@ -34,17 +32,14 @@ def onednn_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def use_product(product: Product) -> None:
-    """Take this product from now on, in this process, whatever was measured.
-
-    A resumed run continues with the product it was started with, so that it goes on bit for bit.
-    """
+    """Take this product in this process, as a resumed run does to go on bit for bit."""
     _chosen[:] = [product]
 
 
 def fastest_product() -> Product:
     """Return the product to take on this machine with this number of threads.
 
-    Measured in a tenth of a second the first time and kept in the user's cache folder, under the
+    Measured in a tenth of a second the first time and kept in the user's cache folder under the
     processor's name, its number of threads and torch's version.
     """
     return _chosen[0] if _chosen else _measured(torch.get_num_threads())
@@ -52,7 +47,7 @@ def fastest_product() -> Product:
 
 @lru_cache(maxsize=8)
 def _measured(threads: int) -> Product:
-    if not _AVAILABLE:
+    if not _ONEDNN:
         return "torch"
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "symgen"
     path = folder / "products.json"
@@ -74,13 +69,9 @@ def _measured(threads: int) -> Product:
 def _race(*products: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> list[float]:
     """Return the least time of each, taking turns so that a busy machine slows both alike."""
     x, weight = torch.ones(_ROWS, _INPUTS), torch.ones(_OUTPUTS, _INPUTS)
-    best = [float("inf")] * len(products)
-    for _ in range(_ROUNDS):
-        for place, product in enumerate(products):
-            start = time.perf_counter()
-            product(x, weight, None)
-            best[place] = min(best[place], time.perf_counter() - start)
-    return best
+    races = [partial(product, x, weight, None) for product in products]
+    rounds = [[timeit(race, number=1) for race in races] for _ in range(_ROUNDS)]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def _processor() -> str:

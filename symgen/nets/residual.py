@@ -12,6 +12,8 @@ from symgen.nets.linear import Linear
 
 __all__ = ["ResidualDecoder", "ResidualEncoder", "ResidualStack"]
 
+Shape = Sequence[int]
+
 
 class _ResidualLayer(nn.Module):
     """`h + W₂ φ(W₁ norm(h))`, the second weight small enough for a stack of this depth."""
@@ -33,8 +35,7 @@ class ResidualStack(nn.Module):
     """A linear layer, residual layers, and a linear layer behind a last normalisation.
 
     Args:
-        inputs: size of the input.
-        outputs: size of the output.
+        inputs, outputs: sizes of input and output.
         width: size of the residual stream.
         depth: number of residual layers.
         activation: within each.
@@ -74,7 +75,7 @@ class ResidualEncoder(nn.Module):
 
     def __init__(
         self,
-        data_shape: Sequence[int],
+        data_shape: Shape,
         outputs: int,
         width: int,
         depth: int,
@@ -102,12 +103,7 @@ class ResidualDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        latents: int,
-        shape: Sequence[int],
-        width: int,
-        depth: int,
-        activation: Activation = "silu",
+        self, latents: int, shape: Shape, width: int, depth: int, activation: Activation = "silu"
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)

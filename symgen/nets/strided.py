@@ -15,6 +15,7 @@ from symgen.nets.linear import Linear
 
 __all__ = ["ConvDecoder", "ConvEncoder"]
 
+Shape = Sequence[int]
 _SMALLEST = 4  # sides are halved until none is longer
 _MOST = 4  # channels double from stage to stage, up to this many times the first stage's
 
@@ -23,48 +24,41 @@ class _Pyramid:
     """The sizes of the stages that an encoder goes down and a decoder goes up.
 
     Attributes:
-        dims: dimensions in space, 2 or 3.
         sizes: sides at every stage, the data's own first.
         channels: channels at every stage below the first.
         strides: steps between a stage and the next.
+        features: values at the last stage.
     """
 
-    def __init__(self, data_shape: Sequence[int], width: int) -> None:
-        _, *sides = data_shape
+    def __init__(self, data_shape: Shape, width: int) -> None:
+        sides = tuple(data_shape[1:])
         if len(sides) not in (2, 3):
             raise ValueError(
                 f"net='conv' with data_shape={tuple(data_shape)}: convolutions are for images "
                 "(channels, height, width) and volumes (channels, depth, height, width); take "
                 "net='dense' or 'residual' for vectors"
             )
-        self.dims = len(sides)
-        self.sizes = [tuple(sides)]
-        self.channels: list[int] = []
-        self.strides: list[tuple[int, ...]] = []
-        while not self.strides or max(self.sizes[-1]) > _SMALLEST:
-            stride = tuple(2 if side > _SMALLEST else 1 for side in self.sizes[-1])
-            pairs = zip(self.sizes[-1], stride, strict=True)
-            self.sizes.append(tuple(-(-side // step) for side, step in pairs))
+        self.sizes, self.channels, self.strides = [sides], [], []
+        while not self.strides or max(sides) > _SMALLEST:
+            stride = tuple(2 if side > _SMALLEST else 1 for side in sides)
+            sides = tuple(-(-side // step) for side, step in zip(sides, stride, strict=True))
+            self.sizes.append(sides)
             self.channels.append(width * min(2 ** len(self.channels), _MOST))
             self.strides.append(stride)
+        self.features = self.channels[-1] * math.prod(sides)
 
-    @property
-    def features(self) -> int:
-        """Numbers at the last stage."""
-        return self.channels[-1] * math.prod(self.sizes[-1])
-
-    def convolution(self, inputs: int, outputs: int, stride: tuple[int, ...] | int = 1) -> Any:
+    def convolution(self, inputs: int, outputs: int, stride: Any = 1) -> Any:
         """Make a convolution of side 3 that divides the size by a stride, rounded up."""
-        kind = nn.Conv2d if self.dims == 2 else nn.Conv3d
-        return kind(inputs, outputs, 3, stride=stride, padding=1)  # pyright: ignore
+        kind = nn.Conv2d if len(self.sizes[0]) == 2 else nn.Conv3d
+        return kind(inputs, outputs, 3, stride=stride, padding=1)
 
-    def transposed(self, inputs: int, outputs: int, stride: tuple[int, ...], wide: bool) -> Any:
+    def transposed(self, inputs: int, outputs: int, stride: Any, wide: bool) -> Any:
         """Make a transposed convolution that multiplies the size by a stride."""
-        kind = nn.ConvTranspose2d if self.dims == 2 else nn.ConvTranspose3d
+        kind: Any = nn.ConvTranspose2d if len(stride) == 2 else nn.ConvTranspose3d
         # A kernel that is a multiple of the stride paints every place equally often.
         kernel = tuple((6 if wide else 4) if step == 2 else 3 for step in stride)
         padding = tuple((side - step) // 2 for side, step in zip(kernel, stride, strict=True))
-        return kind(inputs, outputs, kernel, stride=stride, padding=padding)  # pyright: ignore
+        return kind(inputs, outputs, kernel, stride=stride, padding=padding)
 
 
 class _ResidualConvolution(nn.Module):
@@ -92,8 +86,7 @@ def _layout(x: Tensor) -> Tensor:
 class ConvEncoder(nn.Module):
     """Convolutions of side 3 that halve the size, with residual layers at every size.
 
-    Sides are halved, rounded up, until none is longer than 4, so that any size will do, odd ones
-    included. Normalisation is within each item: no statistics of a batch.
+    Any side is halved, rounded up, until none is longer than 4. Normalisation is within each item.
 
     Args:
         data_shape: (channels, height, width) or (channels, depth, height, width), or ValueError.
@@ -110,7 +103,7 @@ class ConvEncoder(nn.Module):
 
     def __init__(
         self,
-        data_shape: Sequence[int],
+        data_shape: Shape,
         outputs: int,
         width: int,
         depth: int,
@@ -137,9 +130,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Transposed convolutions that double the size up to that of the data, with residual layers.
-
-    A doubled odd size is cropped.
+    """Transposed convolutions that double the size, cropped if odd, with residual layers.
 
     Args:
         latents: number of latents.
@@ -153,17 +144,12 @@ class ConvDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        latents: int,
-        shape: Sequence[int],
-        width: int,
-        depth: int,
-        activation: Activation = "silu",
+        self, latents: int, shape: Shape, width: int, depth: int, activation: Activation = "silu"
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
         pyramid = _Pyramid(self.shape[1:], width)
-        self.sizes = pyramid.sizes[:-1][::-1]
+        self.sizes = pyramid.sizes[-2::-1]
         self.small = (pyramid.channels[-1], *pyramid.sizes[-1])
         self.activation = activation_function(activation)
         self.first = Linear(latents, pyramid.features)

@@ -2,6 +2,8 @@
 
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,14 @@ import torch
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
 
 from symgen._files import write_atomically
 from symgen.training.meter import Meter
 
-__all__ = [
-    "Checkpoint",
-    "load_checkpoint",
-    "save_checkpoint",
-    "saved_step",
-]
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint", "saved_step"]
 
 _FORMAT = 2
 
@@ -50,32 +49,18 @@ class Checkpoint:
 
     @classmethod
     def capture(
-        cls,
-        step: int,
-        settings: dict[str, Any],
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        meter: Meter,
+        cls, step: int, settings: dict[str, Any], model: Module, optimizer: Optimizer, meter: Meter
     ) -> "Checkpoint":
         """Gather the state of a run, the random generators of its devices included."""
         generators = {"cpu": torch.get_rng_state()}
         device = next(model.parameters()).device
         if device.type == "cuda":
             generators["cuda"] = torch.cuda.get_rng_state(device)
-        state = optimizer.state_dict()["state"]
-        weights = model.state_dict()
+        state, weights = optimizer.state_dict()["state"], model.state_dict()
         return cls(step, meter.seconds, settings, weights, state, generators, meter.recent)
 
-    def require_same(self, settings: dict[str, Any], model: nn.Module) -> None:
-        """Make sure that the run can go on under these settings with this model.
-
-        Args:
-            settings: what shapes the weights from here on.
-            model: what is to be trained.
-
-        Raises:
-            ValueError: if they differ from those of the run; the message names each difference.
-        """
+    def require_same(self, settings: dict[str, Any], model: Module) -> None:
+        """Refuse settings or a model unlike those of the run, naming each difference."""
         differences = _differences(self.settings, settings)
         differences += _differences(_kinds(self.weights), _kinds(model.state_dict()))
         if differences:
@@ -84,19 +69,12 @@ class Checkpoint:
                 "those that it was started with, or start a new run in another folder"
             )
 
-    def restore(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        meter: Meter,
-    ) -> None:
+    def restore(self, model: Module, optimizer: Optimizer, meter: Meter) -> None:
         """Put the state back where `capture` took it from."""
         model.load_state_dict(self.weights)
         groups = optimizer.state_dict()["param_groups"]  # follow from the settings
         optimizer.load_state_dict({"state": self.optimizer, "param_groups": groups})
-        parameters = [
-            parameter for group in optimizer.param_groups for parameter in group["params"]
-        ]
+        parameters = [each for group in optimizer.param_groups for each in group["params"]]
         for position, state in self.optimizer.items():
             loaded = optimizer.state[parameters[position]]
             for name, value in state.items():
@@ -112,31 +90,22 @@ class Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint as safetensors, with all that is not a tensor as JSON in its header.
 
-    Args:
-        path: file to replace; an older checkpoint there stays whole until the new one is.
-        checkpoint: what to write.
+    An older checkpoint at this path stays whole until the new one is.
     """
     tensors = {f"weights/{name}": tensor for name, tensor in checkpoint.weights.items()}
     tensors |= {f"generators/{kind}": state for kind, state in checkpoint.generators.items()}
     tensors["recent"] = checkpoint.recent
-    plain: dict[str, dict[str, Any]] = {}
+    plain: dict[int, dict[str, Any]] = {position: {} for position in checkpoint.optimizer}
     for position, state in checkpoint.optimizer.items():
-        plain[str(position)] = {}
         for name, value in state.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer/{position}/{name}"] = value
             else:
-                plain[str(position)][name] = value
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = json.dumps(
-        {
-            "format": _FORMAT,
-            "step": checkpoint.step,
-            "seconds": checkpoint.seconds,
-            "settings": checkpoint.settings,
-            "optimizer": plain,
-        }
-    )
+                plain[position][name] = value
+    # Copied, since safetensors refuses those that share memory, as tied weights do.
+    tensors = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
+    described = {name: getattr(checkpoint, name) for name in ("step", "seconds", "settings")}
+    header = json.dumps({"format": _FORMAT, **described, "optimizer": plain})
     metadata = {"symgen": header, "checksum": _checksum(header, tensors)}
     write_atomically(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
@@ -153,49 +122,37 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"no checkpoint at {path}: name the folder of a run that has been started, or start "
             "a new run without resuming"
         )
-    try:
+    with _whole(path):
         # Read once and whole: a run that is still going may replace the file at any moment.
         content = path.read_bytes()
         tensors = load(content)
         size = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-    except (SafetensorError, ValueError, OSError) as error:
-        raise ValueError(_damaged(path, str(error))) from error
-    if "symgen" not in metadata:
-        raise ValueError(_damaged(path, "its header does not describe a run"))
-    if metadata.get("checksum") != _checksum(metadata["symgen"], tensors):
-        raise ValueError(_damaged(path, "its checksum does not match"))
+        if "symgen" not in metadata:
+            raise ValueError("its header does not describe a run")
+        if metadata.get("checksum") != _checksum(metadata["symgen"], tensors):
+            raise ValueError("its checksum does not match")
     header = json.loads(metadata["symgen"])
     if header["format"] != _FORMAT:
         raise ValueError(
             f"{path} has format {header['format']}, this version reads {_FORMAT}: resume with the "
             "version that wrote it"
         )
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "generators": {}, "optimizer": {}}
-    recent = tensors.pop("recent")
-    for name, tensor in tensors.items():
-        part, key = name.split("/", 1)
-        parts[part][key] = tensor
     optimizer = {int(position): state for position, state in header["optimizer"].items()}
-    for key, tensor in parts["optimizer"].items():
+    for key, tensor in _part(tensors, "optimizer/").items():
         position, name = key.split("/", 1)
         optimizer[int(position)][name] = tensor
     return Checkpoint(
-        step=header["step"],
-        seconds=header["seconds"],
-        settings=header["settings"],
-        weights=parts["weights"],
+        **{name: header[name] for name in ("step", "seconds", "settings")},
+        weights=_part(tensors, "weights/"),
         optimizer=optimizer,
-        generators=parts["generators"],
-        recent=recent,
+        generators=_part(tensors, "generators/"),
+        recent=tensors["recent"],
     )
 
 
 def saved_step(path: Path) -> int:
-    """Read how many updates the weights of a checkpoint have had, without reading the weights.
-
-    Returns:
-        The number, 0 if there is no such file.
+    """Read how many updates the weights of a checkpoint have had; 0 if there is no such file.
 
     Raises:
         ValueError: if the file is no checkpoint.
@@ -206,11 +163,13 @@ def saved_step(path: Path) -> int:
     """
     if not path.is_file():
         return 0
-    try:
-        with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()["symgen"])["step"]
-    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
-        raise ValueError(_damaged(path, str(error))) from error
+    with _whole(path), safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["symgen"])["step"]
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    chosen = (name for name in tensors if name.startswith(prefix))
+    return {name.removeprefix(prefix): tensors[name] for name in chosen}
 
 
 def _kinds(weights: dict[str, Tensor]) -> dict[str, Any]:
@@ -218,7 +177,7 @@ def _kinds(weights: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Phrase in what two sets of settings differ; they are compared as JSON gives them back."""
+    """Phrase how two sets of settings differ, compared as JSON gives them back."""
     here = json.loads(json.dumps(here))
     return [
         f"{name} was {there.get(name, 'absent')!r} and is {here.get(name, 'absent')!r}"
@@ -236,8 +195,13 @@ def _checksum(header: str, tensors: dict[str, Tensor]) -> str:
     return f"{value:08x}"
 
 
-def _damaged(path: Path, reason: str) -> str:
-    return (
-        f"{path} is not a whole checkpoint ({reason}): put back a copy of it, or move the run "
-        "folder away and start again"
-    )
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a checkpoint is read into one error that says the mend."""
+    try:
+        yield
+    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(
+            f"{path} is not a whole checkpoint ({error}): put back a copy of it, or move the run "
+            "folder away and start again"
+        ) from error

@@ -4,33 +4,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from symgen.nets.products import fastest_product, use_product
+from symgen.training import trainable
 from symgen.training.checkpoint import Checkpoint
-from symgen.training.description import describe_data, describe_run, how_to_resume
-from symgen.training.memory import keep_freed_memory
 from symgen.training.meter import Meter
 from symgen.training.optimizer import make_optimizer, set_rates
 from symgen.training.precision import resolved_precision
+from symgen.training.process import keep_freed_memory, stop_signals
 from symgen.training.progress import Observe, Progress, observed, shown
+from symgen.training.provenance import describe_data, describe_run, how_to_resume
 from symgen.training.run_folder import Run, RunFolder
-from symgen.training.settings import Training, kl_weight
-from symgen.training.signals import stop_signals
+from symgen.training.settings import Precision, Schedule, Training, kl_weight, require_kl_terms
 from symgen.training.step import step as take_step
-from symgen.training.trainable import (
-    Feed,
-    as_batches,
-    frames_of,
-    items_of,
-    require_trainable,
-    takes_roll,
-)
+from symgen.training.trainable import Feed
 
 __all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
+
+Measure = Callable[[Any], dict[str, Any]]
 
 
 class TrainingDiverged(RuntimeError):
@@ -53,19 +48,18 @@ def fit(
     batch_size: int | None = None,
     optimizer: str = Training.optimizer,
     learning_rate: float = Training.learning_rate,
-    optimizer_options: Mapping[str, bool | int | float | tuple[float, float]] | None = None,
+    optimizer_options: Mapping[str, Any] | None = None,
     learning_rates: Mapping[str, float] | None = None,
     decay: float = Training.decay,
-    sparse: bool = Training.sparse,
     clip_norm: float | None = Training.clip_norm,
     warmup: int = Training.warmup,
-    schedule: Literal["constant", "cosine", "half-life"] = Training.schedule,
+    schedule: Schedule = Training.schedule,
     half_life: int | None = Training.half_life,
     kl_warmup: int = Training.kl_warmup,
     kl_start: float | Mapping[str, float] = Training.kl_start,
     beta: float = Training.beta,
     rolled: float = Training.rolled,
-    precision: Literal["float32", "bfloat16", "auto"] = Training.precision,
+    precision: Precision = Training.precision,
     checkpoint_every: float = Training.checkpoint_every,
     log_every: int = Training.log_every,
     seed: int = Training.seed,
@@ -74,13 +68,13 @@ def fit(
     config: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     observe: Observe | None = None,
-    evaluate: Callable[[Any], dict[str, Any]] | None = None,
+    evaluate: Measure | None = None,
     evaluate_every: int = 0,
 ) -> Run:
     """Train a model by stochastic gradient steps on the negative ELBO.
 
     The loss is the sum of the terms that `model(...)` returns, each averaged over all its entries,
-    in nats. Those whose names begin with `kl_` have a weight, which is 1 after `kl_warmup`.
+    in nats. Those whose names begin with `kl_` have a weight, which is `beta` after `kl_warmup`.
     A resumed run continues bit for bit as if it had never stopped, on the same machine with the
     same number of threads; after a crash it goes back to the last checkpoint. The generators of
     torch are left as they were found.
@@ -92,17 +86,16 @@ def fit(
             `DataLoader`, or an iterable of tensors, tuples or dictionaries.
         examples: length of the training, and all that follows up to `seed`: see `Training`.
         batch_size: examples in a batch; None leaves that of the data, or 32.
-        optimizer: see `Training`, and likewise what follows.
+        optimizer: name of a class of torch.optim.
         learning_rate: step size after the warm-up.
         optimizer_options: further keywords of the optimiser.
         learning_rates: rates of parts of the model, by name.
         decay: part of every weight that is lost in an epoch.
-        sparse: update only the decoders of classes that a batch holds.
         clip_norm: largest norm of the gradient.
         warmup: examples over which the learning rate grows.
         schedule: learning rate after that.
         half_life: examples over which it halves.
-        kl_warmup: examples over which the weights of the KL terms go to 1.
+        kl_warmup: examples over which the weights of the KL terms go to `beta`.
         kl_start: where they start.
         beta: weight of all KL terms.
         rolled: share of steps that decode rolled latents into later frames.
@@ -112,12 +105,11 @@ def fit(
         seed: seed of the noise of the training and of the order of the data.
         folder: run folder to write; None writes nothing.
         resume: whether to continue the run in `folder` rather than start one.
-        config: what `config.json` says of a new run beside model, data and settings.
-        progress: show a bar, or lines where there is no terminal; None shows it in a terminal and
-            in a notebook.
+        config: what `config.json` says of a new run in place of what it would say by itself.
+        progress: show a bar, or lines outside a terminal; None shows a bar to whoever can see it.
         observe: is given the progress a few times per second and at the end, in place of a bar.
-        evaluate: measures the model, without gradients, in evaluation mode and with noise of its
-            own, so that training goes on as if it had not been called; its values join the log.
+        evaluate: measures the model in evaluation mode, without gradients and with noise of its
+            own: training goes on as if it had not been called. Its values join the log.
         evaluate_every: steps between evaluations; 0 evaluates at the end only.
 
     Returns:
@@ -139,13 +131,15 @@ def fit(
         >>> run.step, run.records[-1]["loss"] < run.records[0]["loss"]
         (20, True)
     """
-    given = {name: value for name, value in locals().items() if value is not None}
-    require_trainable(model)
-    feed = as_batches(data, model, batch_size, seed)
+    given = dict(locals())
+    trainable.require_trainable(model)
+    feed = trainable.as_batches(data, model, batch_size, seed)
+    given["batch_size"] = feed.batch_size
     chosen: dict[str, Any] = {
-        entry.name: _plain(given[entry.name]) for entry in fields(Training) if entry.name in given
+        entry.name: dict(value) if isinstance(value, Mapping) else value
+        for entry in fields(Training)
+        if (value := given[entry.name]) is not None
     }
-    chosen["batch_size"] = feed.batch_size
     settings = Training(**chosen)
     _check(model, feed, settings, evaluate_every)
     run = RunFolder(None if folder is None else Path(folder), resume)
@@ -165,49 +159,31 @@ class _Trainer:
         self.device, self.dtype = like.device, like.dtype
         self.devices = [self.device] if self.device.type == "cuda" else []
         self.precision = resolved_precision(settings, self.device.type)
-        if run.checkpoint is not None and "product" in run.checkpoint.settings:
-            use_product(run.checkpoint.settings["product"])  # the one that it was started with
+        self.items = trainable.items_of(feed) or feed.batch_size
+        start = run.checkpoint
+        if start is not None and "product" in start.settings:
+            use_product(start.settings["product"])  # the one that it was started with
         self.identity = settings.resume_fingerprint() | describe_data(feed)
         self.identity |= {"device": self.device.type, "precision": self.precision}
         if self.device.type == "cpu":
             self.identity["product"] = fastest_product()
             keep_freed_memory()
-        self.items = items_of(feed) or feed.batch_size
-        self.step = 0
-        self.meter = Meter(settings.log_every)
-        if run.checkpoint is not None:
-            run.checkpoint.require_same(self.identity, model)
-            self.step = run.checkpoint.step
+        if start is not None:
+            start.require_same(self.identity, model)
+        self.step = 0 if start is None else start.step
+        self.meter = Meter(settings.log_every, 0.0 if start is None else start.seconds)
 
     def train(
-        self,
-        config: Mapping[str, Any],
-        observe: Observe | None,
-        evaluate: Callable[[Any], dict[str, Any]] | None,
-        evaluate_every: int,
+        self, config: dict[str, Any], observe: Observe | None, evaluate: Measure | None, every: int
     ) -> Run:
         settings, report = self.settings, observed(observe)
-        with (
-            self.run.open(config),
-            torch.random.fork_rng(self.devices),
-            stop_signals() as stop,
-        ):
+        with self.run.open(config), torch.random.fork_rng(self.devices), stop_signals() as stop:
             self._begin()
             saved, saved_at = self.step, self.meter.seconds
             self.model.train()
             while self.step < settings.steps and not stop.is_set():
                 rate = set_rates(self.optimizer, settings, self.step, self.items)
-                values = take_step(
-                    self.model,
-                    self.optimizer,
-                    self._inputs(),
-                    partial(kl_weight, settings, self.step),
-                    roll=self._roll(),
-                    clip_norm=settings.clip_norm,
-                    bfloat16=self.precision == "bfloat16",
-                )
-                self.meter.add(self.step, values)
-                self.step += 1
+                self._take_step()
                 last = self.step == settings.steps
                 logs = last or self.step % settings.log_every == 0
                 if logs or self.device.type == "cpu":  # elsewhere looking means waiting
@@ -215,9 +191,8 @@ class _Trainer:
                 if logs:
                     self.run.write(self._line(rate))
                 report(self._progress, last)
-                if evaluate is not None and (
-                    last or (evaluate_every and self.step % evaluate_every == 0)
-                ):
+                due = last or (every and self.step % every == 0)
+                if evaluate is not None and due:
                     self.run.write(self._taken() | {"evaluation": self._measure(evaluate)})
                     self.meter.pause()
                 if self.meter.seconds - saved_at >= settings.checkpoint_every:
@@ -233,62 +208,70 @@ class _Trainer:
             torch.manual_seed(self.settings.seed)
             self._save()
         else:
-            self.meter = Meter(self.settings.log_every, self.run.checkpoint.seconds)
             self.run.checkpoint.restore(self.model, self.optimizer, self.meter)
         self.meter.pause()  # what came before the first step is not training
 
-    def _inputs(self) -> list[Tensor]:
-        inputs = self.feed.batch(self.step).inputs
-        return [x.to(self.device, self.dtype if x.is_floating_point() else None) for x in inputs]
+    def _take_step(self) -> None:
+        inputs = [
+            x.to(self.device, self.dtype if x.is_floating_point() else None)
+            for x in self.feed.batch(self.step).inputs
+        ]
+        values = take_step(
+            self.model,
+            self.optimizer,
+            inputs,
+            partial(kl_weight, self.settings, self.step),
+            roll=self._roll(),
+            clip_norm=self.settings.clip_norm,
+            bfloat16=self.precision == "bfloat16",
+        )
+        if self.step == 0:
+            require_kl_terms(self.settings, values)
+        self.meter.add(self.step, values)
+        self.step += 1
 
     def _roll(self) -> int:
         """Draw the steps to roll by: 0 in the share of steps that decode frames as they are."""
         if not self.settings.rolled or torch.rand(()) >= self.settings.rolled:
             return 0
-        return int(torch.randint(1, frames_of(self.model), ()))
+        return int(torch.randint(1, trainable.frames_of(self.model), ()))
 
     def _taken(self) -> dict[str, Any]:
         examples = self.step * self.settings.batch_size
         return {"step": self.step, "examples": examples, "seconds": self.meter.seconds}
 
     def _line(self, rate: float) -> dict[str, Any]:
-        mu = getattr(self.model, "mu", None)
-        done = self.step - 1
+        taken, done = self._taken(), self.step - 1
         means = self.meter.means(done, aligned=True)
-        weights = {
-            f"weight_{name}": kl_weight(self.settings, done, name)
-            for name in means
-            if name.startswith("kl_")
+        names = [name for name in means if name.startswith("kl_")]
+        mu = getattr(self.model, "mu", None)
+        return {
+            **taken,
+            "frames": taken["examples"] * trainable.frames_of(self.model),
+            **means,
+            **{f"weight_{name}": kl_weight(self.settings, done, name) for name in names},
+            "mu": mu.item() if isinstance(mu, Tensor) else None,
+            "learning_rate": rate,
+            "examples_per_second": self._speed(),
         }
-        taken = self._taken()
-        return (
-            taken
-            | {"frames": taken["examples"] * frames_of(self.model)}
-            | means
-            | weights
-            | {"mu": mu.item() if isinstance(mu, Tensor) else None}
-            | {"learning_rate": rate}
-            | {"examples_per_second": self._speed()}
-        )
 
     def _speed(self) -> float:
         return self.meter.steps_per_second() * self.settings.batch_size
 
     def _progress(self) -> Progress:
         loss, *terms = self.meter.means(self.step - 1).items()
-        left = (self.settings.steps - self.step) / self.meter.steps_per_second()
-        shown_terms = {name: value for name, value in terms if name != "gradient_norm"}
+        steps = self.settings.steps
         return Progress(
             **self._taken(),
-            steps=self.settings.steps,
+            steps=steps,
             examples_per_second=self._speed(),
-            seconds_left=left,
+            seconds_left=(steps - self.step) / self.meter.steps_per_second(),
             loss=loss[1],
-            terms=shown_terms,
+            terms={name: value for name, value in terms if name != "gradient_norm"},
         )
 
-    def _measure(self, evaluate: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Evaluate with the same noise each time, leaving the noise of the training alone."""
+    def _measure(self, evaluate: Measure) -> dict[str, Any]:
+        """Measure with the same noise each time, leaving the noise of the training alone."""
         with torch.random.fork_rng(self.devices), torch.no_grad():
             torch.manual_seed(self.settings.seed)
             self.model.eval()
@@ -322,30 +305,25 @@ class _Trainer:
         )
 
     def _end(self, config: Mapping[str, Any]) -> Run:
-        finished = self.step >= self.settings.steps
-        seen = self._taken()["examples"]
-        lines = tuple(self.run.lines)
-        seconds, folder = self.meter.seconds, self.run.path
-        run = Run(folder, self.model, self.step, seen, seconds, finished, lines)
+        taken, steps = self._taken(), self.settings.steps
+        finished, lines = self.step >= steps, tuple(self.run.lines)
+        run = Run(self.run.path, self.model, **taken, finished=finished, records=lines)
         if not finished:
-            raise TrainingStopped(
-                f"stopped at step {self.step} of {self.settings.steps}; "
-                + how_to_resume(config, self.feed, self.settings, folder, self.device.type),
-                run,
-            )
+            how = how_to_resume(config, self.feed, self.settings, run.folder, self.device.type)
+            raise TrainingStopped(f"stopped at step {self.step} of {steps}; {how}", run)
         return run
 
 
 def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> None:
     """Refuse what cannot be trained together."""
-    if settings.rolled and not (takes_roll(model) and frames_of(model) > 1):
+    if settings.rolled and not (trainable.takes_roll(model) and trainable.frames_of(model) > 1):
         raise ValueError(
             f"rolled={settings.rolled} but {type(model).__name__} has no latents that roll with "
             "time: leave it 0"
         )
     if evaluate_every < 0:
         raise ValueError(f"evaluate_every={evaluate_every}: give a number of steps, or 0")
-    if settings.decay and items_of(feed) is None:
+    if settings.decay and trainable.items_of(feed) is None:
         raise ValueError(
             f"decay={settings.decay} of an epoch, but {feed!r} does not tell how long one is: "
             "give weight_decay in optimizer_options instead"
@@ -353,8 +331,8 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
     source = getattr(feed, "source", None)
     if source is None:
         return
-    given = (frames_of(source), tuple(source.data_shape))
-    wanted = (frames_of(model), tuple(model.data_shape))
+    given = (trainable.frames_of(source), tuple(source.data_shape))
+    wanted = (trainable.frames_of(model), tuple(model.data_shape))
     if given != wanted:
         raise ValueError(
             f"the data have {given[0]} frames of shape {given[1]}, the model takes {wanted[0]} "
@@ -365,7 +343,3 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
             f"unshuffled data of {len(source)} items end on a smaller batch than "
             f"{feed.batch_size}: shuffle them, or take a batch size that divides their number"
         )
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value

@@ -8,8 +8,6 @@ from pathlib import Path
 
 __all__ = ["RunBusy", "hold"]
 
-_NAME = "lock"
-
 
 class RunBusy(OSError):
     """Another process, or another thread of this one, trains in the run folder."""
@@ -20,8 +18,7 @@ def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
     """Keep a run folder for oneself.
 
     The file `lock` in it carries the number of the process that holds it. The operating system
-    releases it when that process ends, however it ends, so that a lock left behind by a dead one
-    is taken over.
+    releases it when that process ends, however it ends: the lock of a dead one is taken over.
 
     Args:
         folder: the run folder, made if it is not there; None holds nothing.
@@ -42,7 +39,7 @@ def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _NAME
+    path = folder / "lock"
     descriptor = _lock(path, wait)
     try:
         os.ftruncate(descriptor, 0)

@@ -12,11 +12,9 @@ __all__ = ["Meter"]
 
 
 class Meter:
-    """Keeps the values of the latest steps on their device, and the time that steps take.
+    """Keeps the values of the latest `length` steps on their device, and the time that steps take.
 
-    Args:
-        length: steps that are kept.
-        seconds: time that the run has taken before.
+    The run may have taken some `seconds` before.
 
     Example:
         >>> meter = Meter(length=2)
@@ -39,8 +37,7 @@ class Meter:
         row = torch.stack(list(values.values()))
         if self.recent.shape != (self.length, len(row)):
             self.recent = torch.zeros(self.length, len(row), dtype=torch.float64)
-        self.names = tuple(values)
-        self.recent = self.recent.to(row.device)
+        self.names, self.recent = tuple(values), self.recent.to(row.device)
         self.recent[step % self.length] = row
         self.seconds = time.monotonic() - self._origin
         self._ticks.append(self.seconds)
@@ -48,10 +45,7 @@ class Meter:
     def means(self, step: int, aligned: bool = False) -> dict[str, float]:
         """Average the latest values after a step, counted from 0.
 
-        Args:
-            step: the last step that was added.
-            aligned: average over the steps since the last multiple of the length only, as a line
-                of the log does.
+        Aligned, as in a line of the log, are those since the last multiple of the length.
         """
         count = step % self.length + 1 if aligned else min(step + 1, self.length)
         return dict(zip(self.names, self.recent[:count].mean(0).tolist(), strict=True))
@@ -70,6 +64,6 @@ class Meter:
         if finite.all():
             return None
         rows = (~finite).nonzero().flatten().tolist()
-        steps = {step - (step - row) % self.length: row for row in rows}
-        first = min(steps)
-        return first, dict(zip(self.names, self.recent[steps[first]].tolist(), strict=True))
+        first = min(step - (step - row) % self.length for row in rows)
+        values = self.recent[first % self.length].tolist()
+        return first, dict(zip(self.names, values, strict=True))

@@ -12,12 +12,9 @@ _UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # names of torch.cpu.g
 
 
 def multiplies_bfloat16(device: str) -> bool:
-    """Tell whether a kind of device has units for products of bfloat16 numbers.
+    """Tell whether a kind of device, such as "cpu" or "cuda", has units for bfloat16 products.
 
     Processors without them emulate such products, more slowly than they multiply float32.
-
-    Args:
-        device: kind of device, "cpu" or "cuda".
 
     Example:
         >>> isinstance(multiplies_bfloat16("cpu"), bool)
@@ -25,10 +22,7 @@ def multiplies_bfloat16(device: str) -> bool:
     """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device != "cpu":
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(unit, False) for unit in _UNITS)
+    return device == "cpu" and any(map(torch.cpu.get_capabilities().get, _UNITS))
 
 
 def resolved_precision(training: Training, device: str) -> Literal["float32", "bfloat16"]:

@@ -4,15 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-__all__ = ["Observe", "Progress", "duration", "observed", "shown"]
-
-_REPORT_EVERY = 0.25  # seconds; a GPU has to be waited for at each
-_LINE_EVERY = 30.0  # seconds, in a log
+__all__ = ["Progress"]
 
 
 @dataclass(frozen=True)
@@ -60,18 +58,18 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def observed(observe: Observe | None) -> Callable[[Callable[[], Progress], bool], None]:
-    """Return a function that reports a few times per second, and whenever it is the last time.
+def observed(
+    observe: Observe | None, every: float = 0.25, reported: float = -1.0
+) -> Callable[[Callable[[], Progress], bool], None]:
+    """Return a function that reports so often, in seconds, and whenever it is the last time.
 
-    Args:
-        observe: is given the progress; None reports nothing.
+    By default a few times per second: for each report a GPU has to be waited for.
     """
-    reported = -1.0
 
     def report(progress: Callable[[], Progress], last: bool) -> None:
         nonlocal reported
         now = time.monotonic()
-        if observe is not None and (last or now - reported >= _REPORT_EVERY):
+        if observe is not None and (last or now - reported >= every):
             reported = now
             observe(progress())
 
@@ -80,35 +78,21 @@ def observed(observe: Observe | None) -> Callable[[Callable[[], Progress], bool]
 
 @contextmanager
 def shown(wanted: bool | None) -> Iterator[Observe | None]:
-    """Show a bar while a person watches.
-
-    Args:
-        wanted: whether to show it, where there is no terminal as lines of a log; None shows it in
-            a terminal and in a notebook.
-    """
+    """Show a bar, or lines where there is no terminal; None shows it where a person watches."""
     console = Console(stderr=True, highlight=False, emoji=False)
     watched = console.is_terminal or console.is_jupyter
     if not (watched if wanted is None else wanted):
         yield None
-        return
-    if not watched:
-        yield _lines(console)
-        return
-    columns = (TextColumn("training"), BarColumn(None), TextColumn("{task.fields[text]}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("training", total=None, text="")
-        yield lambda now: bar.update(task, completed=now.step, total=now.steps, text=str(now))
+    elif watched:
+        columns = (TextColumn("training"), BarColumn(None), TextColumn("{task.fields[text]}"))
+        with Bar(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("training", total=None, text="")
+            yield lambda now: bar.update(task, completed=now.step, total=now.steps, text=str(now))
+    else:
+        report = observed(partial(_line, console), every=30.0, reported=time.monotonic())
+        yield lambda now: report(lambda: now, now.step == now.steps)
 
 
-def _lines(console: Console) -> Observe:
-    """Return what writes a line twice a minute, and at the end."""
-    written = time.monotonic()
-
-    def line(now: Progress) -> None:
-        nonlocal written
-        if now.step == now.steps or time.monotonic() - written >= _LINE_EVERY:
-            written = time.monotonic()
-            done = 100 * now.step // now.steps
-            console.print(f"training {done} %: {now}", markup=False, soft_wrap=True)
-
-    return line
+def _line(console: Console, now: Progress) -> None:
+    done = 100 * now.step // now.steps
+    console.print(f"training {done} %: {now}", markup=False, soft_wrap=True)

@@ -10,14 +10,12 @@ from typing import Any
 from symgen._files import write_json
 from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from symgen.training.lock import hold
-from symgen.training.records import Records
+from symgen.training.records import METRICS, Records
 
-__all__ = ["CHECKPOINT", "CONFIG", "METRICS", "Run", "RunFolder"]
+__all__ = ["Run", "RunFolder"]
 
 CONFIG = "config.json"
-METRICS = "metrics.jsonl"
 CHECKPOINT = "state/checkpoint.safetensors"
-_MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +41,6 @@ class Run:
     records: tuple[dict[str, Any], ...]
 
     def __repr__(self) -> str:
-        """Say in a line what came of the training."""
         losses = [line["loss"] for line in self.records if "loss" in line]
         loss = f", loss {losses[-1]:.2f}" if losses else ""
         state = "" if self.finished else ", stopped"
@@ -55,14 +52,9 @@ class Run:
 
 
 class RunFolder:
-    """A run folder, or nothing on disk if there is no path.
+    """A run folder, or nothing on disk if there is no path: its records stay in memory.
 
-    Args:
-        path: the folder; None keeps records in memory.
-        resume: whether the run in it is to be continued.
-
-    Attributes:
-        checkpoint: state to go on from; None for a new run.
+    If its run is to be resumed, `checkpoint` is the state to go on from, else None.
 
     Raises:
         ValueError: if a run without a folder is to be resumed, or the checkpoint is damaged.
@@ -89,16 +81,16 @@ class RunFolder:
     def open(self, config: Mapping[str, Any]) -> Iterator["RunFolder"]:
         """Hold the folder, describe the run in it, and keep its log open.
 
-        What is said of a run that is resumed stays, but for how it is trained from now on, which
-        may be longer.
-
-        Raises:
-            RunBusy: if another process trains in the folder.
+        The description of a resumed run stays, except for its training, which may be longer now.
         """
         with hold(self.path):
             if self.path is not None:
                 (self.path / CHECKPOINT).parent.mkdir(parents=True, exist_ok=True)
-                self._describe(self.path / CONFIG, config)
+                path = self.path / CONFIG
+                if self.checkpoint is not None and path.is_file():
+                    described = json.loads(path.read_text(encoding="utf-8"))
+                    config = described | {"training": config["training"]}
+                write_json(path, dict(config))
             step = 0 if self.checkpoint is None else self.checkpoint.step
             with Records(self.path, step) as self._records:
                 yield self
@@ -109,18 +101,12 @@ class RunFolder:
 
     def save(self, checkpoint: Checkpoint, model: Any) -> None:
         """Put the log, the state and the model on disk, in this order."""
-        if self.path is None or self.state is None:
+        if self.path is None:
             return
         self._records.flush()
-        save_checkpoint(self.state, checkpoint)
+        save_checkpoint(self.path / CHECKPOINT, checkpoint)
         if hasattr(model, "save_pretrained"):
             model.save_pretrained(self.path)  # for those who use the model; resuming does not
-
-    def _describe(self, path: Path, config: Mapping[str, Any]) -> None:
-        if self.checkpoint is not None and path.is_file():
-            described = json.loads(path.read_text(encoding="utf-8"))
-            config = described | {"training": config["training"]}
-        write_json(path, dict(config))
 
     def _find(self, resume: bool) -> Checkpoint | None:
         if resume:
@@ -128,7 +114,8 @@ class RunFolder:
                 raise ValueError("resume=True without a folder: name the folder of the run")
             return load_checkpoint(self.state)
         # A run has a checkpoint before anything else; empty files are of one that never began.
-        paths = [] if self.path is None else [self.path / n for n in (CHECKPOINT, _MODEL, METRICS)]
+        files = (CHECKPOINT, "model.safetensors", METRICS)
+        paths = () if self.path is None else map(self.path.joinpath, files)
         if any(path.is_file() and path.stat().st_size for path in paths):
             raise FileExistsError(
                 f"{self.path} holds a run already: resume it, or choose another folder for a new "

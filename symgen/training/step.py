@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.training.lazy_adam import LazyAdam
-
 __all__ = ["step"]
 
 
@@ -61,10 +59,7 @@ def step(
     values = {name: value.detach() for name, value in values.items()}
     if x.device.type == "cpu" and not all(value.isfinite() for value in values.values()):
         return values
-    if isinstance(optimizer, LazyAdam):
-        optimizer.step(present=inputs[1].unique())
-    else:
-        optimizer.step()
+    optimizer.step()
     if hasattr(model, "project_"):
         model.project_()
     return values

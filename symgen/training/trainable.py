@@ -13,17 +13,8 @@ from symgen.data.batches import Batches, Source
 from symgen.data.items import ItemSource, Wanted
 from symgen.data.loaders import LoaderBatches
 
-__all__ = [
-    "Feed",
-    "Trainable",
-    "as_batches",
-    "frames_of",
-    "items_of",
-    "require_trainable",
-    "takes_roll",
-]
+__all__ = ["Trainable"]
 
-_BATCH = 32
 Feed = Batches[Any] | LoaderBatches
 
 
@@ -46,26 +37,9 @@ class Trainable(Protocol):
         """Return the terms of the loss: a `NamedTuple` of tensors, in nats."""
         ...
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Call `forward`, as every torch module does."""
-        ...
-
-    def train(self, mode: bool = True) -> Any:
-        """Switch between training and evaluation, as every torch module does."""
-        ...
-
 
 def require_trainable(model: Any) -> None:
-    """Refuse what `fit` cannot train.
-
-    Raises:
-        ValueError: if it is not a torch module that is `Trainable`.
-
-    Example:
-        >>> require_trainable(nn.Linear(2, 2))
-        Traceback (most recent call last):
-        ValueError: a Linear cannot be trained: give a torch module with data_shape, ...
-    """
+    """Refuse what `fit` cannot train: all but torch modules that are `Trainable`."""
     if not isinstance(model, Trainable) or not isinstance(model, nn.Module):
         raise ValueError(
             f"a {type(model).__name__} cannot be trained: give a torch module with data_shape, "
@@ -96,25 +70,10 @@ def items_of(feed: Feed) -> int | None:
 
 
 def as_batches(data: Any, model: Any, batch_size: int | None, seed: int) -> Feed:
-    """Return data of any kind as batches of what a model takes.
+    """Return data of any kind, see `fit`, as batches of what a model takes.
 
-    Args:
-        data: `Batches`; a source; a path of recordings; a tensor or array of items; a torch
-            `Dataset` or another sequence of items; a `DataLoader` or another iterable. Items are
-            tensors, tuples or dictionaries, see `symgen.data.items.choose_inputs`.
-        model: what takes them.
-        batch_size: examples in a batch; None leaves that of the data, or 32.
-        seed: seed of the order of the items.
-
-    Raises:
-        ValueError: if the data are nothing of this, or come in batches of another size.
-
-    Example:
-        >>> import torch
-        >>> from symgen import TVAE
-        >>> model = TVAE((12,), capsules=2, frames=16, likelihood="gaussian")
-        >>> as_batches(torch.randn(64, 16, 12), model, 8, seed=0).batch(0).x.shape
-        torch.Size([8, 16, 12])
+    Items are tensors, tuples or dictionaries, see `symgen.data.items.choose_inputs`. Without a
+    `batch_size` it is that of the data, or 32.
     """
     own = getattr(data, "batch_size", None)
     if own is not None and batch_size not in (None, own):
@@ -123,35 +82,32 @@ def as_batches(data: Any, model: Any, batch_size: int | None, seed: int) -> Feed
         )
     if isinstance(data, Batches):
         return data
-    size = own or (_BATCH if batch_size is None else batch_size)
-    frames = frames_of(model)
+    size = own or (32 if batch_size is None else batch_size)
     if isinstance(data, str | Path):
-        data = open_recordings(data, length=frames)
-    if isinstance(data, Source):
-        return Batches(data, min(size, len(data)) if batch_size is None else size, seed)
-    wanted = _wanted(model)
-    has_items = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    if isinstance(data, Tensor | np.ndarray) or (has_items and own is None):
-        source = ItemSource(data, frames, model.data_shape, wanted)
-        return Batches(source, min(size, len(source)) if batch_size is None else size, seed)
-    if isinstance(data, Iterable):
-        return LoaderBatches(data, size, wanted, seed)
-    raise ValueError(
-        f"data is a {type(data).__name__}: give a path, a source, a tensor, a torch Dataset or "
-        "DataLoader, or an iterable of tensors"
-    )
+        data = open_recordings(data, length=frames_of(model))
+    if not isinstance(data, Source):
+        wanted = _wanted(model)
+        has_items = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+        if isinstance(data, Tensor | np.ndarray) or (has_items and own is None):
+            data = ItemSource(data, frames_of(model), model.data_shape, wanted)
+        elif isinstance(data, Iterable):
+            return LoaderBatches(data, size, wanted, seed)
+        else:
+            raise ValueError(
+                f"data is a {type(data).__name__}: give a path, a source, a tensor, a torch "
+                "Dataset or DataLoader, or an iterable of tensors"
+            )
+    return Batches(data, min(size, len(data)) if batch_size is None else size, seed)
 
 
 def _wanted(model: Any) -> Wanted:
-    required = [
-        parameter
-        for parameter in inspect.signature(model.forward).parameters.values()
-        if parameter.default is inspect.Parameter.empty
-    ]
-    if not 1 <= len(required) <= 2:
+    """Infer from the signature of `forward` what a model takes of an item."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    required = sum(parameter.default is inspect.Parameter.empty for parameter in parameters)
+    if not 1 <= required <= 2:
         raise ValueError(
-            f"{type(model).__name__}.forward takes {len(required)} inputs: give data as "
-            "`Batches`, whose `inputs` say what it takes"
+            f"{type(model).__name__}.forward takes {required} inputs: give data as `Batches`, "
+            "whose `inputs` say what it takes"
         )
     lead = (model.frames,) if hasattr(model, "frames") else ()
-    return Wanted((*lead, *model.data_shape), labelled=len(required) == 2)
+    return Wanted((*lead, *model.data_shape), labelled=required == 2)

@@ -213,10 +213,22 @@ def test_damaged_runs_are_refused(tmp_path, capsys):
 def test_verbs_of_the_other_family_name_the_right_one(words, trained, capsys):
     assert main(words.replace("RUN", str(trained)).split()) == 2
     error = capsys.readouterr().err
-    assert "is a run of TVAE, which has neither classes nor poses" in error
+    assert f"is a run of TVAE, which symgen {words.split()[0]} does not draw" in error
     assert f"symgen traverse {trained}" in error
 
 
-def test_evaluation_of_too_many_sequences_is_refused(trained, capsys):
-    assert main(["evaluate", str(trained), "--examples", "1000000"]) == 2
-    assert "examples=1000000: there are" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("evaluate RUN --examples 1000000", "examples=1000000: there are"),
+        ("evaluate RUN --samples 0", "samples=0: take at least one"),
+        ("evaluate RUN --record folder", "folder is a folder: name a file in it"),
+        ("encode RUN --out folder.npz", "folder.npz is a folder: name a file in it"),
+    ],
+)
+def test_what_cannot_be_measured_or_written_is_one_clear_line(words, message, trained, capsys):
+    Path("folder").mkdir()
+    Path("folder.npz").mkdir()
+    assert main(words.replace("RUN", str(trained)).split()) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("symgen: ") and error.count("\n") == 1

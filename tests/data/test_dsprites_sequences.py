@@ -6,8 +6,8 @@ import jaxtyping
 import pytest
 import torch
 
-from symgen.data import Batches, SequenceSource, dsprites
-from symgen.data.dsprites import FACTOR_SIZES, Sprites, latents_of, render
+from symgen.data import Batches, SequenceSource
+from symgen.data.dsprites import FACTOR_SIZES, render
 from symgen.data.dsprites_sequences import MovingSprites
 
 COUNT = math.prod(FACTOR_SIZES)
@@ -51,7 +51,7 @@ def test_frames_show_their_factors(sources: dict[str, MovingSprites], split: str
     assert frames.flatten(0, 2).equal(render(latents).float())
 
 
-def test_the_scale_comes_round_three_times(sources: dict[str, MovingSprites]) -> None:
+def test_the_scale_wraps_around_three_times(sources: dict[str, MovingSprites]) -> None:
     frames, factors, moved = sources["all"].batch(torch.arange(64), torch.Generator())
     frames, factors = frames[moved == SCALE], factors[moved == SCALE]
     assert len(frames)
@@ -124,29 +124,6 @@ def test_batches_are_a_function_of_seed_and_step(
         assert part.equal(same)
     assert not first.batch(4).factors.equal(other.batch(4).factors)
     assert not first.batch(4).factors.equal(first.batch(5).factors)
-
-
-def test_given_images_are_shown(sources: dict[str, MovingSprites]) -> None:
-    latents = latents_of(torch.randperm(COUNT))
-    used = (
-        (latents[:, SCALE] > 0) & (latents[:, 2:] % 2 == 0).all(1) & (latents[:, 2:] < 30).all(1)
-    )
-    latents = latents[used]
-    assert len(latents) == 50625
-    negatives = Sprites(~dsprites.render_bits(latents), latents)
-    source = MovingSprites("test", sprites=negatives)
-    items = torch.randint(len(source), (16,))
-    given = source.batch(items, torch.Generator())
-    drawn = sources["test"].batch(items, torch.Generator())
-    assert given.frames.equal(1 - drawn.frames)
-    assert given.factors.equal(drawn.factors)
-
-
-def test_missing_images_are_named() -> None:
-    latents = latents_of(torch.arange(COUNT // 2))
-    bits = torch.zeros(1, 512).byte().expand(len(latents), 512)
-    with pytest.raises(ValueError, match=r"368640 images given lack 27000 of the 50625"):
-        MovingSprites("all", sprites=Sprites(bits, latents))
 
 
 @pytest.mark.parametrize("held_out", [0.0, 1.0, -0.5, 1e-5, 1 - 1e-5, math.nan, math.inf])

@@ -2,8 +2,11 @@
 
 import functools
 import inspect
+import os
 import re
 import shlex
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -177,3 +180,45 @@ def test_cost_of_the_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = counter.get_total_flops() * experiment.training.steps / 1e12
     (told,) = re.findall(r"training costs (\d+) TFLOP", PAGES["README.md"])
     assert int(told) == round(cost)
+
+
+# --- the walks through the code ----------------------------------------------------------------
+
+WALKS = {
+    command: re.findall(r"^\| \d+ \| `(symgen/[\w./]+)`", rest, re.MULTILINE)
+    for command, rest in re.findall(
+        r"## From `symgen ([^`]+)`.*?\n(.*?)(?=\n## )", PAGES["rooms.md"], re.DOTALL
+    )
+}
+SHORT = {
+    "train demo": "--examples 16",
+    "reproduce table1": "--budget smoke --seeds 1 --only vae-mnist",
+}
+
+
+WATCH = """
+import sys
+from symgen.cli import main
+passed = set()
+sys.setprofile(lambda frame, event, argument: passed.add(frame.f_code.co_filename))
+status = main(sys.argv[1:])
+sys.setprofile(None)
+print(*sorted(passed), sep="\\n")
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("command", WALKS)
+def test_walk_passes_at_most_twelve_files_all_of_which_run(command: str, tmp_path: Path) -> None:
+    files = WALKS[command]
+    assert 5 < len(files) <= 12
+    words = [*command.split(), *SHORT[command].split()]
+    passed = subprocess.run(
+        [sys.executable, "-c", WATCH, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    assert {str(ROOT / file) for file in files if file.endswith(".py")} <= {*passed}

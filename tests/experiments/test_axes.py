@@ -32,7 +32,7 @@ def awake(model):
 
 def test_evaluation_reports_the_axis_of_every_capsule():
     data = Batches(MovingSprites("test", mode="position"), 6, shuffle=False)
-    model = awake(TVAE((1, 64, 64), capsules=2, axes=(5, 3), frames=15, window=5, width=8))
+    model = awake(TVAE((1, 64, 64), capsules=2, capsule_axes=(5, 3), frames=15, window=5, width=8))
     measured = FAMILY.evaluate(model, data, films(15, 1, 64, 64), items=10, samples=2)
     assert "capcorr" not in measured
     assert measured["roll_prediction"]["outside"]["nll"] > 0
@@ -46,7 +46,7 @@ def test_evaluation_reports_the_axis_of_every_capsule():
 
 
 def test_recordings_have_rolls_that_follow_the_time():
-    model = awake(TVAE((1, 5, 5), capsules=2, axes=(3, 4), frames=6, window=3, width=8))
+    model = awake(TVAE((1, 5, 5), capsules=2, capsule_axes=(3, 4), frames=6, window=3, width=8))
     measured = FAMILY.evaluate(model, films(), films(), samples=2)
     assert list(measured["axes"]) == ["time"] and "capcorr" not in measured
     assert abs(measured["axes"]["time"]["mean"]) < 0.3  # noise rolls nowhere
@@ -55,7 +55,7 @@ def test_recordings_have_rolls_that_follow_the_time():
 
 
 def test_the_axis_that_follows_the_time_is_found(monkeypatch):
-    model = TVAE((1, 5, 5), capsules=2, axes=(3, 6), frames=6, window=3, width=8)
+    model = TVAE((1, 5, 5), capsules=2, capsule_axes=(3, 6), frames=6, window=3, width=8)
     first = torch.randn(4, 1, 2, 18).expand(-1, 6, -1, -1)
     moving = model.topography.roll(first, torch.arange(6)[:, None], axis=1)
     monkeypatch.setattr(model, "latents", lambda x: moving)

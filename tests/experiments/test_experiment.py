@@ -48,14 +48,16 @@ def test_a_model_fits_its_data():
 
 
 def test_the_order_of_the_data_has_the_seed_of_the_training():
-    labels = [experiment("ACE", seed=seed).batches().batch(0).labels for seed in (1, 1, 2)]
+    labels = [experiment("ACE", seed=seed).build()[1].batch(0).labels for seed in (1, 1, 2)]
     assert labels[0].equal(labels[1]) and not labels[0].equal(labels[2])
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        Experiment("TVAE", {"axes": [6, 3], "units": None}, DigitsData(root=Path("somewhere"))),
+        Experiment(
+            "TVAE", {"capsule_axes": [6, 3], "units": None}, DigitsData(root=Path("somewhere"))
+        ),
         Experiment("ACE", SMALL, ImageData(root=Path("somewhere"), validation=3)),
         Experiment("VAE", {}, SpritesData("position", 8), Training(learning_rates={"mu": 1e-3})),
         Experiment(
@@ -120,6 +122,6 @@ def test_what_is_no_experiment_is_refused():
 
 @pytest.mark.parametrize("axes", [(3, 4), (2, 9)])
 def test_axes_that_do_not_fit_are_refused(axes):
-    model = {"units": 18, "axes": axes, "reference_window": axes == (2, 9)}
+    model = {"units": 18, "capsule_axes": axes, "reference_window": axes == (2, 9)}
     with pytest.raises(ValueError, match="units is the product of the axes"):
         Experiment("TVAE", model, DIGITS).build()

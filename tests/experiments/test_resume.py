@@ -38,7 +38,6 @@ EXPERIMENTS = {
             log_every=2,
             optimizer="AdamW",
             decay=0.1,
-            sparse=True,
             learning_rates={"pose": 1e-4},
         ),
     ),
@@ -192,6 +191,12 @@ def test_an_order_of_the_data_that_no_setting_names_is_resumed_from_python(
     model = TVAE((1, 64, 64), capsules=2, frames=4, width=8)
     with pytest.raises(TrainingStopped, match="resume from Python, with a model and data made as"):
         symgen.fit(model, data, folder=tmp_path, observe=interrupt)
+
+
+def test_data_without_files_are_nowhere_else(tmp_path: Path) -> None:
+    start_run("mine", EXPERIMENTS["TVAE"], tmp_path / "run", command="")
+    with pytest.raises(ValueError, match=r"trained on sprites, which need no files: leave"):
+        open_run(tmp_path / "run", tmp_path / "films.npy")
 
 
 def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:

@@ -60,6 +60,29 @@ def test_a_metric_that_is_not_one_value_an_item_is_refused(folder, value):
         symgen.evaluate(folder, clips(12), metrics={"mine": lambda model, batch: value})
 
 
+def test_an_evaluation_that_fails_leaves_the_mode_of_the_model_alone():
+    def broken(model, batch):
+        raise ZeroDivisionError
+
+    run = symgen.fit(TVAE((6,), **MODEL), clips(), **BRIEF)
+    for training in (True, False):
+        run.model.train(training)
+        with pytest.raises(ZeroDivisionError):
+            symgen.evaluate(run, clips(), metrics={"mine": broken})
+        assert run.model.training == training
+
+
+@pytest.mark.parametrize("samples", [0, -3])
+def test_an_evaluation_without_samples_is_refused(folder, samples):
+    with pytest.raises(ValueError, match=f"samples={samples}: take at least one"):
+        symgen.evaluate(folder, clips(), samples=samples)
+
+
+def test_a_folder_in_place_of_a_record_is_refused_before_the_work(folder, tmp_path):
+    with pytest.raises(ValueError, match="is a folder: name a file in it"):
+        symgen.evaluate(folder, clips(), record=tmp_path, observe=pytest.fail)
+
+
 def test_a_summary_tells_the_run_and_the_evaluation(folder, tmp_path):
     measured = symgen.evaluate(
         folder, clips(), items=9, seed=4, record=tmp_path / "new" / "r.json"

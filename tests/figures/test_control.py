@@ -180,11 +180,7 @@ STRIP: dict[str, Any] = {"given": IMAGES[0], "moved": IMAGES, "titles": ["a", "b
     [
         (factored_sheet, SHEET | {"given": IMAGES[0]}, r"given \(1, 8, 8\)"),
         (factored_sheet, SHEET | {"canonical": IMAGES[:2]}, r"canonical \(2, 1, 8, 8\)"),
-        (
-            factored_sheet,
-            dict.fromkeys(SHEET, IMAGES[0]),
-            r"reconstruction \(1, 8, 8\): give all",
-        ),
+        (factored_sheet, dict.fromkeys(SHEET, IMAGES[0]), r"reconstruction \(1, 8, 8\): give all"),
         (factored_sheet, SHEET | {"canonical": IMAGES + 1}, "canonical reaches from 1"),
         (factored_sheet, SHEET | {"path": "sheet.gif"}, r"cannot write sheet\.gif"),
         (control_strip, STRIP | {"given": IMAGES}, r"given \(3, 1, 8, 8\)"),

@@ -202,8 +202,7 @@ def test_both_figures_refuse_wrong_images_and_paths(
 
 
 @pytest.mark.parametrize(
-    "values",
-    [[0.0, 1.0, 1.0], [0.0, 2.0, 1.0], [0.0, 1.0, math.nan], [0.0, 1.0, math.inf]],
+    "values", [[0.0, 1.0, 1.0], [0.0, 2.0, 1.0], [0.0, 1.0, math.nan], [0.0, 1.0, math.inf]]
 )
 def test_axes_must_rise_or_fall(values: list[float]) -> None:
     with pytest.raises(ValueError, match=r"values is \[0\.0, .*rise, or fall"):

@@ -77,20 +77,42 @@ def test_vectors_are_no_animation(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+WRONG = [
+    ({"path": "roll.gif"}, ValueError, r"cannot write .*roll\.gif: let the name end in \.png"),
+    ({"gif": "roll.png"}, ValueError, r"cannot write .*roll\.png: let the name end in \.gif"),
+    ({"path": "no/roll.png"}, FileNotFoundError, r"cannot write .*png: make the folder .*no"),
+    ({"gif": "no/roll.gif"}, FileNotFoundError, r"cannot write .*gif: make the folder .*no"),
+    ({"titles": ["one"]}, ValueError, r"1 titles \['one'\] for 2 examples"),
+]
+
+
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("data_shape", "wrong", "error", "message"),
     [
-        ({"path": "roll.gif"}, r"cannot write .*roll\.gif: let the name end in \.png"),
-        ({"gif": "roll.png"}, r"cannot write .*roll\.png: let the name end in \.gif"),
-        ({"titles": ["one"]}, r"1 titles \['one'\] for 2 examples"),
+        (data_shape, *case)
+        for data_shape in ((1, 9, 7), (1, 3, 9, 7), (5,))
+        for case in WRONG
+        if len(data_shape) > 1 or "gif" not in case[0]
     ],
 )
-def test_nothing_is_written_if_anything_is_wrong(wrong, message, tmp_path):
+def test_everything_is_checked_before_anything_is_inferred_or_written(
+    data_shape, wrong, error, message, tmp_path, monkeypatch
+):
     options = {"path": "strip.png", "gif": "moving.gif", "titles": ["scale", "hue"]} | wrong
-    for name in ("path", "gif"):
-        options[name] = tmp_path / options[name]
-    with pytest.raises(ValueError, match=message):
-        traversal(model_of((1, 9, 7)), torch.rand(2, FRAMES, 1, 9, 7), **options)
+    options |= {name: tmp_path / options[name] for name in ("path", "gif")}
+    if len(data_shape) == 1:
+        del options["gif"]
+    model = model_of(data_shape, likelihood="gaussian")
+    monkeypatch.setattr(type(model), "encode", lambda *_: pytest.fail("inferred too early"))
+    with pytest.raises(error, match=message):
+        traversal(model, torch.rand(2, FRAMES, *data_shape), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sequences_that_do_not_fit_the_model_write_nothing(tmp_path):
+    options = {"path": tmp_path / "strip.png", "gif": tmp_path / "moving.gif"}
+    with pytest.raises(ValueError):
+        traversal(model_of((1, 9, 7)), torch.rand(2, FRAMES, 1, 7, 9), **options)
     assert list(tmp_path.iterdir()) == []
 
 

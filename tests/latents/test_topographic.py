@@ -49,6 +49,17 @@ def test_sequences_are_independent_and_energy_only_scales_down(topography, shape
     assert (topography.inverse_scale(energy + torch.rand(shape), 1e-6) <= scale).all()
 
 
+@pytest.mark.parametrize("topography", [*TOPOGRAPHIES.values(), *AXES.values()])
+def test_only_a_zero_boundary_of_time_lets_sequences_be_longer(topography):
+    longer = torch.rand(topography.frames + 3, topography.capsules, topography.units)
+    assert topography.open_ended == (topography.boundary == "zero")
+    if topography.open_ended:
+        assert (topography.inverse_scale(longer, 1e-6) > 0).all()
+    else:
+        with pytest.raises(ValueError, match="energy of shape"):
+            topography.inverse_scale(longer, 1e-6)
+
+
 def test_rolls_follow_one_another(topography, shape):
     """Along the first axis; partial rolls that blur or lose units are no group action."""
     t = torch.randn(3, *shape[1:])

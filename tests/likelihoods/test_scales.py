@@ -59,7 +59,7 @@ def test_a_scale_for_each_channel_is_that_of_its_channel(kind, shape, device):
 
 @BOTH
 @every_shape
-def test_a_scale_for_each_value_is_the_second_number_that_the_decoder_gives(kind, shape, device):
+def test_a_scale_for_each_value_is_the_second_output_of_the_decoder(kind, shape, device):
     outputs = torch.randn(4, 2, *shape, device=device)
     found = made(kind, "value", outputs)
     torch.testing.assert_close(found, 0.3 * outputs[:, 1].exp(), rtol=0.01, atol=0.002)

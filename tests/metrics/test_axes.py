@@ -38,7 +38,7 @@ def assignment():
 
 
 def test_frames_are_unrolled_along_the_axis_of_their_factor(assignment):
-    model = TVAE((1, 4, 4), capsules=2, axes=(4, 4), frames=4, window=3, width=8)
+    model = TVAE((1, 4, 4), capsules=2, capsule_axes=(4, 4), frames=4, window=3, width=8)
     first = torch.randn(2, 2, 16)
     t = torch.stack(
         [

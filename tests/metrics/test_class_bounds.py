@@ -17,7 +17,7 @@ def classes(device, dtype):
     return bounds, scores.log_softmax(1)
 
 
-def test_the_three_numbers_keep_their_order(classes):
+def test_the_three_bounds_keep_their_order(classes):
     paper, valid, tight = mixture_bounds(*classes)
     slack = 1e-4
     assert (tight <= valid + slack).all()

@@ -73,10 +73,10 @@ def test_every_frame_is_the_decoded_roll_of_the_first_latent(data_shape):
             )
 
 
-@pytest.mark.parametrize("options", [{"shift": 0.5}, {"axes": (2, 4), "units": None}])
+@pytest.mark.parametrize("options", [{"shift": 0.5}, {"capsule_axes": (2, 4), "units": None}])
 def test_predictions_follow_the_speed_and_the_axes_of_a_model(options):
     model, x = tvae(3, **options), images(2)
-    for axis in (0, [1, 0]) if "axes" in options else (0,):
+    for axis in (0, [1, 0]) if "capsule_axes" in options else (0,):
         prediction = roll_prediction(model, x, x[0, 0], axis=axis)
         with torch.no_grad():
             first = model.latents(x)[:, 0]

@@ -208,6 +208,28 @@ def test_labels_that_do_not_fit_are_refused(y, message):
             call(torch.rand(2, 1, 12, 12), y)
 
 
+@pytest.mark.usefixtures("plain_checks")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"z": torch.zeros(2, 3)}, r"z of shape \(2, 3\) .*\(batch, latents\) = \(B, 1\)"),
+        ({"z": torch.zeros(2)}, r"z of shape \(2,\)"),
+        ({"z": torch.zeros(2, 1).long()}, "torch.int64 does not fit .* floats"),
+        ({"y": torch.tensor([0, 3])}, "from 0 to 3 but the model has 3 classes"),
+        ({"y": torch.tensor([0])}, r"y of shape \(1,\).* for 2 items"),
+        ({"y": torch.zeros(2)}, "give one int64 label"),
+    ],
+)
+def test_latents_of_another_form_are_refused(wrong, message):
+    model = ACE(**SMALL)
+    latents = model.sample_latents(2)
+    model.decode(latents)
+    with pytest.raises(ValueError, match=message):
+        model.decode(latents._replace(**wrong))
+    with pytest.raises(ValueError, match=r"z of shape \(5, 2\)"):
+        model.manifold(torch.zeros(5, 2))
+
+
 def test_elements_that_are_no_elements_are_refused():
     model = ACE(**SMALL)
     x = torch.rand(2, 1, 12, 12)

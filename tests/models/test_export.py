@@ -19,7 +19,12 @@ TOPOGRAPHIC = {
         **SIZE, window=2, shift=1.5, causal=True, boundary="zero", capsule_boundary="zero"
     ),
     "axes": lambda: TVAE(
-        **SIZE, window=3, axes=(2, 3), net="conv", width=4, likelihood="discretised-logistic"
+        **SIZE,
+        window=3,
+        capsule_axes=(2, 3),
+        net="conv",
+        width=4,
+        likelihood="discretised-logistic",
     ),
     "kernel": lambda: TVAE(
         **SIZE, window=3, learn="kernel", normalisation="weight", clamp_logits=True

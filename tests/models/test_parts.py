@@ -152,7 +152,7 @@ def test_a_part_that_does_not_fit_is_refused_at_once_and_the_old_one_kept(
 
 @pytest.mark.parametrize(
     ("make", "name"),
-    [(tvae, name) for name in ("topography", "likelihood", "data_shape")]
+    [(tvae, name) for name in ("topography", "likelihood", "data_shape", "frames", "capsules")]
     + [(lambda: ACE(**SMALL), name) for name in ("pose", "likelihood", "data_shape")],
 )
 def test_what_the_rest_was_made_to_fit_cannot_be_assigned(make, name):

@@ -1,5 +1,7 @@
 """Streams and predictions: one frame at a time, and what lies ahead."""
 
+import re
+
 import jaxtyping
 import pytest
 import torch
@@ -19,7 +21,7 @@ MODELS = {
     "ends, half": lambda: TVAE(**SIZE, **CAUSAL, capsule_boundary="zero", shift=0.5),
     "kernel": lambda: TVAE(**SIZE, **CAUSAL, learn="kernel"),
     "speed": lambda: TVAE(**SIZE, **CAUSAL, learn="speed", shift=0.7),
-    "axes": lambda: TVAE(**SIZE, **CAUSAL, axes=(2, 3)),
+    "axes": lambda: TVAE(**SIZE, **CAUSAL, capsule_axes=(2, 3)),
 }
 
 
@@ -82,6 +84,35 @@ def test_frames_that_do_not_fit_are_refused(frame, message, streamed, monkeypatc
     step = Stream(model).step if streamed else model.step
     with pytest.raises(ValueError, match=message):
         step(frame)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["step", "Stream"])
+@pytest.mark.parametrize("wrong", [(2, 4, 3, 6), (1, 3, 3, 6), (1, 4, 6, 3), (4, 3, 6)], ids=str)
+def test_a_state_of_other_streams_or_of_another_model_is_refused(wrong, streamed, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    model = MODELS["plain"]()
+    step = Stream(model).step if streamed else model.step
+    step(torch.rand(1, 1, 6, 5), torch.ones(1, 4, 3, 6))
+    message = f"state of shape {re.escape(str(wrong))} .*capsules, units. = .1, 4, 3, 6.$"
+    with pytest.raises(ValueError, match=message):
+        step(torch.rand(1, 1, 6, 5), torch.ones(wrong))
+
+
+@pytest.mark.parametrize("name", ["plain", "weight norm, channel bias", "conv"])
+def test_a_stream_keeps_the_weights_that_it_copied_and_leaves_the_models_alone(name):
+    model, frame = MODELS[name](), torch.rand(2, 1, 6, 5)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    stream = Stream(model)
+    expected, _ = stream.step(frame)
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(stream.step(frame)[0], expected)
+    assert not torch.allclose(model.step(frame)[0], expected)
 
 
 @pytest.mark.parametrize("ahead", [1, 3])

@@ -197,7 +197,7 @@ def test_what_is_not_said_follows_the_frames():
     topography = TVAE((5,), frames=12).topography
     assert (topography.capsules, topography.units, topography.window) == (16, 12, 8)
     assert VAE((5,), frames=12).units == 12
-    assert TVAE((5,), axes=(3, 4), frames=12).units == 12
+    assert TVAE((5,), capsule_axes=(3, 4), frames=12).units == 12
 
 
 # --- errors -----------------------------------------------------------------------------------
@@ -243,6 +243,39 @@ def test_values_that_the_likelihood_gives_no_probability_to_are_refused(
             call(x)
 
 
+@pytest.mark.parametrize("lead", [(), (3,), (3, 4), (2, 3, 4)], ids=str)
+def test_decoding_takes_any_batch_of_latents(model, lead):
+    device = next(model.parameters()).device
+    t = torch.randn(*lead, model.capsules, model.units, device=device).double()
+    decoded = model.double().decode(t)
+    assert decoded.mean.shape == (*lead, *model.data_shape)
+    assert decoded.log_prob(decoded.sample()).shape == lead
+    rows = t.reshape(-1, *t.shape[-2:])
+    each = torch.stack([model.decode(row).mean for row in rows]).reshape(decoded.mean.shape)
+    torch.testing.assert_close(decoded.mean, each)
+
+
+def test_latents_of_another_form_are_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    t = small("cpu").sample_latents(2)
+    for wrong in (t.mT, t.flatten(-2), t[..., :-1], t[0, 0, 0], t.long()):
+        with pytest.raises(ValueError, match=r"\(…, capsules, units\) = \(…, 2, 6\)$") as error:
+            small("cpu").decode(wrong)
+        assert f"t of shape {tuple(wrong.shape)} and {wrong.dtype}" in str(error.value)
+
+
+@pytest.mark.parametrize("roll", [-1, 4])
+def test_there_must_be_a_frame_to_roll_to(roll):
+    with pytest.raises(ValueError, match=f"roll={roll}: choose 0 to 3 frames"):
+        small("cpu")(torch.rand(2, 4, 2, 6, 5), roll=roll)
+
+
+@pytest.mark.parametrize("samples", [0, -1])
+def test_there_must_be_a_sample_to_draw(samples):
+    with pytest.raises(ValueError, match=f"samples={samples}: draw at least one"):
+        small("cpu").log_prob(torch.rand(2, 4, 2, 6, 5), samples)
+
+
 def test_standardise_needs_a_variance():
     with pytest.raises(ValueError, match=r"neighbourhood of 1 units.*standardise=False"):
         TVAE(**SIZE, window=1)
@@ -254,9 +287,9 @@ def test_standardise_needs_a_variance():
         ({"data_shape": (28, 28)}, r"data_shape=\(28, 28\): give positive numbers, \(features,\)"),
         ({"data_shape": (0, 28, 28)}, "give positive numbers"),
         ({"window": 5}, "window=5 does not fit frames=4"),
-        ({"axes": (2, 2)}, r"axes=\(2, 2\) with units=6"),
+        ({"capsule_axes": (2, 2)}, r"capsule_axes=\(2, 2\) with units=6"),
         ({"learn": "everything"}, "learn='everything': choose none, kernel or speed"),
-        ({"axes": (2, 3), "learn": "speed"}, "give capsules of one axis"),
+        ({"capsule_axes": (2, 3), "learn": "speed"}, "give capsules of one axis"),
         ({"net": "deep"}, "net='deep': choose dense, residual or conv"),
         ({"net": "conv", "data_shape": (7,)}, "take net='dense' or 'residual' for vectors"),
         ({"net": "conv", "normalisation": "weight"}, "these options are for net='dense'"),

@@ -62,7 +62,7 @@ def test_models_compile_as_one_graph():
         ("tvae, projected", {"rolled": 0.5, "kl_warmup": 40, "clip_norm": 1.0}),
         ("kernel, conv, bernoulli, image", {"learning_rates": {"mu": 0.1, "topography": 0.01}}),
         ("vae, own, gaussian of values, image", {"beta": 2.0, "warmup": 20}),
-        ("ace, everything", {"kl_warmup": 40, "optimizer": "AdamW", "sparse": True}),
+        ("ace, everything", {"kl_warmup": 40, "optimizer": "AdamW"}),
         ("ace, own, gaussian of one scale, volume", {"optimizer": "SGD"}),
     ],
 )

@@ -145,9 +145,3 @@ def test_every_transposed_convolution_equals_forward_class_by_class(device, dtyp
     x = torch.randn(3, 2, 4, 3, 5, device=device, dtype=dtype)
     for group, (images, result) in enumerate(zip(x, layer.every(x), strict=True)):
         torch.testing.assert_close(result, layer(images, torch.full((2,), group, device=device)))
-
-
-def test_parameters_say_that_they_belong_to_classes():
-    for layer in (GroupedLinear(3, 4, 5), GroupedConvTranspose(3, 4, 5, kernel=3)):
-        assert all(p.per_class for p in layer.parameters())
-        assert all(len(p) == 3 for p in layer.parameters())

@@ -23,7 +23,7 @@ def races(monkeypatch, tmp_path):
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(products, "_chosen", [])
-    monkeypatch.setattr(products, "_AVAILABLE", True)
+    monkeypatch.setattr(products, "_ONEDNN", True)
     monkeypatch.setattr(products, "_race", race)
     products._measured.cache_clear()
     yield counted
@@ -96,7 +96,7 @@ def test_a_product_that_was_set_is_taken_whatever_was_measured(races):
 
 
 def test_without_onednn_there_is_nothing_to_measure(races, monkeypatch):
-    monkeypatch.setattr(products, "_AVAILABLE", False)
+    monkeypatch.setattr(products, "_ONEDNN", False)
     assert products.fastest_product() == "torch" and races == []
 
 

@@ -6,23 +6,24 @@ import re
 import runpy
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from symgen.cli._terminal import parse
-from symgen.cli.reproducing import Reproduce
-from symgen.cli.starting import read_train
-from symgen.experiments import from_json
-from symgen.experiments.tables import TABLES, fill_tables
+from symgen.cli import main
+from symgen.cli.train import read_train
+from symgen.experiments.experiment import Experiment
+from symgen.experiments.studies import study
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "results"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RECORDS = {
     str(path.relative_to(ROOT)): json.loads(path.read_text())
-    for path in sorted((ROOT / "results").rglob("*.json"))
+    for path in sorted(RESULTS.rglob("*.json"))
 }
 
 
@@ -39,73 +40,123 @@ def parts(record: Any) -> Iterator[dict[str, Any]]:
 COMMANDS = sorted(
     {part["command"] for record in RECORDS.values() for part in parts(record) if "command" in part}
 )
+RUNS = {  # by its command what was trained, where a record has both
+    part["command"]: part.get("settings") or part["experiment"]
+    for record in RECORDS.values()
+    for part in parts(record)
+    if "command" in part and ("settings" in part or "experiment" in part)
+}
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[Any]:
+    """The tool itself, imported as python does that runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")
+        yield import_module("tables")
+
+
+@pytest.fixture(scope="module")
+def fill(tables: Any) -> Callable[[str], str]:
+    return tables.fill_tables
+
+
+# --- pages -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_table_is_what_the_records_give(page):
-    text = page.read_text()
-    assert fill_tables(text, ROOT / "results") == text
+def test_every_table_is_what_the_records_give(page: Path, fill: Callable[[str], str]) -> None:
+    assert fill(page.read_text()) == page.read_text()
 
 
-def test_every_table_is_shown():
+def test_every_table_is_shown(tables: Any) -> None:
     text = "".join(page.read_text() for page in PAGES)
-    assert set(re.findall(r"<!-- table (\S+) -->", text)) == set(TABLES)
+    assert {*re.findall(r"<!-- table (\S+) -->", text)} == {*tables.TABLES}
 
 
-def test_every_number_of_a_page_would_be_found_out(tmp_path):
+def test_every_number_of_a_page_would_be_found_out(fill: Callable[[str], str]) -> None:
     """A changed digit in a table does not survive the comparison above."""
     text = (ROOT / "README.md").read_text()
     forged = re.sub(r"(\| CapCorr scale \| )\d", r"\g<1>7", text)
-    assert forged != text and fill_tables(forged, ROOT / "results") == text
+    assert forged != text and fill(forged) == text
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_every_record_tells_its_command(name):
-    assert RECORDS[name]["command"]
+def test_an_unknown_table_is_refused(fill: Callable[[str], str]) -> None:
+    with pytest.raises(ValueError, match="no table 'x': choose one of"):
+        fill("<!-- table x -->\n<!-- end -->")
+
+
+def test_without_a_record_a_table_says_that_nothing_was_run(tables: Any, tmp_path: Path) -> None:
+    text = tables.TABLES["table1"](tmp_path)
+    assert "Budget `laptop`, our recipe" in text and text.count("not run") > 20
+    assert "| TVAE, L = ½ S, K = 3 | −186.8 ± 0.1 | −188.5 ± 1.0 | not run |" in text
+    assert text.endswith("`symgen reproduce table1 --budget laptop`.\n")
+
+
+def test_every_budget_that_was_run_has_its_tables(tables: Any, tmp_path: Path) -> None:
+    entries = RECORDS["results/table1.json"]["entries"]
+    others = [entry | {"budget": "paper"} for entry in entries]
+    (tmp_path / "table1.json").write_text(json.dumps({"entries": [*entries, *others]}))
+    text = tables.TABLES["table1"](tmp_path)
+    assert "Budget `laptop`, our recipe" in text and "Budget `paper`, the paper's own" in text
+
+
+def test_the_command_fills_the_tables_of_pages(tmp_path: Path, fill: Callable[[str], str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table demo -->\nold\n<!-- end -->\nafter\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")
+        patch.setattr(sys, "argv", ["tables.py", str(page)])
+        runpy.run_path(str(ROOT / "tools" / "tables.py"), run_name="__main__")
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "CapCorr" in text
+    assert "old" not in text and fill(text) == text
+
+
+# --- commands ----------------------------------------------------------------------------------
 
 
 class Parsed(Exception):
-    """A benchmark has understood its options."""
+    """A program has understood its options."""
 
 
 def read_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parse a command as the program itself does, without running it."""
+    """Let a program read a command, and stop it where its work begins."""
     program, verb, *words = shlex.split(command)
     if program == "symgen":
-        readers = {"train": read_train, "reproduce": lambda w: parse(Reproduce, verb, w)}
-        readers[verb](words)
+        work, stop = {"train": ("start_run", started), "reproduce": ("run_study", studied)}[verb]
+        monkeypatch.setattr(import_module(f"symgen.cli.{verb}"), work, stop)
+        with pytest.raises(Parsed):
+            main([verb, *words])
         return
     assert program == "python"
     original = argparse.ArgumentParser.parse_args
 
-    def stop(self: argparse.ArgumentParser, *given: Any) -> None:
+    def parsed(self: argparse.ArgumentParser, *given: Any) -> None:
         original(self, *given)
         raise Parsed
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
     monkeypatch.setattr(sys, "argv", [verb, *words])
     monkeypatch.syspath_prepend(ROOT / "bench")  # where python looks when it runs a file there
     with pytest.raises(Parsed):
         runpy.run_path(str(ROOT / verb), run_name="__main__")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_a_record_is_understood(command, monkeypatch):
-    read_command(command, monkeypatch)
+def started(*given: Any, **options: Any) -> None:
+    raise Parsed
 
 
-SHOWN = sorted(
-    {
-        line.partition("#")[0].strip()
-        for page in PAGES
-        for line in re.findall(r"^symgen (?:train|reproduce) .*$", page.read_text(), re.M)
-        if "--resume" not in line and "RUN" not in line
-    }
-)
+def studied(name: str, *given: Any, **options: Any) -> None:
+    lines = study(name).lines(study(name).budgets[options["budget"]])
+    assert {*(options["only"] or ())} <= {line.name for line in lines}
+    raise Parsed
 
 
-@pytest.mark.parametrize("command", SHOWN)
-def test_every_command_that_a_page_shows_is_understood(command, monkeypatch):
+@pytest.mark.parametrize("command", [known for known in COMMANDS if known not in RUNS])
+def test_every_command_of_a_record_is_understood(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read_command(command, monkeypatch)
 
 
@@ -114,30 +165,46 @@ def test_every_command_that_a_page_shows_is_understood(command, monkeypatch):
     [
         "symgen train tvae-mnist-13-36 --batch-sise 8",
         "symgen train tvae-mnist-13-36 --batch-size eight",
+        "symgen train tvae-mnist-13-37",
         "symgen reproduce table9",
+        "symgen reproduce table1 --budget desktop",
         "python bench/step.py --thread-count 2",
     ],
 )
-def test_a_command_that_no_longer_parses_is_found_out(command, monkeypatch, capsys):
-    with pytest.raises(SystemExit) as end:
+def test_a_command_that_no_longer_parses_is_found_out(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises((SystemExit, KeyError, pytest.fail.Exception)):
         read_command(command, monkeypatch)
-    assert end.value.code == 2
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_the_command_of_a_run_on_record_trains_what_the_record_says(command: str) -> None:
+    told = Experiment.from_json(RUNS[command])
+    experiment, _ = read_train(shlex.split(command)[2:])
+    if experiment.training.precision == "auto":  # decided by the machine, and put on record
+        experiment = experiment.changed(training={"precision": told.training.precision})
+    assert told == experiment
+
+
+# --- records -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_every_run_on_record_tells_its_commit_and_its_settings(name):
+def test_every_record_tells_its_command(name: str) -> None:
+    assert RECORDS[name]["command"]
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_run_on_record_tells_its_commit_and_its_settings(name: str) -> None:
     record = RECORDS[name]
     for part in parts(record):
-        if str(part.get("command", "")).startswith("symgen"):
+        if str(part.get("command", "")).startswith("symgen train"):
             commit = part.get("commit") or record["commit"]
             assert re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?", commit)
             assert "torch" in (part.get("hardware") or record["hardware"])
     for entry in record.get("entries", []):
-        assert entry["commit"] and entry["evaluated"]["commit"]
-        assert entry["frames"] > 0 and entry["seconds"] > 0
-        assert from_json(entry["settings"]).training.seed == entry["seed"]
-
-
-def test_an_unknown_table_is_refused():
-    with pytest.raises(ValueError, match="no table 'x'"):
-        fill_tables("<!-- table x -->\n<!-- end -->", ROOT / "results")
+        assert Experiment.from_json(entry["settings"]).training.seed == entry["seed"]
+        if entry["trained"]:
+            assert entry["commit"] and entry["frames"] > 0 and entry["seconds"] > 0
+            assert entry["evaluated"].get("commit") or record["commit"]

@@ -72,6 +72,24 @@ def test_a_restored_run_goes_on_as_the_saved_one(
     assert torch.equal(meter.recent, RECENT)
 
 
+def test_weights_that_are_tied_are_saved_and_restored(tmp_path: Path) -> None:
+    def tied() -> tuple[nn.Module, torch.optim.Optimizer]:
+        layer = nn.Linear(4, 4)
+        model = nn.Sequential(layer, nn.Tanh(), layer)
+        return model, torch.optim.Adam(model.parameters())
+
+    (model, optimizer), (other, other_optimizer) = tied(), tied()
+    advance(model, optimizer, 2)
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, capture(model, optimizer))
+    load_checkpoint(path).restore(other, other_optimizer, Meter(length=2))
+    for a, b in ((model, optimizer), (other, other_optimizer)):
+        torch.manual_seed(5)
+        advance(a, b, 2)
+    assert torch.equal(model[0].weight, other[0].weight)
+    assert other[0].weight is other[2].weight
+
+
 def test_the_file_is_plain_safetensors_with_a_readable_header(saved: Path) -> None:
     content = saved.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -226,6 +226,12 @@ def test_a_gradient_that_is_not_finite_spoils_no_checkpoint(
 # What is refused
 
 
+def test_an_unknown_kl_term_is_refused_at_the_first_step() -> None:
+    start = {"kl_z": 2.0, "kl_zu": 1.0}
+    with pytest.raises(ValueError, match=r"the loss has no 'kl_zu': did you mean kl_z, kl_u"):
+        fit(make_model(), make_data(), examples=8, kl_warmup=8, kl_start=start)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -241,7 +247,6 @@ def test_a_gradient_that_is_not_finite_spoils_no_checkpoint(
         ({"data": Batches(Noise(), 16, shuffle=False)}, "smaller batch than 16"),
         ({"data": make_labelled(3)}, r"1 frames of shape \(1, 2, 2\), the model takes 6"),
         ({"model": make_prototypes(3)}, r"6 frames .*, the model takes 1 of shape \(1, 2, 2\)"),
-        ({"optimizer": "AdamW", "sparse": True}, "TVAE trains no parameter marked per_class"),
         ({"learning_rates": {"pose": 0.1}}, "TVAE trains no 'pose': choose one of decoder, "),
         (
             {"model": TVAE((1, 4, 4), capsules=2, units=6, frames=5, window=3)},

@@ -1,6 +1,4 @@
-"""The training loop on labelled images: all terms, those of a batch's classes, and ACE."""
-
-from typing import Any
+"""The training loop on labelled images: all terms, and ACE."""
 
 import pytest
 import torch
@@ -48,27 +46,6 @@ def test_every_kl_term_is_warmed_up_and_the_cross_entropy_is_not() -> None:
         assert record["loss"] == pytest.approx(loss)
 
 
-def test_training_on_the_classes_of_the_batch_alone_leaves_the_others_as_they_were() -> None:
-    model, data = make_prototypes(40), make_labelled(40)
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    fit(model, data, examples=16, optimizer="AdamW", decay=0.01, sparse=True)
-    present = set(data.batch(0).labels.tolist()) | set(data.batch(1).labels.tolist())
-    assert len(present) == 16
-    for name in ("prototypes", "offsets"):
-        moved = (model.get_parameter(name) != before[name]).view(40, -1)
-        assert set(moved.any(1).nonzero().flatten().tolist()) == present
-    assert bool((model.pose.weight != before["pose.weight"]).all())
-
-
-def test_where_every_batch_holds_all_classes_sparse_changes_nothing() -> None:
-    data = make_labelled(2)
-    assert all(len(data.batch(step).labels.unique()) == 2 for step in range(20))
-    settings: dict[str, Any] = {"examples": 160, "optimizer": "AdamW", "learning_rate": 0.05}
-    dense = fit(make_prototypes(2), data, **settings).model
-    lazy = fit(make_prototypes(2), data, **settings, sparse=True).model
-    torch.testing.assert_close(list(dense.parameters()), list(lazy.parameters()))
-
-
 def test_ace_learns_digits(device: torch.device) -> None:
     source = DistortedImages(load("digits"), "none")
     data = Batches(source, batch_size=50)
@@ -93,7 +70,6 @@ def test_ace_learns_digits(device: torch.device) -> None:
         schedule="half-life",
         half_life=2000,
         decay=1e-4,
-        sparse=True,
         log_every=10,
     )
     first, last = run.records[0], run.records[-1]

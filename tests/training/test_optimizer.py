@@ -181,11 +181,6 @@ def test_the_fused_kernel_takes_the_step_of_the_plain_one(name: str) -> None:
         ({"optimizer_options": {"betas": (2.0, 0.9)}}, r"Adam refuses .*2\.0"),
         ({"optimizer_options": {"nesterov": True}, "optimizer": "SGD"}, "SGD refuses"),
         ({"optimizer": "Muon"}, "Muon refuses"),
-        (
-            {"sparse": True, "optimizer": "AdamW", "optimizer_options": {"amsgrad": True}},
-            "LazyAdam knows no 'amsgrad': choose one of betas, eps, fused, weight_decay",
-        ),
-        ({"sparse": True, "optimizer": "AdamW"}, "sparse=True but Net .* leave it False"),
     ],
 )
 def test_what_torch_cannot_do_is_one_clear_error(settings: dict[str, Any], message: str) -> None:

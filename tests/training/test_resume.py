@@ -97,7 +97,7 @@ def test_a_run_that_was_stopped_and_crashed_ends_as_one_that_was_not(
     [
         {"schedule": "half-life", "half_life": 40, "decay": 0.1},
         {"learning_rates": {"pose": 0.1, "classifier": 0.2}, "kl_warmup": 80},
-        {"sparse": True, "decay": 0.05, "clip_norm": 1.0},
+        {"decay": 0.05, "clip_norm": 1.0},
     ],
 )
 def test_a_run_on_labelled_images_goes_on_bit_for_bit(

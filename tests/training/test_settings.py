@@ -10,7 +10,7 @@ import pytest
 
 from symgen._errors import nearest
 from symgen.training import Training, fit
-from symgen.training.settings import kl_weight, learning_rate_factor
+from symgen.training.settings import kl_weight, learning_rate_factor, require_kl_terms
 
 # The settings
 
@@ -77,7 +77,7 @@ def test_numbers_out_of_range_are_named_with_their_value(settings: dict[str, Any
     [
         ({"schedule": "half-life"}, "schedule='half-life' with half_life=None"),
         ({"schedule": "cosine", "half_life": 10}, "schedule='cosine' with half_life=10"),
-        ({"decay": 0.1}, "decay=0.1 with optimizer='Adam': it needs 'AdamW'"),
+        ({"decay": 0.1}, "decay=0.1 with optimizer='Adam': give 'AdamW'"),
         ({"learning_rates": {"mu": -1.0}}, r"learning_rates={'mu': -1\.0}: mu needs 0 or more"),
         ({"learning_rates": {"a": 1.0, "pose": math.nan}}, "pose needs 0 or more"),
         ({"kl_start": {"kl_z": 2.0}}, "kl_start={'kl_z': 2.0} with kl_warmup=0"),
@@ -86,10 +86,9 @@ def test_numbers_out_of_range_are_named_with_their_value(settings: dict[str, Any
         ({"kl_start": math.inf, "kl_warmup": 8}, "kl_start=inf"),
         ({"kl_start": {"nll": 2.0}, "kl_warmup": 8}, "kl_start={'nll': 2.0}"),
         ({"kl_start": {"kl_z": -1.0}, "kl_warmup": 8}, "kl_start={'kl_z': -1.0}"),
-        ({"sparse": True, "optimizer": "SGD"}, "sparse=True with optimizer='SGD'"),
         (
             {"decay": 0.1, "optimizer": "AdamW", "optimizer_options": {"weight_decay": 0.1}},
-            "decay=0.1 beside weight_decay",
+            "decay=0.1 and weight_decay",
         ),
     ],
 )
@@ -177,3 +176,21 @@ def test_kl_weights_go_in_a_line_from_their_start_to_beta(
         assert slopes == pytest.approx([beta * (1 - start) / 8] * 8)
     for name in ("nll", "cross_entropy"):
         assert [kl_weight(training, step, name) for step in range(12)] == [1.0] * 12
+
+
+@pytest.mark.parametrize(
+    ("kl_start", "terms", "mend"),
+    [
+        ({"kl_z": 2.0, "kl_pos": 2.0}, ["nll", "kl_z", "kl_pose"], "'kl_pos': did you mean kl_po"),
+        ({"kl_ab": 1.0}, ["nll", "kl_z"], "'kl_ab': did you mean kl_z"),
+        ({"kl_z": 1.0}, ["nll"], "'kl_z': it has no KL terms"),
+    ],
+)
+def test_a_start_of_a_term_that_the_loss_does_not_have_is_refused(
+    kl_start: dict[str, float], terms: list[str], mend: str
+) -> None:
+    training = Training(kl_warmup=8, kl_start=kl_start)
+    with pytest.raises(ValueError, match=f"{kl_start} but the loss has no {mend}"):
+        require_kl_terms(training, terms)
+    require_kl_terms(training, [*terms, *kl_start])
+    require_kl_terms(Training(kl_warmup=8, kl_start=0.5), terms)

@@ -15,12 +15,7 @@ RecordingSplit = Literal["train", "validation", "test", "all"]
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What is cut out of a recording: `length` frames, every `every`-th of it.
-
-    Example:
-        >>> ClipSpec(length=4, stride=2, every=3).extent
-        10
-    """
+    """What is cut out of a recording: `length` frames, every `every`-th of it."""
 
     length: int
     stride: int
@@ -71,17 +66,12 @@ def divide(
     Where there are fewer recordings than splits, each is divided in time instead: training,
     validation and test in this order, at least one clip long, with the extent of a clip left out
     in between so that no clip shares a frame with, or directly continues, one of another split.
+    The split "all" is everything, undivided.
 
     Args:
         lengths: frames of every recording.
-        split: which to choose; "all" is everything, undivided.
         extent: frames that a clip covers.
-        validation: share of the validation.
-        test: share of the test.
         seed: seed of the deal.
-
-    Raises:
-        ValueError: if a share is out of range or no clip or recording is left for a split.
 
     Example:
         >>> lengths = np.array([30, 20, 40, 50])
@@ -111,20 +101,16 @@ def divide(
             "give smaller shares"
         )
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
-    ends = np.cumsum([sizes["test"], sizes["validation"]])
-    dealt = dict(zip(("test", "validation", "train"), np.split(order, ends), strict=True))
-    recording = np.sort(dealt[split])
+    dealt = np.split(order, np.cumsum([sizes["test"], sizes["validation"]]))
+    recording = np.sort(dealt[("test", "validation", "train").index(split)])
     return Part(recording, np.zeros_like(recording), lengths[recording])
 
 
 def _divide_in_time(
     lengths: Int64[ndarray, " n"], split: str, extent: int, shares: dict[str, float]
 ) -> Part:
-    held_out = {
-        name: np.maximum(extent, np.round(share * lengths).astype(np.int64))
-        for name, share in shares.items()
-        if share
-    }
+    kept = {name: np.round(share * lengths) for name, share in shares.items() if share}
+    held_out = {name: np.maximum(extent, size.astype(np.int64)) for name, size in kept.items()}
     size = {"train": lengths - sum(held + extent for held in held_out.values()), **held_out}
     short = lengths[size["train"] < extent]
     if len(short):

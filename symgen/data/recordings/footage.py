@@ -17,16 +17,9 @@ from symgen.data.recordings.frames import Frame
 
 __all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
 
-# What a fingerprint reads, in bytes and at least in frames: all of small data, and of large data
-# enough to tell them apart in no time.
-_LOOKED_AT, _FEWEST = 2**24, 64
+Recording = tuple[str, Iterator[Frame]]  # not read yet: its name for errors, and its frames
 
-
-class Recording(NamedTuple):
-    """A recording that has not been read yet: its name for errors, and its frames."""
-
-    name: str
-    frames: Iterator[Frame]
+_LOOKED_AT, _FEWEST = 2**24, 64  # what a fingerprint reads: in bytes, and at least in frames
 
 
 class Skipped(NamedTuple):
@@ -40,8 +33,7 @@ class Skipped(NamedTuple):
 class Footage:
     """Frames of many recordings in one `.npy` file, which is mapped anew for every read.
 
-    A map that stays open counts every page it has touched as the process's memory; one that is
-    closed after each batch cannot grow, whatever the size of the file.
+    A map that stays open would count every page it has touched as the process's memory.
     """
 
     kind: str  # what the recordings came as, in words
@@ -88,7 +80,7 @@ def write_footage(
     """Write recordings into one `.npy` file, frame by frame, with a JSON file next to it.
 
     `skip_broken` leaves out recordings that cannot be read or do not fit the first good one; else
-    they are an error, as is having none left. A file at `path` is replaced once all has been read.
+    they are an error, as is having none left.
     """
     names, lengths, skipped = [], [], []
 
@@ -98,17 +90,15 @@ def write_footage(
             for name, frames in recordings:
                 position = file.tell()
                 try:
-                    first, length = _append(file, name, frames, like)
+                    like, length = _append(file, name, frames, like)
                 except (ValueError, OSError) as error:
                     if not skip_broken:
                         raise
                     skipped.append(Skipped(name, str(error)))
-                    file.seek(position)
-                    file.truncate()
-                    continue
-                like = first if like is None else like
-                names.append(name)
-                lengths.append(length)
+                    file.truncate(file.seek(position))
+                else:
+                    names.append(name)
+                    lengths.append(length)
             if like is None:
                 all_broken = f"all {len(skipped)} recordings are broken; the first: "
                 none = "there is no recording at all, give one or more"
@@ -125,22 +115,17 @@ def write_footage(
 def open_footage(path: Path) -> Footage:
     """Open what `write_footage` wrote."""
     described = json.loads(path.with_suffix(".json").read_text())
+    shape, names = (tuple(described[key]) for key in ("data_shape", "names"))
     lengths = np.array(described["lengths"], dtype=np.int64)
-    return Footage(
-        kind=described["kind"],
-        path=path,
-        data_shape=tuple(described["data_shape"]),
-        first=lengths.cumsum() - lengths,
-        lengths=lengths,
-        names=tuple(described["names"]),
-        skipped=tuple(Skipped(*entry) for entry in described["skipped"]),
-    )
+    skipped = tuple(Skipped(*entry) for entry in described["skipped"])
+    first = lengths.cumsum() - lengths
+    return Footage(described["kind"], path, shape, first, lengths, names, skipped)
 
 
 def _append(
     file: BinaryIO, name: str, frames: Iterator[Frame], like: Frame | None
 ) -> tuple[Frame, int]:
-    """Write one recording and return its first frame and its length."""
+    """Write one recording; return the frame that all frames are like, and its length."""
     length = 0
     for frame in frames:
         if like is None:
@@ -155,8 +140,8 @@ def _append(
         file.write(np.ascontiguousarray(frame).tobytes())
         length += 1
     if like is None or length < 2:
-        counted = "frame" if length == 1 else "frames"
-        raise ValueError(f"{name} has {length} {counted}: a sequence needs two or more")
+        counted = f"{length} frame{'' if length == 1 else 's'}"
+        raise ValueError(f"{name} has {counted}: a sequence needs two or more")
     return like, length
 
 

@@ -9,14 +9,12 @@ from PIL import Image
 
 __all__ = ["Frame", "check_array", "check_values", "prepared"]
 
-# Channels, height, width: bytes, or floats in [0, 1]; or the features of a vector, any floats.
-Frame = Shaped[ndarray, "..."]
+Frame = Shaped[ndarray, "..."]  # (channels, height, width), or (features,) of a vector
 
 _FLOATS = (np.float16, np.float32, np.float64)
 _GREATEST = np.finfo(np.float32).max  # models compute in 32 bits
 
-# Pillow's filters widen with the reduction, which is what keeps them from aliasing; the triangle
-# cannot leave the range of its inputs, as the filters with negative lobes do.
+# Pillow's filters widen with the reduction, so they do not alias; this one stays in [0, 1].
 _FILTER = Image.Resampling.BILINEAR
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's "L"
 
@@ -58,20 +56,16 @@ def check_values(name: str, frames: Shaped[ndarray, " frames *data"], first: int
         values, wanted, bounds = "features", "finite floats of 32 bits", (-_GREATEST, _GREATEST)
     bad = np.flatnonzero(~((least >= bounds[0]) & (greatest <= bounds[1])))  # NaN is bad, too
     if len(bad):
-        low, high = float(least[bad[0]]), float(greatest[bad[0]])
+        low, high = least[bad[0]], greatest[bad[0]]
         reach = f"{values} reach from {low:g} to {high:g}"
         what = f"NaN among the {values}" if np.isnan(low) else reach
-        raise ValueError(f"{name}, frame {first + int(bad[0])}: {what}: give {wanted}")
+        raise ValueError(f"{name}, frame {first + bad[0]}: {what}: give {wanted}")
 
 
 def prepared(
     name: str, frames: Iterator[Frame], size: tuple[int, int] | None, gray: bool
 ) -> Iterator[Frame]:
-    """Check the values of frames; turn them to gray and to (height, width), if asked for.
-
-    Gray is the luminance of three channels (ITU-R 601). A smaller frame is averaged, not sampled:
-    Pillow's antialiasing. Bytes stay bytes, and floats become float32.
-    """
+    """Check frames; turn them to gray and to (height, width) if asked for, floats to float32."""
     for number, frame in enumerate(frames):
         check_values(name, frame[None], first=number)
         yield _prepare(frame, size, gray)
@@ -80,7 +74,7 @@ def prepared(
 def _prepare(frame: Frame, size: tuple[int, int] | None, gray: bool) -> Frame:
     if frame.ndim == 1:
         if size is not None or gray:
-            raise ValueError("vectors have neither a size nor a gray: leave size and gray away")
+            raise ValueError("vectors have neither a size nor colours: leave out size and gray")
         return frame.astype(np.float32)
     floats = frame.dtype != np.uint8
     frame = frame.astype(np.float32) if floats else frame

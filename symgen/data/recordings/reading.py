@@ -20,7 +20,7 @@ from torch import Tensor
 
 from symgen.data.recordings.footage import Footage, Recording, Skipped, open_footage, write_footage
 from symgen.data.recordings.frames import Frame, check_array, check_values, prepared
-from symgen.data.recordings.video import VIDEO_SUFFIXES, read_video, require_video
+from symgen.data.recordings.video import VIDEO_SUFFIXES, read_video
 
 __all__ = ["Decoding", "find_footage"]
 
@@ -39,23 +39,17 @@ class Decoding(NamedTuple):
 
 
 def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
-    """Find out what data are, and decode them into the cache unless they can be read in place.
-
-    They are a path, paths of videos, or an iterable of tensors. Without a cache they are decoded
-    into a temporary folder, which is removed when the process ends.
-    """
-    if isinstance(data, str | Path):
-        data = [data]
-    elif not (isinstance(data, Sequence) and data and isinstance(data[0], str | Path)):
+    """Find out what data are, and decode them into the cache unless they can be read in place."""
+    data = [data] if isinstance(data, str | Path) else data
+    if not (isinstance(data, Sequence) and data and isinstance(data[0], str | Path)):
         _require_no_rate(decoding, "tensors")
         name = f"tensors-{np.random.default_rng().bytes(8).hex()}"
         return _decoded(_tensors(data, decoding.vectors), "tensors", name, decoding, cache)
-    paths = [Path(path).absolute() for path in data]
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(f"{path} is not there: name a file or folder of recordings")
-    path = paths[0]
-    if len(paths) == 1 and path.suffix in (".npy", ".npz"):
+    path, *others = paths = [Path(path).absolute() for path in data]
+    for given in paths:
+        if not given.exists():
+            raise FileNotFoundError(f"{given} is not there: name a file or folder of recordings")
+    if not others and path.suffix in (".npy", ".npz"):
         _require_no_rate(decoding, f"{path}, an array,")
         kind, files = f"{path.suffix} array", paths
         if path.suffix == ".npy":
@@ -74,7 +68,7 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
 
 
 def _decoded(
-    recordings: Iterable[Recording], kind: str, name: str, decoding: Decoding, cache: Path | None
+    recordings: Iterator[Recording], kind: str, name: str, decoding: Decoding, cache: Path | None
 ) -> Footage:
     """Open recordings that were decoded before, or decode them."""
     folder = _temporary_folder() if cache is None else cache.absolute()
@@ -82,13 +76,11 @@ def _decoded(
     path = folder / f"{name}.npy"
     if path.is_file():
         return open_footage(path)
-    ready = (Recording(n, prepared(n, f, decoding.size, decoding.gray)) for n, f in recordings)
+    ready = ((n, prepared(n, f, decoding.size, decoding.gray)) for n, f in recordings)
     return write_footage(ready, kind, path, decoding.skip_broken)
 
 
-def _recordings(
-    paths: list[Path], decoding: Decoding
-) -> tuple[str, list[Path], Iterator[Recording]]:
+def _recordings(paths: list[Path], decoding: Decoding) -> tuple[str, list[Path], Any]:
     """Return the kind of the recordings, all files that they are made of, and themselves."""
     path = paths[0]
     if decoding.vectors:
@@ -96,8 +88,7 @@ def _recordings(
     if len(paths) == 1 and path.is_dir():
         inside = _entries(path)
         folders = [entry for entry in inside if entry.is_dir()]
-        images = _with_suffix(inside, _IMAGE_SUFFIXES)
-        videos = _with_suffix(inside, VIDEO_SUFFIXES)
+        images, videos = (_with_suffix(inside, s) for s in (_IMAGE_SUFFIXES, VIDEO_SUFFIXES))
         if sum(map(bool, (folders, images, videos))) != 1:
             raise ValueError(
                 f"{path} has {len(folders)} folders, {len(images)} PNG or JPEG images and "
@@ -108,19 +99,17 @@ def _recordings(
             _require_no_rate(decoding, f"{path}, a folder of frames,")
             listed = {f: _with_suffix(_entries(f), _IMAGE_SUFFIXES) for f in folders}
             listed = listed or {path: images}
-            files = [*listed, *chain.from_iterable(listed.values())]
-            read = (Recording(str(folder), _images(folder, listed[folder])) for folder in listed)
+            read = ((str(folder), _images(folder, files)) for folder, files in listed.items())
             kind = f"{len(listed)} folder{'s' if len(listed) > 1 else ''} of frames"
-            return kind, files, read
+            return kind, [*listed, *chain(*listed.values())], read
         paths = videos
     unknown = [path for path in paths if path.suffix.lower() not in VIDEO_SUFFIXES]
     if unknown:
         raise ValueError(
-            f"{unknown[0]} is nothing that is known: give an array (.npy, .npz), a folder of "
+            f"{unknown[0]} is not a recording: give an array (.npy, .npz), a folder of "
             f"frames or of such folders, or videos ({', '.join(VIDEO_SUFFIXES)})"
         )
-    require_video()
-    read = (Recording(str(video), read_video(video, decoding.rate)) for video in paths)
+    read = ((str(video), read_video(video, decoding.rate)) for video in paths)
     return f"{len(paths)} video{'s' if len(paths) > 1 else ''}", paths, read
 
 
@@ -150,9 +139,8 @@ def _mapped(path: Path, skip_broken: bool, vectors: bool, size: int, modified: i
     good = np.setdiff1d(np.arange(count), list(skipped))
     if not len(good):
         raise ValueError(f"{path}: all sequences are broken; the first: {skipped[0].reason}")
-    lengths = np.full_like(good, length)
-    left_out = tuple(skipped.values())
-    return Footage(".npy array", path, data_shape, length * good, lengths, skipped=left_out)
+    first, lengths, left_out = length * good, np.full_like(good, length), tuple(skipped.values())
+    return Footage(".npy array", path, data_shape, first, lengths, skipped=left_out)
 
 
 def _load(path: Path) -> Any:
@@ -176,7 +164,8 @@ def _array_recordings(path: Path, vectors: bool) -> Iterator[Recording]:
     array = _load(path)
     check_array(str(path), array.shape, array.dtype, "n, S", vectors)
     for number, sequence in enumerate(array):
-        yield Recording(f"{path}[{number}]", iter(_with_channels(sequence)))
+        name = f"{path}[{number}]"
+        yield name, _frames_of(name, sequence, vectors)
 
 
 def _tensors(data: Any, vectors: bool) -> Iterator[Recording]:
@@ -184,22 +173,18 @@ def _tensors(data: Any, vectors: bool) -> Iterator[Recording]:
     # A torch Dataset has no iterator; its length, not an IndexError, says where it ends.
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     if not indexed and not hasattr(data, "__iter__"):
-        raise ValueError(f"{data!r} is nothing that is known: give a path or tensors")
+        raise ValueError(f"{data!r} is not a recording: give a path or tensors")
     for number, item in enumerate(map(data.__getitem__, range(len(data))) if indexed else data):
         name, kind = f"item {number}", type(item).__name__
         if not isinstance(item, Tensor | np.ndarray):
             raise ValueError(f"{name} is a {kind}: give tensors (S, channels, height, width)")
         array = item.detach().cpu().numpy() if isinstance(item, Tensor) else item
-        yield Recording(name, _frames_of(name, array, vectors))
+        yield name, _frames_of(name, array, vectors)
 
 
 def _frames_of(name: str, array: np.ndarray, vectors: bool) -> Iterator[Frame]:
     check_array(name, array.shape, array.dtype, "S", vectors)
-    yield from _with_channels(array)
-
-
-def _with_channels(sequence: np.ndarray) -> np.ndarray:
-    return sequence[:, None] if sequence.ndim == 3 else sequence
+    yield from array[:, None] if array.ndim == 3 else array
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -242,7 +227,7 @@ def _require_no_rate(decoding: Decoding, what: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _temporary_folder() -> Path:
+def _temporary_folder() -> Path:  # removed when the process ends
     folder = Path(tempfile.mkdtemp(prefix="symgen-recordings-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

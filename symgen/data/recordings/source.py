@@ -30,27 +30,19 @@ class Recordings:
 
     An item is a clip. Only the frames of a batch are read, as bytes, and turned to floats on the
     device. Recordings have no factors, so `factors` has no columns and `moved` is -1.
-
-    Attributes:
-        footage: the frames on disk.
-        split: which split this is.
-        spec: length, stride and spacing of the clips.
-        part: the recordings, or pieces of them, that belong to the split.
-        in_time: whether the splits divide every recording in time.
-        skipped: recordings that were left out, with the reason.
     """
 
     factor_names: ClassVar[tuple[str, ...]] = ()
     factor_sizes: ClassVar[tuple[int, ...]] = ()
 
-    footage: Footage
+    footage: Footage  # the frames on disk
     split: RecordingSplit
-    spec: ClipSpec
-    part: Part
-    in_time: bool
-    skipped: tuple[Skipped, ...]
+    spec: ClipSpec  # length, stride and spacing of the clips
+    part: Part  # the recordings, or pieces of them, that belong to the split
+    in_time: bool  # whether the splits divide every recording in time
+    skipped: tuple[Skipped, ...]  # recordings that were left out, with the reason
     device: torch.device
-    origin: dict[str, Any] | None
+    origin: dict[str, Any] | None  # what it takes to open them again, if they came from a path
 
     def __post_init__(self) -> None:
         self.frames = self.spec.length
@@ -58,7 +50,7 @@ class Recordings:
         self._ends = self.part.clips(self.spec).cumsum()
 
     def described(self) -> dict[str, Any] | None:
-        """Return what it takes to open the recordings again, if they came from a path."""
+        """Return what it takes to open the recordings again, or None."""
         return self.origin
 
     def __len__(self) -> int:
@@ -84,14 +76,11 @@ class Recordings:
         return SequenceBatch(frames, factors, torch.full(shape[:1], -1, device=self.device))
 
     def __repr__(self) -> str:
-        whole, kept = len(self.footage.lengths), len(self.part.length)
-        how = f"parts in time of {whole}" if self.in_time else f"{kept} of {whole}"
-        spec = self.spec
-        return (
-            f"Recordings({self.split!r}, {how} recordings, {len(self)} clips, "
-            f"length={spec.length}, stride={spec.stride}, every={spec.every}, "
-            f"data_shape={self.data_shape}, fingerprint={self.footage.fingerprint!r})"
-        )
+        kept = "parts in time" if self.in_time else len(self.part.length)
+        clips = f"{kept} of {len(self.footage.lengths)} recordings, {len(self)} clips"
+        spec = ", ".join(f"{name}={value}" for name, value in vars(self.spec).items())
+        content = f"data_shape={self.data_shape}, fingerprint={self.footage.fingerprint!r}"
+        return f"Recordings({self.split!r}, {clips}, {spec}, {content})"
 
 
 def open(
@@ -123,20 +112,17 @@ def open(
     * a video, several, or a folder of them; needs `pip install 'symgen[video]'`;
     * tensors (S, [channels,] height, width): any iterable, or a torch Dataset.
 
-    An `.npy` array that needs neither `gray` nor `size` is read in place, batch by batch, however
-    large; its floats are checked once. All else is decoded once into such an array on disk, of
-    bytes for images and videos.
-
-    Splits are of whole recordings, or of their time where they are fewer than the splits, by the
-    shares and the seed of `symgen.data.recordings.divide`.
+    An `.npy` array that needs neither `gray` nor `size` is read in place, batch by batch; all else
+    is decoded once into such an array on disk. Splits are of whole recordings, or of their time
+    where they are fewer than the splits: see `symgen.data.recordings.divide`.
 
     Args:
         data: what to open.
         split: "train", "validation", "test" or "all".
         axes: "NTF" for vectors (recordings, frames, features), any finite floats; None for images.
         length: frames in a clip; None: 16, or fewer where recordings or splits are too short.
-        stride: frames of a recording between the starts of its clips; None: 1 in training, and as
-            many as a clip covers otherwise, so that every frame is measured once.
+        stride: frames between the starts of clips; None: 1 in training, and otherwise as many as a
+            clip covers, so that every frame is measured once.
         every: take every k-th frame of a recording.
         rate: frames per second to resample videos to.
         size: height and width to resize frames to, antialiased; None keeps theirs.
@@ -145,9 +131,9 @@ def open(
         test: share that is kept for the test.
         split_seed: seed of the choice of recordings.
         skip_broken: leave out recordings that are broken, unlike the first or too short, and list
-            them in `skipped`, instead of raising an error.
-        cache: folder that keeps what was decoded, reused while the files are the same; None: a
-            temporary folder, removed when the process ends.
+            them in `skipped`.
+        cache: folder that keeps what was decoded for as long as the files are the same; None: a
+            temporary folder.
         device: where batches are made.
 
     Raises:
@@ -206,13 +192,11 @@ def _default_length(footage: Footage, every: int, parts: int) -> int:
     return min(DEFAULT_LENGTH, longest)
 
 
-def _long_enough(
-    footage: Footage, extent: int, skip_broken: bool
-) -> tuple[Int64[np.ndarray, " kept"], tuple[Skipped, ...]]:
+def _long_enough(footage: Footage, extent: int, skip: bool) -> tuple[Any, tuple[Skipped, ...]]:
     """Return the recordings that hold a clip, and those that were left out because they do not."""
     enough = footage.lengths >= extent
     kept, short = np.flatnonzero(enough), np.flatnonzero(~enough)
-    if len(short) and not (skip_broken and len(kept)):
+    if len(short) and not (skip and len(kept)):
         named = [f"{footage.name(i)} ({footage.lengths[i]} frames)" for i in short.tolist()]
         more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
         raise ValueError(

@@ -6,25 +6,18 @@ from pathlib import Path
 
 from symgen.data.recordings.frames import Frame
 
-__all__ = ["VIDEO_SUFFIXES", "read_video", "require_video"]
+__all__ = ["VIDEO_SUFFIXES", "read_video"]
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 
 
-def require_video() -> None:
-    """Require PyAV, which only those who have videos need."""
-    if importlib.util.find_spec("av") is None:
+def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
+    """Decode the first video stream: all frames, or those shown at the ticks of a rate in 1/s."""
+    if importlib.util.find_spec("av") is None:  # an extra
         raise ModuleNotFoundError(
             "videos are decoded by PyAV, which is not installed: pip install 'symgen[video]'"
         )
-
-
-def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
-    """Decode the first video stream of a file, in red, green and blue, to its end.
-
-    With a rate, in frames per second, take the frame that is shown at each tick; else every frame.
-    """
-    import av  # an extra
+    import av
     from av.error import FFmpegError
 
     try:
@@ -39,7 +32,7 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
                     f"rate={rate:g} but {path} has {own:g} frames per second: choose a rate "
                     "between 0 and that"
                 )
-            announced = None
+            announced = 0.0
             if stream.duration is not None and stream.time_base is not None:
                 announced = float(stream.duration * stream.time_base)
             elif container.duration is not None and len(container.streams) == 1:
@@ -53,7 +46,7 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
                     ticks += 1
     except FFmpegError as error:
         raise ValueError(f"{path} cannot be decoded as a video: {error}") from error
-    if announced is not None and end < announced - 2 / own:
+    if end < announced - 2 / own:
         times = f"it announces {announced:.2f} s of video and ends after {end:.2f} s"
         raise ValueError(f"{path} is truncated: {times}")
 

@@ -3,24 +3,8 @@
 from typing import Any
 
 from symgen.experiments.families.ace import ACEFamily
-from symgen.experiments.families.family import (
-    Family,
-    Metric,
-    ObserveBatches,
-    Row,
-    first_items,
-)
+from symgen.experiments.families.family import Family, Metric, ObserveBatches, Row, first_items
 from symgen.experiments.families.topographic import TopographicFamily
-
-__all__ = [
-    "FAMILIES",
-    "Family",
-    "Metric",
-    "ObserveBatches",
-    "Row",
-    "family_of",
-    "first_items",
-]
 
 FAMILIES: tuple[Family, ...] = (TopographicFamily(), ACEFamily())
 
@@ -30,11 +14,6 @@ def family_of(kind: type[Any]) -> Family:
 
     Raises:
         ValueError: if it belongs to none.
-
-    Example:
-        >>> from symgen import TVAE
-        >>> family_of(TVAE).examples
-        'sequences'
     """
     for family in FAMILIES:
         if issubclass(kind, family.kind):

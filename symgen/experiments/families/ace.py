@@ -9,12 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data.batches import Batches
-from symgen.experiments.families.family import Family, Notes, Row
+from symgen.experiments.families.family import Family, Notes, Row, own_rows
 from symgen.groups import affine
 from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
 from symgen.models import ACE
-
-__all__ = ["ACEFamily", "pose_parameters"]
 
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
 
@@ -38,12 +36,7 @@ def _sample_terms(model: ACE, x: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 
 def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
-    """Return angle, logarithm of the scale, and shifts along x and y of similarities.
-
-    Example:
-        >>> pose_parameters(torch.eye(3)[None])
-        tensor([[0., 0., 0., 0.]])
-    """
+    """Return angle, logarithm of the scale, and shifts along x and y of similarities."""
     angle, scale, shift = affine.to_parameters(pose)
     return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)
 
@@ -55,6 +48,7 @@ class ACEFamily(Family):
     name = "ace"
     examples = "images"
     per = "image"
+    samples = "samples of the posteriors"
     batch_size = 250
     verbs = ("manifold", "control")
 
@@ -87,9 +81,6 @@ class ACEFamily(Family):
         classifier with the mean pose, in percent, `error_sampled` with sampled poses,
         `error_generative` of the class with the least bound. `pose_r2` is there where the images
         were moved by known maps.
-
-        Raises:
-            ValueError: if there are too few images for the regression of poses.
         """
         bounds: dict[str, Any] = notes.means("bounds/")
         found: dict[str, Any] = {
@@ -147,15 +138,4 @@ class ACEFamily(Family):
         for key, value in measured.get("pose_r2", {}).items():
             name = f"R² of the pose, {key.replace('_', ' ')}"
             yield name, f"{value:.2f}", "linear, an offset per class"
-        for name, value in measured.get("own", {}).items():
-            yield name, f"{value:.4g}", "your own"
-
-    def counted(self, measured: Mapping[str, Any]) -> str:
-        """Say how many images and samples an evaluation took.
-
-        Example:
-            >>> ACEFamily().counted({"examples": 10000, "samples": 10})
-            '10,000 images, 10 samples of the posteriors'
-        """
-        count, samples = measured["examples"], measured["samples"]
-        return f"{count:,} images, {samples} samples of the posteriors"
+        yield from own_rows(measured)

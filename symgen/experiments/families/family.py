@@ -12,8 +12,6 @@ from torch import Tensor
 from symgen.data.batches import Batches
 from symgen.models import Pretrained
 
-__all__ = ["Family", "Metric", "Notes", "ObserveBatches", "Row", "first_items"]
-
 Row = tuple[str, str, str]
 """A measure, its value, and what to compare it with."""
 Metric = Callable[[Any, Any], Tensor]
@@ -66,6 +64,7 @@ class Family(ABC):
         name: under which `cards.toml` tells of them.
         examples: what they are trained on, in the plural.
         per: what likelihoods are counted for.
+        samples: what is drawn for them, in the plural.
         batch_size: items of a batch of the test.
         verbs: commands that draw a run, to be followed by its folder.
     """
@@ -74,6 +73,7 @@ class Family(ABC):
     name: ClassVar[str]
     examples: ClassVar[str]
     per: ClassVar[str]
+    samples: ClassVar[str]
     batch_size: ClassVar[int]
     verbs: ClassVar[tuple[str, ...]]
 
@@ -89,24 +89,20 @@ class Family(ABC):
         metrics: Mapping[str, Metric] | None = None,
         observe: ObserveBatches | None = None,
     ) -> dict[str, Any]:
-        """Measure a model on held-out data, in one pass.
+        """Measure a model on held-out data, not shuffled, in one pass.
 
         Args:
-            model: a trained model.
-            test: held-out data, not shuffled.
             train: training data, for baselines such as the mean frame.
             items: how many to measure; None stands for all.
             samples: samples of the posteriors.
             seed: seed of the samples.
             metrics: further ones by name; their means join the result under `own`.
-            observe: is given how far it is.
 
         Returns:
             Values by name; None where one is not defined. Likelihoods are the model's own.
-
-        Raises:
-            ValueError: if there are fewer items than asked for.
         """
+        if samples < 1:
+            raise ValueError(f"samples={samples}: take at least one")
         notes = Notes()
         with _measured(model, seed), torch.no_grad():
             batches = first_items(test, items, observe)
@@ -151,20 +147,15 @@ class Family(ABC):
             measured: what `evaluate` returned.
         """
 
-    @abstractmethod
     def counted(self, measured: Mapping[str, Any]) -> str:
         """Say how many items and samples an evaluation took."""
+        return f"{measured['examples']:,} {self.examples}, {measured['samples']} {self.samples}"
 
 
 def first_items(
     data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
 ) -> Iterator[Any]:
-    """Iterate over the batches of the first items of data.
-
-    Args:
-        data: batches in order.
-        items: how many; None stands for all.
-        observe: is given how many batches of how many are done.
+    """Iterate over the batches of the first items of data; None stands for all.
 
     Raises:
         ValueError: if there are not so many.
@@ -187,6 +178,12 @@ def first_items(
     return batches()
 
 
+def own_rows(measured: Mapping[str, Any]) -> Iterator[Row]:
+    """Say what metrics of one's own found."""
+    for name, value in measured.get("own", {}).items():
+        yield name, f"{value:.4g}", "your own"
+
+
 def _of_items(name: str, values: Any, batch: Any) -> Tensor:
     """Return what a metric of one's own gave, once it is a value for each item of a batch."""
     values, items = torch.as_tensor(values), len(batch.inputs[0])
@@ -205,5 +202,7 @@ def _measured(model: Any, seed: int) -> Iterator[None]:
     model.eval()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        yield
-    model.train(was_training)
+        try:
+            yield
+        finally:
+            model.train(was_training)

@@ -8,27 +8,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from symgen import metrics
 from symgen.data.batches import Batches, factor_names
-from symgen.experiments.families.family import Family, Notes, Row
+from symgen.experiments.families.family import Family, Notes, Row, own_rows
 from symgen.latents import AxesTopography
-from symgen.metrics import (
-    AxisAssignment,
-    ObservedRolls,
-    axis_correlation,
-    capcorr_chance,
-    correlation,
-    entropy_floor,
-    equivariance_chance,
-    equivariance_error,
-    observed_and_true,
-    paper_estimate,
-    roll_prediction,
-    roll_resolution,
-    sequence_bound,
-)
 from symgen.models import TopographicVAE
-
-__all__ = ["TopographicFamily"]
 
 _MEAN_OF = 2_000  # sequences whose mean frame is a baseline
 _ASSIGNED_ON = 4  # batches
@@ -43,16 +27,17 @@ class _Baseline(NamedTuple):
     """
 
     mean: Float[Tensor, "*data"]
-    axes: AxisAssignment | None
+    axes: metrics.AxisAssignment | None
 
 
 class TopographicFamily(Family):
-    """Models of sequences whose capsules roll, and the plain VAE beside them."""
+    """Models of sequences whose capsules roll, and plain VAEs."""
 
     kind = TopographicVAE
     name = "topographic"
     examples = "sequences"
     per = "frame"
+    samples = "importance samples"
     batch_size = 50
     verbs = ("traverse",)
 
@@ -81,9 +66,9 @@ class TopographicFamily(Family):
             nll=elbo.nll.mean(1),
             kl_z=elbo.kl_z.mean(1),
             kl_u=elbo.kl_u.mean(1),
-            log_p_paper=paper_estimate(weights),
-            log_p_bound=sequence_bound(weights),
-            entropy_floor=entropy_floor(x, model.likelihood),
+            log_p_paper=metrics.paper_estimate(weights),
+            log_p_bound=metrics.sequence_bound(weights),
+            entropy_floor=metrics.entropy_floor(x, model.likelihood),
         )
         factors, moved = (part.to(x.device) for part in _followed(batch, source))
         parts: list[tuple[Any, Any]] = [(slice(None), 0)]
@@ -93,14 +78,14 @@ class TopographicFamily(Family):
             t = baseline.axes.unrolled(model, t, moved)
         elif factor_names(source):
             canonical = getattr(source, "canonical", 0)
-            rolls = observed_and_true(t, factors, moved, canonical, **roll)
+            rolls = metrics.observed_and_true(t, factors, moved, canonical, **roll)
             notes.note("rolls/", **rolls._asdict())
         notes.note(
-            e_eq=equivariance_error(t, **roll),
-            e_eq_centred=equivariance_error(t, centred=True, **roll),
+            e_eq=metrics.equivariance_error(t, **roll),
+            e_eq_centred=metrics.equivariance_error(t, centred=True, **roll),
         )
         for chosen, axis in parts if model.frames > 1 else ():
-            predicted = roll_prediction(
+            predicted = metrics.roll_prediction(
                 model, x[chosen], baseline.mean, axis=axis, posterior=_of(posterior, chosen)
             )
             notes.note("by_frame/", nll=predicted.nll, squared_error=predicted.squared_error)
@@ -124,9 +109,9 @@ class TopographicFamily(Family):
             found["capcorr"] = _capcorr(model, source, notes) if "rolls/factor" in notes else {}
         if model.frames == 1:
             return found
-        frames, capsules, units = model.frames, model.capsules, model.units
+        sizes = (model.frames, model.capsules, model.units)
         for name, centred in (("e_eq", False), ("e_eq_centred", True)):
-            chance = equivariance_chance(frames, capsules, units, centred=centred, **_roll(model))
+            chance = metrics.equivariance_chance(*sizes, centred=centred, **_roll(model))
             found[f"{name}_percent_of_chance"] = 100 * found[name] / chance
         found["roll_prediction"] = {
             part: notes.means(f"{part}/") for part in ("inside", "outside")
@@ -175,12 +160,7 @@ class TopographicFamily(Family):
                 if repeat is not None:
                     reference = f"repeat last frame {repeat:.1f}; mean frame {mean:.1f}"
                 yield f"roll prediction, {name} frames, {unit}", f"{errors[key]:.1f}", reference
-        for name, value in measured.get("own", {}).items():
-            yield name, f"{value:.4g}", "your own"
-
-    def counted(self, measured: Mapping[str, Any]) -> str:
-        """Say how many sequences and samples an evaluation took."""
-        return f"{measured['examples']:,} sequences, {measured['samples']} importance samples"
+        yield from own_rows(measured)
 
 
 def mean_frame(data: Batches[Any]) -> Float[Tensor, "*data"]:
@@ -201,14 +181,14 @@ def _followed(batch: Any, source: Any) -> tuple[Int64[Tensor, "B S F"], Int64[Te
     return torch.arange(frames).expand(count, -1)[..., None], torch.zeros(count, dtype=torch.int64)
 
 
-def _assigned(model: TopographicVAE, data: Batches[Any]) -> AxisAssignment:
+def _assigned(model: TopographicVAE, data: Batches[Any]) -> metrics.AxisAssignment:
     """Find the axis that every capsule has assigned to every factor, from a few batches."""
     device = next(model.parameters()).device
     batches = [data.batch(step) for step in range(min(_ASSIGNED_ON, len(data)))]
     t = torch.cat([model.latents(b.inputs[0].to(device)) for b in batches])
     factors = torch.cat([_followed(b, data.source)[0] for b in batches]).to(device)
     shape = cast(AxesTopography, model.topography).shape
-    return AxisAssignment(axis_correlation(t, factors, shape, period=model.frames))
+    return metrics.AxisAssignment(metrics.axis_correlation(t, factors, shape, period=model.frames))
 
 
 def _roll(model: TopographicVAE) -> dict[str, Any]:
@@ -228,8 +208,9 @@ def _of(posterior: Any, chosen: Any) -> Any:
 
 def _capcorr(model: TopographicVAE, source: Any, notes: Notes) -> dict[str, dict[str, Any]]:
     """Return CapCorr of every factor that moved, its chance level and the circular variant."""
-    observed, true, factor = (notes.values(f"rolls/{name}") for name in ObservedRolls._fields)
-    turn = model.units * roll_resolution(model.speed)
+    names = metrics.ObservedRolls._fields
+    observed, true, factor = (notes.values(f"rolls/{name}") for name in names)
+    turn = model.units * metrics.roll_resolution(model.speed)
     cyclic = model.topography.capsule_boundary == "cyclic"
     table = {}
     for index, name in enumerate(source.factor_names):
@@ -239,9 +220,9 @@ def _capcorr(model: TopographicVAE, source: Any, notes: Notes) -> dict[str, dict
         pair = observed[chosen], true[chosen]
         size = (turn, model.capsules, source.factor_sizes[index], model.frames)
         table[name] = {
-            "value": _defined(correlation(*pair)),
-            "chance": capcorr_chance(*size) if cyclic else None,
-            "circular": _defined(correlation(*pair, period=turn)) if cyclic else None,
+            "value": _defined(metrics.correlation(*pair)),
+            "chance": metrics.capcorr_chance(*size) if cyclic else None,
+            "circular": _defined(metrics.correlation(*pair, period=turn)) if cyclic else None,
             "sequences": int(chosen.sum()),
         }
     return table

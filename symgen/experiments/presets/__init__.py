@@ -10,26 +10,8 @@ from symgen._files import read_toml
 from symgen.experiments.builders import builder, options_of
 from symgen.experiments.datasets import data_from_json
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.presets.rows import (
-    EDITIONS,
-    Edition,
-    Printed,
-    Row,
-    row_presets,
-    rows,
-)
+from symgen.experiments.presets.rows import EDITIONS, Edition, Printed, Row, row_presets, rows
 from symgen.training import Training
-
-__all__ = [
-    "EDITIONS",
-    "Edition",
-    "Preset",
-    "Printed",
-    "Row",
-    "preset",
-    "presets",
-    "rows",
-]
 
 _FILES = ("sprites", "recordings", "mnist", "faithful", "extensions", "ace", "studies")
 _PARTS = ("model", "data", "training")
@@ -108,12 +90,7 @@ def _preset(name: str) -> Preset:
 
 
 def presets() -> Iterator[Preset]:
-    """Iterate over all presets.
-
-    Example:
-        >>> len(list(presets())) > 100
-        True
-    """
+    """Iterate over all presets."""
     return map(_preset, _described()[1])
 
 

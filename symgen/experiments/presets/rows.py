@@ -6,8 +6,6 @@ from typing import Any, Literal, get_args
 
 from symgen._files import read_toml
 
-__all__ = ["EDITIONS", "Edition", "Printed", "Row", "row_presets", "rows"]
-
 Edition = Literal["paper", "submission"]
 EDITIONS: tuple[Edition, ...] = get_args(Edition)
 _EPOCHS = {18: 48_000, 15: 50_624}  # sequences of MNIST and of dSprites in an epoch, by frames

@@ -5,18 +5,3 @@ from symgen.experiments.studies.record import entry_of, read_entries
 from symgen.experiments.studies.study import Budget, Line, Study, study, study_names
 from symgen.experiments.studies.tables import Table, tables_of
 from symgen.experiments.studies.windows import draw_windows
-
-__all__ = [
-    "Budget",
-    "Line",
-    "Missing",
-    "Study",
-    "Table",
-    "draw_windows",
-    "entry_of",
-    "read_entries",
-    "run_study",
-    "study",
-    "study_names",
-    "tables_of",
-]

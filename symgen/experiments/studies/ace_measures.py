@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen import metrics
 from symgen.data import DistortedImages, ImageBatch
 from symgen.data.batches import Batches
 from symgen.data.distorted import SCALES
@@ -18,23 +19,7 @@ from symgen.experiments.runs import held_out
 from symgen.groups import affine, warp
 from symgen.latents import Laplace
 from symgen.likelihoods import Bernoulli
-from symgen.metrics import (
-    centred_crop,
-    entropy_floor,
-    frechet_distance,
-    height_and_slant,
-    mixture_bounds,
-    motions,
-    pose_coordinates,
-    pose_recovery,
-    recognised,
-    round_trip,
-    sharpness,
-    stays,
-)
 from symgen.models import ACE, ACELatents
-
-__all__ = ["MEASURES", "prior_samples"]
 
 Values = Mapping[str, float]
 _POINTS, _END = 20, 4.0  # of a traversal (Georgiev 2016, Figs 1 and 2)
@@ -68,7 +53,7 @@ def judge(measured: Any) -> Values:
         wrong.append((scores.argmax(1).cpu() != batch.labels).double())
         around = Bernoulli().baseline(means[batch.labels], batch.images, 3)
         costs.append(-around.log_prob(batch.images).double())
-        floors.append(entropy_floor(batch.images[:, None]).double())
+        floors.append(metrics.entropy_floor(batch.images[:, None]).double())
     error, class_mean, floor = (float(torch.cat(part).mean()) for part in (wrong, costs, floors))
     return {"error": 100 * error, "class_mean": class_mean, "entropy_floor": floor}
 
@@ -104,19 +89,19 @@ def traversal(measured: Any) -> Values:
     z = z[:, None].expand(-1, model.latent_count)
     at_identity = model.manifold(z)
     shown = at_identity if model.pose is None else _in_mean_pose(model, _tests(measured), z)
-    height, slant = (float(part.var(1).mean()) for part in height_and_slant(at_identity))
+    height, slant = (float(part.var(1).mean()) for part in metrics.height_and_slant(at_identity))
     values = {
-        "recognised, %": recognised(own, shown),
-        "recognised at the identity, %": recognised(own, at_identity),
+        "recognised, %": metrics.recognised(own, shown),
+        "recognised at the identity, %": metrics.recognised(own, at_identity),
         "height variance": height,
         "slant variance": slant,
     }
     if shown.shape[-1] > _SIDE:
         mnist = measured.other("judge-mnist").scores
-        upright = centred_crop(shown, _SIDE)
+        upright = metrics.centred_crop(shown, _SIDE)
         inner = upright[:, _POINTS // 4 : -(_POINTS // 4)]
-        values["recognised by the judge of MNIST, %"] = recognised(mnist, upright)
-        values["recognised by it from -2 to 2, %"] = recognised(mnist, inner)
+        values["recognised by the judge of MNIST, %"] = metrics.recognised(mnist, upright)
+        values["recognised by it from -2 to 2, %"] = metrics.recognised(mnist, inner)
     return values
 
 
@@ -136,10 +121,10 @@ def samples(measured: Any) -> Values:
     """Measure how far a judge recognises samples of the prior, in a drawn pose and without."""
     own, count = _judge_of(measured).scores, measured.budget.drawn
     model, seed = measured.model, measured.seed
-    values = {"canonical pose, %": recognised(own, prior_samples(model, count, seed))}
+    values = {"canonical pose, %": metrics.recognised(own, prior_samples(model, count, seed))}
     if model.pose is not None:
         drawn = prior_samples(model, count, seed, "prior")
-        values["pose drawn, %"] = recognised(own, drawn)
+        values["pose drawn, %"] = metrics.recognised(own, drawn)
     return values
 
 
@@ -163,10 +148,10 @@ def photographs(measured: Any) -> Values:
     count = -(-measured.budget.painted // model.classes)
     drawn = prior_samples(model, count, measured.seed, "prior")
     painted = torch.stack([net.features(row) for row in drawn])
-    of_each = [frechet_distance(row, shown[labels == y]) for y, row in enumerate(painted)]
+    of_each = [metrics.frechet_distance(row, shown[labels == y]) for y, row in enumerate(painted)]
     return {
-        "sharpness of samples": sharpness(drawn),
-        "Fréchet distance": float(frechet_distance(painted.flatten(0, 1), shown)),
+        "sharpness of samples": metrics.sharpness(drawn),
+        "Fréchet distance": float(metrics.frechet_distance(painted.flatten(0, 1), shown)),
         "Fréchet distance, mean of classes": float(torch.stack(of_each).mean()),
     }
 
@@ -186,9 +171,10 @@ def poses(measured: Any) -> Values:
     batches = [fresh.batch(indices, generator) for _ in range(_POSES)]
     device = measured.workshop.device
     found = [measured.model.encode(batch.images.to(device)).pose for batch in batches]
-    inferred = torch.cat([pose_coordinates(pose.affine) for pose in found])
+    inferred = torch.cat([metrics.pose_coordinates(pose.affine) for pose in found])
     true = torch.cat([pose_parameters(batch.pose) for batch in batches])
-    angle, log_scale, x, y = pose_recovery(inferred.cpu(), true, indices.repeat(_POSES)).tolist()
+    r2 = metrics.pose_recovery(inferred.cpu(), true, indices.repeat(_POSES))
+    angle, log_scale, x, y = r2.tolist()
     return {"angle": angle, "log_scale": log_scale, "shift": min(x, y)}
 
 
@@ -207,8 +193,8 @@ def control(measured: Any) -> Values:
     }
     level = 0.0 if model.background is None else model.background[0].sum(0).sigmoid()
     distances, staying, same = [], [], {name: [] for name in classifiers}
-    for element in motions(batch.pose, SCALES):
-        on = stays(batch.images, element)
+    for element in metrics.motions(batch.pose, SCALES):
+        on = metrics.stays(batch.images, element)
         moved = model.decode(model.act(latents, element)).mean
         directly = warp(still, affine.inverse(element), background=level)
         distances.append(float((moved - directly).abs()[on].mean()))
@@ -220,7 +206,7 @@ def control(measured: Any) -> Values:
         "distance from direct warp": max(distances),
         "class unchanged for the judge, %": min(same["judge"]),
         "class unchanged for the model, %": min(same["model"]),
-        "round trip": round_trip(latents.pose.affine[:, 0], model.data_shape[1:]),
+        "round trip": metrics.round_trip(latents.pose.affine[:, 0], model.data_shape[1:]),
         "images that stay on the canvas, %": min(staying),
     }
 
@@ -264,10 +250,10 @@ def _mixture(model: ACE, batch: ImageBatch) -> dict[str, float]:
     """Compare the bounds of eq. 4.1, which stand in an order."""
     nll, kl_z, kl_pose, log_probs = (t.double() for t in model.class_terms(batch.images))
     every = nll + kl_z + kl_pose[:, None]
-    paper, valid, tight = mixture_bounds(every, log_probs)
+    paper, valid, tight = metrics.mixture_bounds(every, log_probs)
     labels = batch.labels[:, None]
     sure = torch.full_like(log_probs, -math.inf).scatter(1, labels, 0.0)
-    own = mixture_bounds(every, sure).paper - every.gather(1, labels)[:, 0]
+    own = metrics.mixture_bounds(every, sure).paper - every.gather(1, labels)[:, 0]
     return {
         "Σω - 1": float((log_probs.exp().sum(1) - 1).abs().max()),
         "tight - valid": float((tight - valid).max()),

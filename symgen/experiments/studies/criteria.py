@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from symgen._files import read_toml
 from symgen.experiments.studies.values import at, formula, mean_and_std
 
-__all__ = ["Limit", "criteria", "judged"]
-
 _RELATIONS = {"<": operator.lt, "≤": operator.le, ">": operator.gt, "≥": operator.ge}
 _LIMIT = re.compile(r"(.+) ([<≤>≥]) (\S+?)(, every seed)?")
 
@@ -62,16 +60,11 @@ def criteria() -> Mapping[str, Mapping[str, Any]]:
 
 
 def judged(entries: Sequence[Mapping[str, Any]], seeds: int, smoke: bool) -> list[dict[str, Any]]:
-    """Decide all criteria from what is on record.
+    """Decide all criteria of ACE from the entries on record.
 
     One passes if every limit holds on what was measured for all seeds, and fails if one does not.
     It is open where a part or a seed is missing, and not run where all are. A smoke run decides
     nothing.
-
-    Args:
-        entries: entries of the study of ACE.
-        seeds: number of seeds.
-        smoke: the runs are too short for a verdict.
     """
     known = {f"{entry['preset']}@{entry['seed']}": entry["measured"] for entry in entries}
     return [_examine(name, told, known, seeds, smoke) for name, told in criteria().items()]

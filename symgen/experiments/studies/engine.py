@@ -9,17 +9,12 @@ from typing import Any
 import torch
 
 from symgen._errors import nearest
+from symgen._files import file_to_write
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.runs import OpenRun, open_run, resume_run, start_run
 from symgen.experiments.studies.criteria import judged
 from symgen.experiments.studies.measures import MEASURES
-from symgen.experiments.studies.record import (
-    Entry,
-    StudyRecord,
-    entry_of,
-    read_entries,
-    shaping,
-)
+from symgen.experiments.studies.record import Entry, StudyRecord, entry_of, read_entries, shaping
 from symgen.experiments.studies.study import Budget, Line, Study, study
 from symgen.models import Pretrained
 from symgen.training import (
@@ -33,8 +28,6 @@ from symgen.training import (
 )
 from symgen.training.progress import Observe, duration
 from symgen.training.run_folder import CHECKPOINT, CONFIG, METRICS
-
-__all__ = ["Missing", "StudyRun", "Workshop", "run_study"]
 
 Show = Callable[[int, int, str], object]
 _PLACES = ("root", "data", "cache")  # of files on the machine of the training
@@ -77,6 +70,7 @@ class Workshop:
         """
         folder = self.folder(line, seed)
         wanted = self.budget.experiment(line, seed, self.place)
+        place = None if wanted.data.place is None else self.place
         command = self.budget.command(line, seed, folder)
         done = saved_step(folder / CHECKPOINT)
         how: dict[str, Any] = {"device": self.device, "observe": observe}
@@ -92,10 +86,10 @@ class Workshop:
                     f"`{command}`" + (" and --resume" if done else "")
                 )
             elif (folder / CHECKPOINT).is_file():
-                resume_run(open_run(folder, self.place), **how)
+                resume_run(open_run(folder, place), **how)
             else:
                 start_run(line.preset, wanted, folder, command=command, **how)
-            return open_run(folder, self.place)
+            return open_run(folder, place)
         except (FileNotFoundError, RunBusy, TrainingDiverged) as error:
             raise Missing(f"{folder.name}: {error}") from error
 
@@ -161,21 +155,13 @@ def run_study(
 
     What is on record with the same settings, budget and seed is left as it is, here or in the
     record of another study in the same folder, unless its run folder tells of another run. Of the
-    others, finished runs are measured, stopped ones resumed, missing ones trained; the record is
-    written after each. Lines that need the same run share it. Several processes may work at once;
-    a run that another one trains is passed over.
+    others, finished runs are measured, stopped ones resumed, missing ones trained, lines that need
+    the same run share it; the record is written after each. Several processes may work at once.
 
     Args:
-        name: name of the study.
         out: folder of the run folders.
-        record: file of the record.
-        budget: how much work to spend.
-        seeds: number of seeds of every line, from 0.
         only: names of lines; None for all.
-        train: whether to train what is missing.
         place: folder of the image files; None: the environment variable SYMGEN_DATA.
-        device: where to train and to measure.
-        show: is given what is done of how much, and of what.
         spending: what the budget comes to, if not what its name stands for.
 
     Returns:
@@ -186,7 +172,7 @@ def run_study(
     """
     about = study(name)
     lines = _chosen(about, budget, seeds, only, spending)
-    record.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
+    file_to_write(record)
     spent = spending or about.budgets[budget]
     workshop = Workshop(out, spent, train, place, device, show or Workshop.show)
     command = f"symgen reproduce {name} --seeds {seeds} --budget {budget}"
@@ -217,6 +203,8 @@ def _chosen(
         raise ValueError(f"no budget {budget!r} of {about.name}: {nearest(budget, about.budgets)}")
     if seeds < 1:
         raise ValueError(f"seeds={seeds}: give a positive number")
+    if only is not None and not only:
+        raise ValueError(f"only={only}: name a line, or leave it out for all")
     lines = about.lines(spending or about.budgets[budget])
     names = {line.name for line in lines}  # which several tests of a run share
     for name in only or ():

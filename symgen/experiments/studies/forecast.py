@@ -1,13 +1,10 @@
 """Forecasts of moving dSprites: rolled capsules compared with other ways to predict.
 
-Eight frames are given, the next seven are forecast; sequences are held out. The codes of a VAE are
-carried on by a linear operator fitted to each sequence, or by a GRU that is trained here.
-
-Two more questions. Length: a model rolled for 32 frames (dSprites' orbits are cyclic, so there are
-true frames for that). Transfer: the operator of one sequence applied to another in which the same
-factor moves, as the ratio of the squared error to that of the sequence's own operator; 1 says that
-the operator is the transformation's, not the sequence's. The operator of a TVAE is the roll
-inferred from the last two frames of its context.
+Eight frames of held-out sequences are given, the next seven are forecast. The codes of a VAE are
+carried on by a linear operator fitted to each sequence, or by a GRU that is trained here. Two more
+questions: a model rolled for 32 frames (orbits are cyclic, so the true frames are known), and the
+operator of one sequence applied to another in which the same factor moves, as the ratio of squared
+errors to the sequence's own operator: at 1 it is the transformation's, not the sequence's.
 """
 
 from collections.abc import Iterator
@@ -27,8 +24,6 @@ from symgen.metrics import (
     linear_forecast,
     roll_forecast,
 )
-
-__all__ = ["forecast"]
 
 _CONTEXT, _LONG = 8, 32
 _TESTED = 500

@@ -13,8 +13,6 @@ from symgen.experiments.studies.forecast import forecast
 from symgen.experiments.studies.probes import probes
 from symgen.metrics import class_selectivity, selectivity_summary
 
-__all__ = ["MEASURES"]
-
 
 def evaluation(measured: Any, held_out: bool = True) -> dict[str, Any]:
     """Evaluate a model on held-out data, with every metric of its family."""

@@ -16,8 +16,6 @@ from symgen.data import MovingSprites
 from symgen.data.batches import Batches
 from symgen.metrics import dci, linear_probe, mutual_information_gap, phase_r2, pooled_capsules
 
-__all__ = ["probes"]
-
 _TESTED = 1_000  # held-out sequences, of which one of an orbit stays
 _LABELS = (10, 100, 1000, None)
 _CHOSEN = (0, 4, 9)  # frames of each sequence

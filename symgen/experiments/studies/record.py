@@ -10,8 +10,6 @@ from symgen.experiments.experiment import Experiment
 from symgen.experiments.studies.study import Line, study, study_names
 from symgen.training import hold
 
-__all__ = ["Entry", "StudyRecord", "entry_of", "read_entries", "same_training", "shaping"]
-
 Entry = dict[str, Any]
 _KEY = ("preset", "variant", "test_mode", "trained", "budget", "seed")
 _PLACES = ("root", "download", "cache")  # of files, which do not shape a run
@@ -37,20 +35,8 @@ def entry_of(entries: Iterable[Entry], line: Line, budget: str, seed: int) -> En
     return next((entry for entry in entries if _key(entry) == wanted), None)
 
 
-def same_training(found: Experiment, wanted: Experiment) -> bool:
-    """Tell whether two experiments train alike; where files lie and what is logged does not count.
-
-    Example:
-        >>> from symgen.experiments.presets import preset
-        >>> demo = preset("demo").experiment
-        >>> same_training(demo, demo.changed(training={"log_every": 7}))
-        True
-    """
-    return shaping(found) == shaping(wanted)
-
-
 def shaping(experiment: Experiment) -> dict[str, Any]:
-    """Return the settings that shape a run, ready for JSON."""
+    """Return the settings that shape a run, ready for JSON: neither places nor what is logged."""
     values = json.loads(json.dumps(experiment.to_json()))
     for name in _PLACES:
         values["data"].pop(name, None)
@@ -64,20 +50,20 @@ class StudyRecord:
 
     Args:
         name: name of the study.
-        path: file of the record; records of other studies are looked for beside it.
+        path: file of the record; records of other studies are looked for in the same folder.
     """
 
     def __init__(self, name: str, path: Path) -> None:
         self.path = path
         self._name = name
-        others = (other for other in study_names() if other != name)
-        self._beside = [path.with_name(f"{other}.json") for other in others]
+        named = (other for other in study_names() if other != name)
+        self._others = [path.with_name(f"{other}.json") for other in named]
 
     def find(
         self, line: Line, budget: str, seed: int, wanted: Experiment, evaluated: dict[str, Any]
     ) -> Entry | None:
         """Return the entry of a line and seed if it has these settings and all measures."""
-        for path in (self.path, *self._beside):
+        for path in (self.path, *self._others):
             found = entry_of(read_entries(path), line, budget, seed)
             if (
                 found is not None
@@ -109,7 +95,7 @@ class StudyRecord:
 
     def _is_of(self, entry: Entry, wanted: Experiment) -> bool:
         try:
-            return same_training(Experiment.from_json(entry["settings"]), wanted)
+            return shaping(Experiment.from_json(entry["settings"])) == shaping(wanted)
         except ValueError:  # a setting that this version does not have
             return False
 

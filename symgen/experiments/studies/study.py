@@ -12,8 +12,6 @@ from symgen._files import read_toml
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import EDITIONS, Edition, preset, rows
 
-__all__ = ["Budget", "Line", "Study", "described", "study", "study_names"]
-
 Printed = dict[Edition, dict[str, tuple[float, float]]]
 _EDITION = {"paper": "camera-ready", "submission": "submission"}
 _PARTS = ("model", "data", "training")
@@ -94,13 +92,7 @@ class Budget:
         return merged
 
     def experiment(self, line: Line, seed: int, place: Path | None = None) -> Experiment:
-        """Return the experiment of a line with a seed, within the budget.
-
-        Example:
-            >>> line = study("table1").lines(study("table1").budgets["laptop"])[0]
-            >>> study("table1").budgets["laptop"].experiment(line, 2).training.examples
-            48000
-        """
+        """Return the experiment of a line with a seed, within the budget."""
         settings = self.settings(line, seed)
         return preset(line.preset).experiment.changed(**settings, place=place)
 
@@ -209,10 +201,6 @@ def study(name: str) -> Study:
 
     Raises:
         ValueError: if there is none.
-
-    Example:
-        >>> study("table1").title
-        'Table 1: likelihood and equivariance on MNIST'
     """
     if name not in study_names():
         raise ValueError(f"no study {name!r}: {nearest(name, study_names())}")

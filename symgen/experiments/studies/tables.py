@@ -8,8 +8,6 @@ from symgen.experiments.studies.record import Entry, entry_of
 from symgen.experiments.studies.study import Line, Study, described
 from symgen.experiments.studies.values import at, formula, mean_and_std
 
-__all__ = ["Table", "tables_of", "written"]
-
 _EDITIONS: dict[Edition, str] = {"paper": "camera-ready", "submission": "submission"}
 _NOT_RUN = "not run"
 _CAPCORR = (  # name, value, and the measure that it stands in
@@ -34,9 +32,7 @@ def tables_of(
     """Make the tables of a study within a budget; lines that nobody ran say so.
 
     Args:
-        study: what is shown.
         record: its record: `entries`, and the `criteria` of ACE.
-        budget: of which budget.
         only: names of lines; None for all.
     """
     lines = [ln for ln in study.lines(study.budgets[budget]) if only is None or ln.name in only]

@@ -5,8 +5,6 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["at", "formula", "mean_and_std"]
-
 _JOINS: dict[str, Callable[..., float]] = {
     "sum": lambda *terms: sum(terms),
     "ratio": lambda a, b: a / b if b else math.nan,

@@ -9,25 +9,18 @@ from symgen.experiments.studies.record import Entry, entry_of
 from symgen.experiments.studies.study import Line, study
 from symgen.figures import WindowPoint, window_curves
 
-__all__ = ["draw_windows"]
-
 _SERIES: dict[Edition, str] = {"paper": "paper, camera-ready", "submission": "paper, submission"}
 
 
 def draw_windows(entries: Sequence[Entry], budget: str, path: Path) -> None:
-    """Draw CapCorr over the window, ours beside the paper's.
+    """Draw CapCorr over the window, ours next to the paper's, from the entries of `figure5`.
 
     Values that are not defined, because all rolls of a run are the same, are left out. Of several
     lines without a window, which differ in their neighbourhoods, the first one is drawn that was
     run or printed.
 
-    Args:
-        entries: entries of `figure5`.
-        budget: of which budget.
-        path: PNG file to write.
-
     Raises:
-        ValueError: if there are no such entries.
+        ValueError: if there are no entries of the budget.
     """
     if not any(entry["budget"] == budget for entry in entries):
         raise ValueError(f"no runs of figure5 within the budget {budget!r}: nothing to draw")

@@ -53,6 +53,9 @@ def test_the_bad_frame_of_an_array_is_named_or_its_sequence_skipped(tmp_path):
     assert [entry.name for entry in source.skipped] == [f"{path}[3]"]
     rest = source.batch(torch.arange(len(source)), torch.Generator()).frames
     assert rest.equal(torch.from_numpy(np.delete(array, 3, axis=0)))
+    array[:, 1] = 2
+    path = saved(tmp_path / "broken.npy", array)
+    refused(path, f"{path}: all sequences are broken; the first: {path}[0]", skip_broken=True)
 
 
 def test_damaged_and_ambiguous_array_files(tmp_path):
@@ -66,13 +69,15 @@ def test_damaged_and_ambiguous_array_files(tmp_path):
     refused(two, f"{two} cannot be read as an array")
 
 
-def test_paths_that_hold_nothing(tmp_path):
+def test_what_holds_nothing(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="nowhere is not there"):
         data.open(tmp_path / "nowhere")
     refused(tmp_path, f"{tmp_path} has 0 folders, 0 PNG or JPEG images and 0 videos")
     (tmp_path / "notes.txt").write_text("")
-    refused(tmp_path / "notes.txt", "notes.txt is nothing that is known")
+    refused(tmp_path / "notes.txt", "notes.txt is not a recording: give an array")
     refused([], "there is no recording at all")
+    monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)
+    refused(3, "3 is not a recording: give a path or tensors")
 
 
 @pytest.mark.parametrize(

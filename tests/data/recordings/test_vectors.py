@@ -128,7 +128,7 @@ def test_the_bad_frame_is_named_or_its_recording_skipped(form, value, message, t
 @pytest.mark.parametrize("options", [{"size": (4, 4)}, {"gray": True}])
 @pytest.mark.parametrize("form", [".npy", ".npz", "tensors"])
 def test_vectors_have_neither_size_nor_gray(form, options, forms):
-    refused(forms[form], "vectors have neither a size nor a gray", **options)
+    refused(forms[form], "vectors have neither a size nor colours", **options)
 
 
 def test_only_arrays_hold_vectors(tmp_path):

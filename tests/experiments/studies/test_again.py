@@ -120,6 +120,11 @@ def test_a_run_whose_last_save_is_still_going_on_is_passed_over(begun, make):
     assert record["entries"] == [] and list(record["missing"]) == ["vae-mnist-0"]
 
 
+def test_a_place_of_image_files_does_not_matter_to_sprites(tmp_path, make):
+    record = make(tmp_path, "table2", "vae-sprites", place=tmp_path)
+    assert len(record["entries"]) == 1 and record["missing"] == {}
+
+
 def test_nothing_is_trained_unasked_and_the_command_is_told(tmp_path, make, tiny):
     record = make(tmp_path, "table1", "vae-mnist", train=False)
     told = record["missing"]["vae-mnist-0"]
@@ -157,6 +162,7 @@ def test_processes_that_write_at_once_lose_no_entry(done, tmp_path):
         ("table1", {"budget": "desktop"}, "no budget 'desktop' of table1"),
         ("ace", {"budget": "paper"}, "no budget 'paper' of ace"),
         ("table1", {"seeds": 0}, "seeds=0"),
+        ("table1", {"only": []}, "name a line, or leave it out for all"),
         ("table1", {"only": ["vae-mnits"]}, "no line 'vae-mnits' in table1: did you mean vae-m"),
     ],
 )
@@ -164,6 +170,12 @@ def test_nonsense_is_refused(tmp_path, name, options, message):
     with pytest.raises(ValueError, match=message):
         run_study(name, tmp_path, tmp_path / "new" / "x.json", **options)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_in_place_of_a_record_is_refused_before_the_work(tmp_path):
+    with pytest.raises(ValueError, match="is a folder: name a file in it"):
+        run_study("table1", tmp_path / "runs", tmp_path, budget="smoke")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"runs": 3}'])

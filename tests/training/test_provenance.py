@@ -1,5 +1,6 @@
-"""What a run says of itself, and how to go on with it."""
+"""Where a run comes from, what it says of itself, and how to go on with it."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import torch
 from training_helpers import Noise, make_model
 
 from symgen.data import Batches
-from symgen.training import Training
-from symgen.training.description import describe_data, describe_run, how_to_resume
+from symgen.training import Training, commit, provenance
+from symgen.training.provenance import describe_data, describe_run, how_to_resume
 
 TRAINING = Training(batch_size=8)
 NAMED = {"data": {"kind": "sprites"}}
@@ -79,3 +80,35 @@ def test_data_are_told_apart_by_content_and_order_but_not_by_their_place_in_memo
     ]
     told = [str(describe_data(feed)) for feed in feeds]
     assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize(
+    ("place", "project", "named"),
+    [
+        ("", 'name = "symgen"', True),
+        ("", 'name = "theirs"', False),  # their project has a copy of the package in it
+        ("", None, False),
+        (".venv/lib/python3.13/site-packages", None, False),
+        ("vendored", 'name = "symgen"', False),  # a copy without its own history
+    ],
+)
+def test_the_commit_is_that_of_a_checkout_of_the_package_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, project: str | None, named: bool
+) -> None:
+    root = tmp_path / place
+    module = root / "symgen" / "training" / "provenance.py"
+    module.parent.mkdir(parents=True)
+    module.touch()
+    if project is not None:
+        (root / "pyproject.toml").write_text(f"[project]\n{project}\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=b"]
+    for words in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    described = [*git, "rev-parse", "--short=12", "HEAD"]
+    expected = subprocess.run(described, check=True, capture_output=True, text=True).stdout.strip()
+    monkeypatch.setattr(provenance, "__file__", str(module))
+    assert commit() == (expected if named else None)
+    module.write_text("changed")
+    assert commit() == (f"{expected}-dirty" if named else None)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    assert commit() == (f"{expected}-dirty" if named else None)

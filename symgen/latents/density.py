@@ -1,0 +1,58 @@
+"""Diagonal densities that a posterior can have, each against the prior of its own kind."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Density"]
+
+
+@dataclass(frozen=True, eq=False)
+class Density(ABC):
+    """Independent variables of given mean and variance; the prior has mean 0 and variance 1.
+
+    Attributes:
+        mean: means, any shape.
+        log_variance: logarithms of the variances, same shape.
+    """
+
+    mean: Float[Tensor, "*shape"]
+    log_variance: Float[Tensor, "*shape"]
+
+    @classmethod
+    def standard(cls, shape: tuple[int, ...], **options: Any) -> "Density":
+        """Build the prior, mean 0 and variance 1, of a device and dtype as in `torch.zeros`."""
+        zeros = torch.zeros(shape, **options)
+        return cls(zeros, zeros)
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviations."""
+        return torch.exp(0.5 * self.log_variance)
+
+    def second_moment(self) -> Tensor:
+        """Return E[x²] = mean² + variance."""
+        return self.mean.square() + self.log_variance.exp()
+
+    def rsample(self, count: int | None = None) -> Tensor:
+        """Draw a reparametrised sample, or stack `count` of them, by the global generator."""
+        shape = self.mean.shape if count is None else (count, *self.mean.shape)
+        noise = self._noise(shape, dtype=self.mean.dtype, device=self.mean.device)
+        return torch.addcmul(self.mean, self.std, noise)
+
+    @staticmethod
+    @abstractmethod
+    def _noise(shape: tuple[int, ...], **options: Any) -> Tensor:
+        """Draw from the prior."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Evaluate the log-density element by element, in nats; leading dimensions broadcast."""
+
+    @abstractmethod
+    def kl(self) -> Tensor:
+        """Return the divergence from the prior element by element, in nats, in closed form."""

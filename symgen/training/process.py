@@ -1,0 +1,52 @@
+"""The process of a training: signals that stop it, memory that it keeps."""
+
+import ctypes
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["keep_freed_memory", "stop_signals"]
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Turn the first SIGINT or SIGTERM into an event; a second one acts as it did before."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def ask(*_: Any) -> None:
+        restore()
+        stop.set()
+
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+def keep_freed_memory() -> bool:
+    """Ask the C library to keep large blocks that are freed, and tell whether it does.
+
+    A training step frees and asks again for the same gradients. By default glibc gives blocks of
+    this size back to the system at once, and every page of the next ones has to be mapped and
+    cleared anew. The setting holds for the process; its memory does not shrink until it ends.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library, or none to ask
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))

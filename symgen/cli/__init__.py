@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from symgen import __version__
 from symgen._errors import nearest
 
 _HELP = """\
@@ -55,11 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb in ("-h", "--help", "help"):
         print(_HELP)
         return 0
+    if verb == "--version":
+        print(__version__)
+        return 0
     if verb not in VERBS:
         print(f"symgen: unknown command {verb!r}: {nearest(verb, VERBS)}", file=sys.stderr)
         return 2
     from symgen import training  # here, since it imports torch, which takes a second
-    from symgen.cli._terminal import call
+    from symgen.cli._options import call
 
     try:
         call(getattr(import_module(f"symgen.cli.{verb}"), verb), verb, words[1:])

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from symgen.cli._terminal import Root, RunFolder, folder_to_write, print_paths, say
+from symgen.cli._options import Root, RunFolder
+from symgen.cli._terminal import folder_to_write, print_paths, say
 from symgen.data.image_files import read_image
 from symgen.experiments.datasets import DataConfig
 from symgen.experiments.runs import open_run

@@ -12,7 +12,8 @@ from rich.table import Table
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes
 
-from symgen.cli._terminal import console, parse, say, sequence_titles
+from symgen.cli._options import parse
+from symgen.cli._terminal import console, say, sequence_titles
 from symgen.data import Recordings
 from symgen.data.batches import Batches
 from symgen.experiments.datasets import DigitsData, ImageData, RecordingData, SpritesData

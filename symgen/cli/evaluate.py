@@ -4,17 +4,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from symgen.cli._terminal import (
-    Data,
-    Device,
-    Root,
-    RunFolder,
-    batches_shown,
-    console,
-    progress,
-    say,
-    usable_device,
-)
+from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
+from symgen.cli._terminal import batches_shown, console, progress, say
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
 

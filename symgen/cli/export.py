@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from symgen.cli._terminal import RunFolder, folder_to_write, print_paths
+from symgen.cli._options import RunFolder
+from symgen.cli._terminal import folder_to_write, print_paths
 from symgen.experiments.card import write_card
 from symgen.experiments.runs import open_run
 from symgen.models import export_model

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from tyro.conf import arg
 
-from symgen.cli._terminal import Root, RunFolder, print_paths
+from symgen.cli._options import Root, RunFolder
+from symgen.cli._terminal import print_paths
 from symgen.cli.traverse import draw_curves
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import factored_sheet, manifold_grid, manifold_rows

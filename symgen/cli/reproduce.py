@@ -6,7 +6,8 @@ from typing import Annotated
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from symgen.cli._terminal import Device, Root, console, print_paths, progress, say, usable_device
+from symgen.cli._options import Device, Root, usable_device
+from symgen.cli._terminal import console, print_paths, progress, say
 from symgen.experiments.studies import draw_windows, run_study, study, study_names, tables_of
 
 

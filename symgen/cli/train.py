@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, arg
 
-from symgen.cli._terminal import best_device, parse, progress, say, training_shown, usable_device
+from symgen.cli._options import best_device, parse, usable_device
+from symgen.cli._terminal import progress, say, training_shown
 from symgen.experiments.builders import options_of
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of

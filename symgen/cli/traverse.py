@@ -6,14 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symgen.cli._terminal import (
-    Data,
-    Root,
-    RunFolder,
-    folder_to_write,
-    print_paths,
-    sequence_titles,
-)
+from symgen.cli._options import Data, Root, RunFolder
+from symgen.cli._terminal import folder_to_write, print_paths, sequence_titles
 from symgen.data.batches import Batches
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import learning_curves, torus_map, traversal

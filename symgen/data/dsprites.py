@@ -13,14 +13,7 @@ import torch
 from jaxtyping import Float, Int16, Int64, UInt8, UInt64
 from torch import Tensor
 
-__all__ = [
-    "FACTOR_NAMES",
-    "FACTOR_SIZES",
-    "every_other",
-    "render",
-    "render_bits",
-    "unpack",
-]
+__all__ = ["FACTOR_NAMES", "FACTOR_SIZES", "every_other", "render", "render_bits", "unpack"]
 
 FACTOR_NAMES = ("shape", "scale", "orientation", "posX", "posY")
 FACTOR_SIZES = (3, 6, 40, 32, 32)

@@ -1,10 +1,11 @@
 """Moving sprites: sequences of dSprites in which one factor walks through its values."""
 
+from functools import cache
 from math import prod
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -85,7 +86,7 @@ class MovingSprites:
         self.split_seed = split_seed
         self.device = torch.device(device)
         # At one bit per pixel, spread by a table on reading, batches come faster than from bytes.
-        self._bits = dsprites.render_bits(dsprites.every_other()).to(self.device)
+        self._bits = _images().to(self.device)
         pixels_of_byte = torch.arange(256)[:, None] >> torch.arange(7, -1, -1) & 1
         self._pixels_of_byte = pixels_of_byte.to(self.device, torch.float32)
         self._pairs = None  # or start images with a moving factor
@@ -129,6 +130,12 @@ class MovingSprites:
         length = None if self.frames == CYCLE else self.frames
         seed = self.split_seed
         return {"kind": "sprites", "mode": self.mode, "length": length, "split_seed": seed}
+
+
+@cache
+def _images() -> UInt8[Tensor, "images 512"]:
+    """Draw the images that are used, once for all sources."""
+    return dsprites.render_bits(dsprites.every_other())
 
 
 def _pairs(test: bool, held_out: float, seed: int) -> Int64[Tensor, "pairs 2"]:

@@ -34,11 +34,7 @@ class Option(NamedTuple):
 
 
 def builder(name: str) -> type[Pretrained]:
-    """Look up a builder by its name.
-
-    Raises:
-        ValueError: if there is none.
-    """
+    """Look up a builder by its name."""
     if name not in BUILDERS:
         raise ValueError(f"unknown model {name!r}: {nearest(name, BUILDERS)}")
     return BUILDERS[name]
@@ -69,9 +65,6 @@ def options_of(kind: type[Pretrained]) -> dict[str, Option]:
 
 def complete(kind: type[Pretrained], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return all options of a builder, given ones in place of defaults.
-
-    Raises:
-        ValueError: if an option is unknown.
 
     Example:
         >>> complete(VAE, {"capsules": 8})["capsules"]

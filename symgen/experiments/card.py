@@ -19,9 +19,6 @@ def write_card(run: OpenRun, folder: Path) -> Path:
     """Write `README.md`, the model card of a run, next to exported weights, and return its path.
 
     The results are those of the run's `summary.json`; without one the card says so.
-
-    Raises:
-        ValueError: if the run has no record of its training yet.
     """
     told = read_toml("families/cards.toml", __name__)[run.family.name]
     tags = ["symgen", "generative-model", "variational-autoencoder", "equivariance", told["tag"]]

@@ -196,11 +196,7 @@ class RecordingData(DataConfig):
     """Folder to keep decoded frames in; None: a temporary one until the command ends."""
 
     def open(self, split: RecordingSplit, device: str = "cpu") -> Recordings:
-        """Open a split of the recordings.
-
-        Raises:
-            ValueError: if `data` is not set.
-        """
+        """Open a split of the recordings."""
         if self.data is None:
             raise ValueError("no recordings are named: give --data PATH")
         options = {e.name: getattr(self, e.name) for e in fields(self) if e.name != "data"}
@@ -231,11 +227,7 @@ class ArrayData(DataConfig):
     """The array as .npy."""
 
     def source(self, train: bool, device: str = "cpu") -> ItemSource:
-        """Open all items, of which nothing is held out.
-
-        Raises:
-            ValueError: if no file is named, or it does not hold such items.
-        """
+        """Open all items, of which nothing is held out."""
         if self.data is None:
             raise ValueError(
                 "this run was trained on an array in memory: name a file of such items, "
@@ -266,11 +258,7 @@ def data_to_json(data: DataConfig) -> dict[str, Any]:
 
 
 def data_from_json(values: dict[str, Any]) -> DataConfig:
-    """Read what `data_to_json` returned.
-
-    Raises:
-        ValueError: if the kind or a setting is unknown.
-    """
+    """Read what `data_to_json` returned."""
     values = dict(values)
     kind = values.pop("kind", None)
     if kind not in _KINDS:

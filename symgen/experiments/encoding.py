@@ -14,10 +14,7 @@ _KNOWN = ("factors", "moved", "labels", "pose")  # what batches say of their ite
 
 @torch.no_grad()
 def encode_batches(
-    model: Any,
-    data: Batches[Any],
-    items: int | None = None,
-    observe: ObserveBatches | None = None,
+    model: Any, data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
 ) -> dict[str, Tensor]:
     """Return the latents of the first items of data, and what is known of them, by name."""
     device, family = next(model.parameters()).device, family_of(type(model))

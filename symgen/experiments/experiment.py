@@ -94,11 +94,7 @@ class Experiment:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Experiment":
-        """Read what `to_json` returned.
-
-        Raises:
-            ValueError: if a setting is unknown or the values are not those of an experiment.
-        """
+        """Read what `to_json` returned."""
         names = ("builder", "model", "data", "training")
         try:
             name, model, data, training = (values[name] for name in names)

@@ -65,20 +65,12 @@ class OpenRun:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """What it takes to train the run again, from nothing but names.
-
-        Raises:
-            ValueError: if data or parts of the model cannot be named in a file.
-        """
+        """What it takes to train the run again, from nothing but names."""
         options = {n: v for n, v in self.arguments.items() if n not in FROM_DATA}
         return Experiment(self.kind.__name__, options, self.require_data(), self.training)
 
     def require_verb(self, verb: str) -> None:
-        """Refuse a command that draws runs of another family.
-
-        Raises:
-            ValueError: if it does.
-        """
+        """Refuse a command that draws runs of another family."""
         if verb not in self.family.verbs:
             others = " or ".join(f"symgen {other} {self.folder}" for other in self.family.verbs)
             raise ValueError(
@@ -87,11 +79,7 @@ class OpenRun:
             )
 
     def require_data(self) -> DataConfig:
-        """Return what was trained on.
-
-        Raises:
-            ValueError: if it cannot be named in a file.
-        """
+        """Return what was trained on."""
         if self.data is None:
             raise ValueError(
                 f"{self.folder} was trained from Python on data that no file names: name "
@@ -135,9 +123,6 @@ def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Exper
     """Shorten a training to what this machine does in a time, by its speed over a few steps.
 
     The schedule of the learning rate is shortened with it; no training becomes longer.
-
-    Raises:
-        ValueError: if `minutes` is not positive.
     """
     if not minutes > 0:
         raise ValueError(f"minutes={minutes}: give a positive number")
@@ -160,11 +145,7 @@ def start_run(
     device: str = "cpu",
     observe: Observe | None = None,
 ) -> Run:
-    """Train an experiment in a new run folder; `command` is put on record.
-
-    Raises:
-        FileExistsError: if the folder holds a run already.
-    """
+    """Train an experiment in a new run folder; `command` is put on record."""
     model, batches = experiment.build(device)
     config = {"name": name, "data": data_to_json(experiment.data), "command": command}
     how = asdict(experiment.training)
@@ -172,11 +153,7 @@ def start_run(
 
 
 def resume_run(run: OpenRun, *, device: str = "cpu", observe: Observe | None = None) -> Run:
-    """Continue a run that was stopped, bit for bit as if it had never been.
-
-    Raises:
-        ValueError: if the data are others than those that it was started with.
-    """
+    """Continue a run that was stopped, bit for bit as if it had never been."""
     model: Any = run.kind(**Pretrained.rebuilt(run.config["model"], run.parts)).to(device)
     source, training = run.require_data().source(train=True, device=device), run.training
     batches = Batches(source, training.batch_size, training.seed, device=device)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import symgen
 from symgen.cli import VERBS, main
 from symgen.cli.train import read_train
 from symgen.experiments.builders import options_of
@@ -40,6 +41,17 @@ def test_help_names_every_verb_and_loads_nothing_slow(words: list[str]) -> None:
     assert not modules & {*SLOW}
     assert all(f"symgen {verb}" in text for verb in VERBS)
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_version_is_told_without_loading_anything_slow() -> None:
+    modules, text = loaded(["--version"])
+    assert text == symgen.__version__ and not modules & {*SLOW}
+
+
+def test_package_runs_as_a_module() -> None:
+    words = [sys.executable, "-m", "symgen", "trian"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "did you mean train?" in done.stderr
 
 
 @pytest.mark.parametrize("words", USAGES)

@@ -10,11 +10,7 @@ FAMILIES: tuple[Family, ...] = (TopographicFamily(), ACEFamily())
 
 
 def family_of(kind: type[Any]) -> Family:
-    """Return the family of a class of models.
-
-    Raises:
-        ValueError: if it belongs to none.
-    """
+    """Return the family of a class of models."""
     for family in FAMILIES:
         if issubclass(kind, family.kind):
             return family

@@ -155,11 +155,7 @@ class Family(ABC):
 def first_items(
     data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
 ) -> Iterator[Any]:
-    """Iterate over the batches of the first items of data; None stands for all.
-
-    Raises:
-        ValueError: if there are not so many.
-    """
+    """Iterate over the batches of the first items of data; None stands for all."""
     count = len(data.source) if items is None else items
     if not 0 < count <= len(data.source):
         raise ValueError(

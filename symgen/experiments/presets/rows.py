@@ -76,11 +76,7 @@ class Row:
         if self.normalisation is not None:
             made["normalisation"] = self.normalisation
         if self.builder != "VAE":
-            made |= {
-                "window": self.window,
-                "neighbourhood": self.neighbourhood,
-                "eps": self.eps,
-            }
+            made |= {"window": self.window, "neighbourhood": self.neighbourhood, "eps": self.eps}
         return made
 
     def data(self) -> dict[str, Any]:

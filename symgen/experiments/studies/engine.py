@@ -62,12 +62,7 @@ class Workshop:
         return self.out / line.run_name(seed)
 
     def finished(self, line: Line, seed: int, observe: Observe | None = None) -> OpenRun:
-        """Return a run that is trained to its end: as found, resumed, or started.
-
-        Raises:
-            Missing: if there is no such run and none can be made, another process makes it, or the
-                folder holds a run of other settings.
-        """
+        """Return a run that is trained to its end: as found, resumed, or started."""
         folder = self.folder(line, seed)
         wanted = self.budget.experiment(line, seed, self.place)
         place = None if wanted.data.place is None else self.place
@@ -166,9 +161,6 @@ def run_study(
 
     Returns:
         The entries of the lines, why others are `missing` by run, and the criteria of ACE.
-
-    Raises:
-        ValueError: if there is no such study, budget or line, or `seeds` is not positive.
     """
     about = study(name)
     lines = _chosen(about, budget, seeds, only, spending)

@@ -16,11 +16,7 @@ _PLACES = ("root", "download", "cache")  # of files, which do not shape a run
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """Read the entries of a record, none if there is no such file.
-
-    Raises:
-        ValueError: if the file is not a record.
-    """
+    """Read the entries of a record, none if there is no such file."""
     if not path.is_file():
         return []
     try:

@@ -197,11 +197,7 @@ def study_names() -> tuple[str, ...]:
 
 @cache
 def study(name: str) -> Study:
-    """Look up a study by its name.
-
-    Raises:
-        ValueError: if there is none.
-    """
+    """Look up a study by its name."""
     if name not in study_names():
         raise ValueError(f"no study {name!r}: {nearest(name, study_names())}")
     entry = described()["studies"][name]

@@ -18,9 +18,6 @@ def draw_windows(entries: Sequence[Entry], budget: str, path: Path) -> None:
     Values that are not defined, because all rolls of a run are the same, are left out. Of several
     lines without a window, which differ in their neighbourhoods, the first one is drawn that was
     run or printed.
-
-    Raises:
-        ValueError: if there are no entries of the budget.
     """
     if not any(entry["budget"] == budget for entry in entries):
         raise ValueError(f"no runs of figure5 within the budget {budget!r}: nothing to draw")

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from symgen.data import dsprites_sequences, loading
+from symgen.data import loading
 from symgen.experiments.studies import Budget, run_study
 
 BRIEF = {"examples": 8, "batch_size": 2, "warmup": 0, "precision": "float32"}
@@ -36,10 +36,9 @@ TINY_ACE = Budget(
 
 @pytest.fixture(scope="session", autouse=True)
 def made_once():
-    """Draw sprites and read digits once for all runs, which open them again and again."""
+    """Read digits once for all runs, which open them again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((dsprites_sequences, "_subset"), (loading, "_load_digits")):
-            patch.setattr(module, name, cache(getattr(module, name)))
+        patch.setattr(loading, "_load_digits", cache(loading._load_digits))
         yield
 
 

@@ -10,12 +10,7 @@ _LISTED = 12  # names that an error lists in full
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Phrase the end of an error about an unknown name: the names it may have meant.
-
-    Example:
-        >>> nearest("adam", ["Adam", "SGD"])
-        'did you mean Adam?'
-    """
+    """Phrase the end of an error about an unknown name: the names it may have meant."""
     names = sorted(names)
     spelled = {known.lower(): known for known in names}
     near = difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)
@@ -30,11 +25,6 @@ def require_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
 
     Raises:
         ValueError: with the name, the value and the choices.
-
-    Example:
-        >>> require_choice("net", "dens", ("dense", "conv"))
-        Traceback (most recent call last):
-        ValueError: net='dens': choose dense or conv
     """
     known = list(choices)
     if given not in known:

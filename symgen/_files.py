@@ -29,13 +29,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Args:
         path: file to replace or create.
         write: writes the new content to the path that it is given, a sibling of `path`.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
-        >>> write_atomically(path, lambda partial: partial.write_text("whole"))
-        >>> path.read_text()
-        'whole'
     """
     partial = path.with_name(f".partial.{os.getpid()}.{path.name}")  # of the same suffix
     try:

@@ -8,8 +8,7 @@ import numpy as np
 from symgen._files import file_to_write, write_atomically
 from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
 from symgen.cli._terminal import batches_shown, print_paths, progress
-from symgen.experiments.encoding import encode_batches
-from symgen.experiments.runs import held_out, open_run
+from symgen.experiments.runs import encode_batches, held_out, open_run
 
 
 def encode(

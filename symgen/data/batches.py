@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["Batch", "Batches", "SequenceBatch", "SequenceSource", "Source", "factor_names"]
+__all__ = ["Batch", "Batches", "SequenceBatch", "Source", "factor_names"]
 
 
 @runtime_checkable
@@ -63,21 +63,6 @@ class SequenceBatch(NamedTuple):
     def inputs(self) -> tuple[Tensor]:
         """What the `forward` of a model of sequences takes: the frames."""
         return (self.frames,)
-
-
-@runtime_checkable
-class SequenceSource(Source[SequenceBatch], Protocol):
-    """A source of sequences whose factors have names and sizes."""
-
-    @property
-    def factor_names(self) -> tuple[str, ...]:
-        """Names of the factors, in the order of `SequenceBatch.factors`."""
-        ...
-
-    @property
-    def factor_sizes(self) -> tuple[int, ...]:
-        """Number of values of each factor; a factor is cyclic with this period."""
-        ...
 
 
 def factor_names(source: Any) -> tuple[str, ...]:

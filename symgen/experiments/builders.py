@@ -64,15 +64,7 @@ def options_of(kind: type[Pretrained]) -> dict[str, Option]:
 
 
 def complete(kind: type[Pretrained], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a builder, given ones in place of defaults.
-
-    Example:
-        >>> complete(VAE, {"capsules": 8})["capsules"]
-        8
-        >>> complete(VAE, {"window": 8})
-        Traceback (most recent call last):
-        ValueError: VAE has no option 'window': did you mean width?
-    """
+    """Return all options of a builder, given ones in place of defaults."""
     known = options_of(kind)
     for name in values:
         if name not in known:

@@ -1,18 +1,22 @@
 """Run folders: training into them, opening them, and the record that others can check."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from symgen._files import file_to_write, write_json
 from symgen.data.batches import Batches
 from symgen.experiments.builders import FROM_DATA, builder, complete
 from symgen.experiments.datasets import DataConfig, RecordingData, data_from_json, data_to_json
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.families import Family, Metric, ObserveBatches, family_of
+from symgen.experiments.families import Family, Metric, ObserveBatches, family_of, first_items
 from symgen.models import Pretrained
 from symgen.training import Run, Training, commit, fit, hardware, last_record
 from symgen.training.progress import Observe
@@ -290,3 +294,22 @@ def _indexed(feed: Any, data: Any) -> Any:
             "source or a path"
         )
     return feed.source
+
+
+_KNOWN = ("factors", "moved", "labels", "pose")  # what batches say of their items
+
+
+@torch.no_grad()
+def encode_batches(
+    model: Any, data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
+) -> dict[str, Tensor]:
+    """Return the latents of the first items of data, and what is known of them, by name."""
+    device, family = next(model.parameters()).device, family_of(type(model))
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    for batch in first_items(data, items, observe):
+        for name, part in family.encoded(model, batch.inputs[0].to(device)).items():
+            found[name].append(part.cpu())
+        for name in _KNOWN:
+            if isinstance(part := getattr(batch, name, None), Tensor):
+                found["true_pose" if name == "pose" else name].append(part.cpu())
+    return {name: torch.cat(parts) for name, parts in found.items()}

@@ -18,12 +18,11 @@ vector.
 
 import math
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["act", "exp", "hue_degrees", "hue_rotation", "hue_vector", "inverse", "log"]
+__all__ = ["act", "exp", "hue_degrees", "hue_rotation", "hue_vector", "inverse"]
 
 # The frame e0, e1, e2 up to length, and the generators in it.
 _FRAME = [[1, 1, 1], [2, -1, -1], [0, 1, -1]]
@@ -37,9 +36,6 @@ _GENERATORS = [
     [[0, 1, 0], [1, 0, 0], [0, 0, 0]],
     [[0, 0, 1], [0, 0, 0], [1, 0, 0]],
 ]
-_ROOTS = 4  # square roots before the integral of the logarithm
-_NODES = 8  # of the Gauss-Legendre rule of that integral
-_NEWTON_STEPS = 60  # never reached: each step doubles the distance to the negative axis
 
 
 def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
@@ -59,37 +55,6 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
         )
     matrix = torch.einsum("...g,gij->...ij", generators.double(), _basis(generators.device))
     return torch.linalg.matrix_exp(matrix).to(generators.dtype)
-
-
-def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 8"]:
-    """Map the group back to its Lie algebra by the principal logarithm, the inverse of `exp`.
-
-    It exists where no eigenvalue is negative: no half turns among the rotations. Repeated square
-    roots R = M^(1/2ᵏ), by the iteration of Denman and Beavers, bring M near the identity, where
-    log R = ∫₀¹ (R - 1)(1 + t (R - 1))⁻¹ dt. Nothing divides by differences of eigenvalues, so the
-    gradient exists at the identity.
-
-    Raises:
-        ValueError: if a determinant is not 1, or a matrix lies outside the domain.
-
-    Example:
-        >>> log(hue_rotation(torch.tensor(90.0))).round(decimals=4) + 0.0
-        tensor([1.5708, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000])
-    """
-    double = _checked(matrix).double()
-    _require_principal(double)
-    identity = torch.eye(3, dtype=torch.float64, device=matrix.device)
-    root = double
-    for _ in range(_ROOTS):
-        root = _square_root(root)
-    excess = root - identity
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)  # over [-1, 1]
-    integral = torch.zeros_like(root)
-    for t, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        integral = integral + weight * torch.linalg.solve(identity + t * excess, excess)
-    logarithm = 2**_ROOTS * integral
-    coefficients = torch.einsum("...ij,gij->...g", logarithm, _basis(matrix.device)) / 2
-    return coefficients.to(matrix.dtype)
 
 
 def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -193,38 +158,6 @@ def _basis(device: torch.device) -> Float[Tensor, "8 3 3"]:
     frame = frame / torch.linalg.vector_norm(frame, dim=1, keepdim=True)
     generators = torch.tensor(_GENERATORS, dtype=torch.float64, device=device)
     return frame.mT @ generators @ frame
-
-
-def _square_root(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Return principal square roots by the product form of the Denman-Beavers iteration."""
-    identity = torch.eye(3, dtype=matrix.dtype, device=matrix.device)
-    root = ratio = matrix  # root² = matrix · ratio all along, and the ratio tends to 1
-    for _ in range(_NEWTON_STEPS):
-        last = bool((ratio - identity).abs().lt(1e-8).all())  # the next step squares the error
-        inverted = torch.linalg.inv(ratio)
-        root = root @ (identity + inverted) / 2
-        if last:
-            break
-        ratio = (2 * identity + ratio + inverted) / 4
-    return root
-
-
-def _require_principal(matrix: Float[Tensor, "*batch 3 3"]) -> None:
-    """Raise an error unless every matrix has determinant 1 and a principal logarithm."""
-    determinant = torch.linalg.det(matrix)
-    wrong = (determinant - 1).abs() > 1e-3
-    if wrong.any():
-        raise ValueError(
-            f"{int(wrong.sum())} of {wrong.numel()} colour matrices do not have determinant 1 "
-            f"(the first has {float(determinant[wrong][0]):.4g}): divide by its cube root"
-        )
-    values = torch.linalg.eigvals(matrix.detach())
-    outside = ((values.real < 0) & (values.imag.abs() < 1e-5 * values.abs())).any(-1)
-    if outside.any():
-        raise ValueError(
-            f"{int(outside.sum())} of {outside.numel()} colour matrices have no principal "
-            "logarithm: keep their eigenvalues off the negative axis (no half turns)"
-        )
 
 
 def _checked(matrix: Tensor) -> Tensor:

@@ -53,6 +53,11 @@ class Density(ABC):
     def log_prob(self, x: Tensor) -> Tensor:
         """Evaluate the log-density element by element, in nats; leading dimensions broadcast."""
 
+    def log_ratio(self, sample: Tensor) -> Tensor:
+        """Return log p(sample) - log q(sample) element by element, p the prior."""
+        prior = self.standard(sample.shape, device=sample.device)
+        return prior.log_prob(sample) - self.log_prob(sample)
+
     @abstractmethod
     def kl(self) -> Tensor:
         """Return the divergence from the prior element by element, in nats, in closed form."""

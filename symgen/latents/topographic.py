@@ -9,7 +9,7 @@ from torch import Tensor
 
 from symgen.latents.capsules import Boundary, roll
 
-__all__ = ["Topographic", "student_t"]
+__all__ = ["Topographic"]
 
 Energy = Float[Tensor, "*batch S C D"]
 
@@ -77,28 +77,3 @@ class Topographic(ABC):
         changed = energy + torch.eye(self.frames)[..., None, None]
         before, after = (self.inverse_scale(e, 0.0)[:, 0] for e in (energy, changed))
         return (before != after).flatten(1).any(1) | (torch.arange(self.frames) == 0)
-
-
-def student_t(
-    z: Energy, u: Energy, topography: Topographic, mu: float | Tensor, eps: float = 1e-6
-) -> Energy:
-    """Construct topographic Student-t variables `t = (z - μ) / sqrt(W u² + eps)`.
-
-    With z and u standard normal, t is marginally a (shifted) Student-t variable up to scale, and
-    units that share energy are large together (Keller & Welling 2021, eq. 2 and 9).
-
-    Args:
-        z: numerators.
-        u: what the energy is made of.
-        topography: the neighbourhoods W.
-        mu: offset μ, shared by all units.
-        eps: keeps the root away from zero.
-
-    Example:
-        >>> from symgen.latents import Topography
-        >>> topography = Topography.tvae(capsules=1, units=4, frames=4, window=4)
-        >>> z, u = torch.zeros(1, 4, 1, 4), torch.ones(1, 4, 1, 4)
-        >>> student_t(z, u, topography, mu=-30.0)[0, 0, 0]
-        tensor([15.0000, 15.0000, 15.0000, 15.0000])
-    """
-    return (z - mu) * topography.inverse_scale(u.square(), eps)

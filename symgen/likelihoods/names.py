@@ -35,9 +35,6 @@ def make_likelihood(
     Example:
         >>> make_likelihood("gaussian", scale=0.1)
         Gaussian(scale=0.1)
-        >>> make_likelihood("gausian")
-        Traceback (most recent call last):
-        ValueError: unknown likelihood 'gausian': did you mean gaussian?
     """
     given = f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
     options: dict[str, Any] = {} if scale is None else {"scale": scale}

@@ -5,12 +5,10 @@ What does not fit, such as shapes that disagree, raises a ValueError that names 
 
 from symgen.metrics.axes import *
 from symgen.metrics.capcorr import *
-from symgen.metrics.class_bounds import *
 from symgen.metrics.control import *
 from symgen.metrics.disentanglement import *
 from symgen.metrics.equivariance import *
 from symgen.metrics.forecast import *
-from symgen.metrics.frechet import *
 from symgen.metrics.images import *
 from symgen.metrics.likelihood import *
 from symgen.metrics.pose_recovery import *

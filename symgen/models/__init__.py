@@ -3,7 +3,6 @@
 from symgen.models.ace import *
 from symgen.models.ace_latents import *
 from symgen.models.control import *
-from symgen.models.elbo import *
 from symgen.models.export import *
 from symgen.models.judge import *
 from symgen.models.learned_neighbourhood import *

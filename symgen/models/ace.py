@@ -15,7 +15,6 @@ from symgen.likelihoods.base import full_precision
 from symgen.models.ace_latents import ACELatents, ACEPosterior, ClassTerms, SupervisedElbo
 from symgen.models.ace_parts import ACEParts
 from symgen.models.checks import check_data, check_floats, check_labels
-from symgen.models.elbo import log_ratio
 from symgen.models.symmetry_statistics import Pose
 from symgen.nets import ConvReadout
 
@@ -173,9 +172,9 @@ class ACE(ACEParts):
             z = self._styles(self.heads.every(inputs, self.classes))
             styles = z.rsample()  # (classes, B, latents)
             weight = self._every_class(styles, pose).log_prob(x[:, None])
-            weight = weight + log_ratio(z, styles).sum(-1).t()
+            weight = weight + z.log_ratio(styles).sum(-1).t()
             if statistics is not None and self.variational_pose:
-                weight = weight + log_ratio(statistics, h).sum(-1, keepdim=True)
+                weight = weight + statistics.log_ratio(h).sum(-1, keepdim=True)
             weights.append(weight.logsumexp(1) - math.log(self.classes))
         return torch.stack(weights).logsumexp(0) - math.log(samples)
 

@@ -157,7 +157,6 @@ class SymmetryStatistics(nn.Module):
         latent: "gaussian" or "laplace".
         learn_scale: fit the prior's deviations, and the centroid's, as a variational pose does.
         channels: of the two convolutions (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
-        kernel: side of their kernels.
         hidden: units between features and pose.
         pool: side of an average pooling of the image.
         iterations: how often to infer one "affine" map. From the second time on the net sees the
@@ -183,7 +182,6 @@ class SymmetryStatistics(nn.Module):
         latent: str = "gaussian",
         learn_scale: bool = False,
         channels: Sequence[int] = (20, 20),
-        kernel: int = 5,
         hidden: int = 50,
         pool: int = 1,
         iterations: int = 1,
@@ -225,7 +223,7 @@ class SymmetryStatistics(nn.Module):
             self.net = _Centroid(learn_scale)
             return
         looks = {"channels": channels, "pool": pool, "initialisation": initialisation}
-        net = Convolutions(data_shape, kernel=kernel, **looks)
+        net = Convolutions(data_shape, kernel=5, **looks)
         self.net = ConvReadout(net, hidden, 2 * len(scale))
         with torch.no_grad():  # every image starts at the identity
             self.net.head.weight.zero_()

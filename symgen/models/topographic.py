@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -13,16 +13,49 @@ from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.likelihoods.base import full_precision
 from symgen.models.checks import check_data, check_data_shape, check_floats, check_net
-from symgen.models.elbo import Elbo, Posterior, log_ratio
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
 from symgen.nets import Linear
 
-__all__ = ["TopographicVAE"]
+__all__ = ["Elbo", "Posterior", "TopographicVAE"]
 
 Sequences = Float[Tensor, "B S *data"]
 Latents = Float[Tensor, "*batch S C D"]
 State = Float[Tensor, "B window C D"]
+
+
+class Posterior(NamedTuple):
+    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE."""
+
+    z: Gaussian
+    u: Gaussian | None
+
+
+class Elbo(NamedTuple):
+    """The terms of the evidence lower bound, nats per frame.
+
+    A model that looks `ahead` has no terms for the last frames, which have no target; in a rolled
+    reconstruction nll has as many columns as there are frames to roll to.
+
+    Attributes:
+        nll: one-sample estimate of -E[log p(x|t)].
+        kl_z: KL(q(z|x) ‖ p(z)).
+        kl_u: KL(q(u|x) ‖ p(u)), zero in a VAE.
+    """
+
+    nll: Float[Tensor, "B targets"]
+    kl_z: Float[Tensor, "B S"]
+    kl_u: Float[Tensor, "B S"]
+
+    @property
+    def kl(self) -> Float[Tensor, "B S"]:
+        """Both divergences together."""
+        return self.kl_z + self.kl_u
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """The negative bound, averaged over frames and sequences."""
+        return self.nll.mean() + self.kl.mean()
 
 
 class TopographicVAE(Pretrained):
@@ -181,10 +214,10 @@ class TopographicVAE(Pretrained):
             raise ValueError(f"samples={samples}: draw at least one")
         posterior = self.encode(x) if posterior is None else posterior
         z, u = posterior.z.rsample(samples), None
-        weights = log_ratio(posterior.z, z).sum((-2, -1))
+        weights = posterior.z.log_ratio(z).sum((-2, -1))
         if posterior.u is not None:
             u = posterior.u.rsample(samples)
-            weights += log_ratio(posterior.u, u).sum((-2, -1))
+            weights += posterior.u.log_ratio(u).sum((-2, -1))
         weights = self._with_target(weights)
         for weight, t in zip(weights, self.latents_from(z, u), strict=True):  # to bound memory
             weight += self._log_likelihood(t, x, self.ahead)
@@ -320,6 +353,7 @@ class TopographicVAE(Pretrained):
             check_net(name, module, (latents,), shape, "the likelihood's parameters of a frame")
 
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
+        """Return `t = (z - μ) / sqrt(W energy + eps)` (Keller & Welling 2021, eq. 2 and 9)."""
         return (z - cast(Tensor, self.mu)) * self.topography.inverse_scale(energy, self.eps)
 
     def _log_likelihood(self, t: Tensor, x: Tensor, steps: int) -> Tensor:

@@ -1,6 +1,5 @@
 """Networks that know no paper."""
 
-from symgen.nets.activations import *
 from symgen.nets.dense import *
 from symgen.nets.grouped import *
 from symgen.nets.linear import *

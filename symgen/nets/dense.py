@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.nets.activations import Activation, activation_function
 from symgen.nets.linear import Linear
+from symgen.nets.residual import Activation, activation_function
 
 __all__ = ["DenseDecoder", "DenseEncoder", "Perceptron"]
 

@@ -8,10 +8,9 @@ from typing import Literal, get_args
 from torch import nn
 
 from symgen._errors import require_choice
-from symgen.nets.activations import Activation
 from symgen.nets.dense import DenseDecoder, DenseEncoder
 from symgen.nets.linear import Linear, Normalisation
-from symgen.nets.residual import ResidualDecoder, ResidualEncoder
+from symgen.nets.residual import Activation, ResidualDecoder, ResidualEncoder
 from symgen.nets.strided import ConvDecoder, ConvEncoder
 
 __all__ = ["Initialisation", "NetName", "OutputBias", "make_decoder", "make_encoder", "make_nets"]

@@ -1,18 +1,27 @@
 """Fully connected encoders and decoders of pre-norm residual layers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
-from symgen.nets.activations import Activation, activation_function
+from symgen._errors import require_choice
 from symgen.nets.linear import Linear
 
-__all__ = ["ResidualDecoder", "ResidualEncoder", "ResidualStack"]
+__all__ = ["Activation", "ResidualDecoder", "ResidualEncoder", "ResidualStack"]
 
+Activation = Literal["relu", "silu", "gelu", "tanh"]
 Shape = Sequence[int]
+
+
+def activation_function(name: Activation) -> Callable[[Tensor], Tensor]:
+    """Return the function of `torch.nn.functional` with a name that we offer."""
+    require_choice("activation", name, get_args(Activation))
+    return getattr(functional, name)
 
 
 class _ResidualLayer(nn.Module):

@@ -4,7 +4,6 @@ from symgen.training.checkpoint import *
 from symgen.training.fit import *
 from symgen.training.lock import *
 from symgen.training.meter import *
-from symgen.training.precision import *
 from symgen.training.progress import *
 from symgen.training.provenance import *
 from symgen.training.records import *

@@ -14,12 +14,12 @@ from symgen.training import trainable
 from symgen.training.checkpoint import Checkpoint
 from symgen.training.meter import Meter
 from symgen.training.optimizer import make_optimizer, set_rates
-from symgen.training.precision import resolved_precision
 from symgen.training.process import keep_freed_memory, stop_signals
 from symgen.training.progress import Observe, Progress, observed, shown
 from symgen.training.provenance import describe_data, describe_run, how_to_resume
 from symgen.training.run_folder import Run, RunFolder
 from symgen.training.settings import Precision, Schedule, Training, kl_weight, require_kl_terms
+from symgen.training.step import resolved_precision
 from symgen.training.step import step as take_step
 from symgen.training.trainable import Feed
 
@@ -84,9 +84,24 @@ def fit(
             trained in place, on its device. See `symgen.training.Trainable`.
         data: a path of recordings, a source, `Batches`, a tensor of items, a torch `Dataset` or
             `DataLoader`, or an iterable of tensors, tuples or dictionaries.
-        examples: length of the training. The settings that follow, up to `seed`, are those of
-            `symgen.Training`, which says what each does.
+        examples: length of the training, and all that follows up to `seed`: see `Training`.
         batch_size: examples in a batch; None leaves that of the data, or 32.
+        optimizer: name of a class of torch.optim.
+        learning_rate: step size after the warm-up.
+        optimizer_options: further keywords of the optimiser.
+        learning_rates: rates of parts of the model, by name.
+        decay: part of every weight that is lost in an epoch.
+        clip_norm: largest norm of the gradient.
+        warmup: examples over which the learning rate grows.
+        schedule: learning rate after that.
+        half_life: examples over which it halves.
+        kl_warmup: examples over which the weights of the KL terms go to `beta`.
+        kl_start: where they start.
+        beta: weight of all KL terms.
+        rolled: share of steps that decode rolled latents into later frames.
+        precision: number format of the matrix products.
+        checkpoint_every: seconds between checkpoints.
+        log_every: steps between lines of the log.
         seed: seed of the noise of the training and of the order of the data.
         folder: run folder to write; None writes nothing.
         resume: whether to continue the run in `folder` rather than start one.

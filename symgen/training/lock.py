@@ -26,14 +26,6 @@ def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
 
     Raises:
         RunBusy: if somebody else holds it and `wait` is off.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as name, hold(Path(name)):
-        ...     with hold(Path(name)):
-        ...         pass
-        Traceback (most recent call last):
-        symgen.training.lock.RunBusy: process ... is training in ...
     """
     if folder is None:
         yield

@@ -49,12 +49,7 @@ Observe = Callable[[Progress], object]
 
 
 def duration(seconds: float) -> str:
-    """Write a time for a person.
-
-    Example:
-        >>> duration(90.0), duration(600.0)
-        ('90 s', '10 min')
-    """
+    """Write a time for a person."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 

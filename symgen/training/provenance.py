@@ -12,20 +12,15 @@ from typing import Any
 
 import torch
 
-from symgen.training.precision import resolved_precision
 from symgen.training.settings import Training
+from symgen.training.step import resolved_precision
 from symgen.training.trainable import Feed, items_of
 
 __all__ = ["commit", "hardware"]
 
 
 def hardware(device: str | torch.device = "cpu") -> str:
-    """Describe the processor, the threads and the torch that numbers were made with.
-
-    Example:
-        >>> "torch" in hardware()
-        True
-    """
+    """Describe the processor, the threads and the torch that numbers were made with."""
     if torch.device(device).type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     cpuinfo = Path("/proc/cpuinfo")

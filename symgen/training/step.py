@@ -1,13 +1,15 @@
 """One training step."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["step"]
+from symgen.training.settings import Training
+
+__all__ = ["multiplies_bfloat16", "resolved_precision", "step"]
 
 
 def step(
@@ -63,3 +65,23 @@ def step(
     if hasattr(model, "project_"):
         model.project_()
     return values
+
+
+_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # names of torch.cpu.get_capabilities
+
+
+def multiplies_bfloat16(device: str) -> bool:
+    """Tell whether a kind of device, such as "cpu" or "cuda", has units for bfloat16 products.
+
+    Processors without them emulate such products, more slowly than they multiply float32.
+    """
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and any(map(torch.cpu.get_capabilities().get, _UNITS))
+
+
+def resolved_precision(training: Training, device: str) -> Literal["float32", "bfloat16"]:
+    """Return the number format of a training on a kind of device: "auto" follows the device."""
+    if training.precision != "auto":
+        return training.precision
+    return "bfloat16" if multiplies_bfloat16(device) else "float32"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from symgen.data import Batch, Batches, SequenceBatch, SequenceSource, Source
+from symgen.data import Batch, Batches, SequenceBatch, Source
 from symgen.data.batches import factor_names
 
 
@@ -61,10 +61,9 @@ def test_a_batch_is_of_the_type_that_the_source_makes():
     assert batch.inputs[0] is batch.draws
 
 
-def test_a_source_without_factors_is_no_sequence_source():
-    assert isinstance(Walks(10), SequenceSource)
+def test_a_source_may_name_its_factors():
+    assert isinstance(Walks(10), Source)
     assert factor_names(Walks(10)) == ("item",)
-    assert not isinstance(Recorder(10), SequenceSource)
     assert factor_names(Recorder(10)) == ()
 
 

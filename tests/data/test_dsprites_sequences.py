@@ -6,7 +6,7 @@ import jaxtyping
 import pytest
 import torch
 
-from symgen.data import Batches, SequenceSource
+from symgen.data import Batches, Source
 from symgen.data.dsprites import FACTOR_SIZES, render
 from symgen.data.dsprites_sequences import MovingSprites
 
@@ -26,7 +26,7 @@ SPLITS = pytest.mark.parametrize("split", ["train", "test", "all"])
 @SPLITS
 def test_one_factor_moves_cyclically(sources: dict[str, MovingSprites], split: str) -> None:
     source = sources[split]
-    assert isinstance(source, SequenceSource)
+    assert isinstance(source, Source)
     items = torch.randint(len(source), (64,))
     frames, factors, moved = source.batch(items, torch.Generator())
     assert frames.shape == (64, 15, 1, 64, 64)

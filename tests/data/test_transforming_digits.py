@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from symgen.data import Batches, SequenceSource, TransformingDigits, load
+from symgen.data import Batches, Source, TransformingDigits, load
 from symgen.groups import hue_vector
 
 SCALES = [0.60, 0.64, 0.68, 0.72, 0.76, 0.79, 0.83, 0.87, 0.91]
@@ -102,7 +102,7 @@ def test_every_perspective_frame_of_a_cycle(pixels):
 @pytest.mark.parametrize("mode", MODES)
 def test_shapes_ranges_and_names(mode, pixels):
     source = TransformingDigits(pixels, mode)
-    assert isinstance(source, SequenceSource)
+    assert isinstance(source, Source)
     assert source.factor_names == ("angle", "scale", "hue")
     frames, factors, moved = source.batch(torch.arange(30), generator())
     assert frames.shape == (30, source.frames, *source.data_shape)

@@ -113,39 +113,10 @@ def test_the_inverse_undoes_any_matrix(dtype, device):
     torch.testing.assert_close(colour.inverse(matrix) @ matrix, identity, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [1.0, 1e-2, 1e-4, 1e-8, 0.0])
-def test_log_inverts_exp(size, generators):
-    g = size * generators
-    torch.testing.assert_close(colour.log(colour.exp(g)), g)
-
-
-@pytest.mark.parametrize("angle", [-3.14, -1.0, 1e-9, 2.0, 3.14])
-def test_log_inverts_exp_for_rotations_below_half_a_turn(angle, dtype, device):
-    g = angle * torch.eye(8, dtype=dtype, device=device)[:3]
-    # Rounding errors are divided by the distance to half a turn, the end of the domain.
-    within = 2000 * torch.finfo(dtype).eps / (torch.pi - abs(angle))
-    torch.testing.assert_close(colour.log(colour.exp(g)), g, rtol=0, atol=within)
-
-
 @pytest.mark.parametrize("size", [0.0, 0.5])
-def test_gradients_of_exp_and_log(size, device):
+def test_gradients_of_exp(size, device):
     g = size * torch.randn(8, dtype=torch.float64, device=device)
     assert torch.autograd.gradcheck(colour.exp, g.requires_grad_())
-    # Inside the group: a step off it changes the determinant, which log does not see.
-    assert torch.autograd.gradcheck(lambda g: colour.log(colour.exp(g)), g)
-
-
-@pytest.mark.parametrize(
-    ("diagonal", "message"),
-    [
-        ((-1.0, -1.0, 1.0), "1 of 2 colour matrices have no principal logarithm"),
-        ((2.0, 1.0, 1.0), "1 of 2 colour matrices do not have determinant 1.*has 2"),
-        ((-1.0, 1.0, 1.0), "determinant 1.*has -1"),
-    ],
-)
-def test_log_refuses_matrices_outside_its_domain(diagonal, message):
-    with pytest.raises(ValueError, match=message):
-        colour.log(torch.stack([torch.eye(3), torch.diag(torch.tensor(diagonal))]))
 
 
 def test_hue_rotations_are_exp_of_the_first_generator(dtype, device):
@@ -186,7 +157,6 @@ def test_the_action_broadcasts(generators):
     ("call", "message"),
     [
         (lambda: colour.exp(torch.zeros(4, 6)), r"shape \(4, 6\)"),
-        (lambda: colour.log(torch.zeros(4, 2, 2)), r"shape \(4, 2, 2\)"),
         (lambda: colour.inverse(torch.zeros(8)), r"shape \(8,\)"),
         (lambda: colour.act(torch.zeros(3, 4, 5), torch.eye(2)), r"shape \(2, 2\)"),
         (lambda: colour.act(torch.zeros(1, 4, 5), torch.eye(3)), r"images \(1, 4, 5\)"),

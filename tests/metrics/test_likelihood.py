@@ -10,7 +10,7 @@ from symgen import TVAE, VAE, likelihoods
 from symgen.latents import Gaussian
 from symgen.likelihoods import GrayBernoulli, Poisson
 from symgen.metrics import entropy_floor, log_likelihood, paper_estimate, sequence_bound
-from symgen.models.elbo import Posterior
+from symgen.models.topographic import Posterior
 
 NOISE = 0.7
 

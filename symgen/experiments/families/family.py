@@ -21,15 +21,7 @@ ObserveBatches = Callable[[int, int], object]
 
 
 class Notes:
-    """Values of items, noted batch by batch and averaged at the end.
-
-    Example:
-        >>> notes = Notes()
-        >>> notes.note(error=torch.tensor([1.0, 2.0]))
-        >>> notes.note(error=torch.tensor([6.0]))
-        >>> notes.means()
-        {'error': 3.0}
-    """
+    """Values of items, noted batch by batch and averaged at the end."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = defaultdict(list)

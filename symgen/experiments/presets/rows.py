@@ -26,13 +26,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Row:
-    """A setting that a table has a row for.
-
-    Example:
-        >>> row = rows(18)[0]
-        >>> row.name, row.faithful("paper"), row.printed[0].numbers["e_eq"]
-        ('tvae-mnist-half', 'tvae-mnist-half-paper', (574.0, 2.0))
-    """
+    """A setting that a table has a row for."""
 
     name: str
     """Our recipe's preset; the faithful ones add the edition."""

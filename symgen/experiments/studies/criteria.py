@@ -23,11 +23,6 @@ class Limit(NamedTuple):
         relation: how it must stand to the bound.
         bound: the threshold.
         every: every seed has to obey it, not only their mean.
-
-    Example:
-        >>> limit = Limit.read("gain, nats ≥ 50")
-        >>> limit.holds([40.0, 70.0]), limit.holds([None, 70.0]), limit.every
-        (True, None, False)
     """
 
     value: str

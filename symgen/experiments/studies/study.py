@@ -97,14 +97,7 @@ class Budget:
         return preset(line.preset).experiment.changed(**settings, place=place)
 
     def command(self, line: Line, seed: int, folder: Path) -> str:
-        """Return the words that train a line's run, within the budget.
-
-        Example:
-            >>> table = study("table1")
-            >>> laptop = table.budgets["laptop"]
-            >>> laptop.command(table.lines(laptop)[0], 2, Path("runs/tvae-mnist-half-2"))
-            'symgen train tvae-mnist-half --width 324 --depth 2 --examples 48000 ...'
-        """
+        """Return the words that train a line's run, within the budget."""
         words = ["symgen", "train", line.preset]
         for part in self.settings(line, seed).values():
             for name, value in part.items():

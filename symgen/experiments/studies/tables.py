@@ -81,12 +81,7 @@ def _rows(
 
 
 def written(value: Mapping[str, Any], digits: int | None = None) -> str:
-    """Write a mean with its deviation over seeds, to four figures or to a number of digits.
-
-    Example:
-        >>> written({"mean": -1.23456, "std": 0.1})
-        '−1.235 ± 0.1'
-    """
+    """Write a mean with its deviation over seeds, to four figures or to a number of digits."""
     mean, std = value["mean"], value["std"]
     if mean is None:
         return "–"

@@ -13,7 +13,7 @@ from recording_helpers import films, write_frames, write_video, write_videos
 from torch.utils.data import Dataset
 
 from symgen import data
-from symgen.data import Batches, Recordings, SequenceSource
+from symgen.data import Batches, Recordings, Source
 from symgen.data.recordings import ClipSpec, divide
 
 
@@ -60,7 +60,7 @@ def test_every_format_gives_exactly_the_clips_cut_by_hand(kind, length, stride, 
     given = {"dataset": Films(), "iterator": tensors()}.get(kind, written / kind)
     source = data.open(given, "all", length=length, stride=stride, every=every)
     expected = clips_of(films(), length, stride, every)
-    assert isinstance(source, SequenceSource) and len(source) == len(expected)
+    assert isinstance(source, Source) and len(source) == len(expected)
     assert all_frames(source).equal(torch.from_numpy(expected).float() / 255)
 
 

@@ -8,7 +8,7 @@ import torch
 from recording_helpers import films, write_frames, write_videos
 
 from symgen import data
-from symgen.data import Batches, Recordings, SequenceSource
+from symgen.data import Batches, Recordings, Source
 
 VECTORS = 100 * np.random.default_rng(0).standard_normal((6, 20, 5)).astype(np.float32)
 
@@ -41,7 +41,7 @@ def test_every_form_gives_exactly_the_clips_cut_by_hand(form, length, stride, ev
         for recording in VECTORS
         for start in range(0, 20 - extent + 1, stride)
     ]
-    assert isinstance(source, SequenceSource)
+    assert isinstance(source, Source)
     assert source.data_shape == (5,)
     assert all_frames(source).equal(torch.from_numpy(np.stack(clips)))
 

@@ -14,7 +14,6 @@ from symgen.nets import products
 
 SIZE = {"data_shape": (2, 6, 5), "capsules": 3, "units": 6, "frames": 4}
 TOPOGRAPHIC = {
-    "tvae": lambda: TVAE(**SIZE, window=3, neighbourhood=3),
     "causal": lambda: TVAE(
         **SIZE, window=2, shift=1.5, causal=True, boundary="zero", capsule_boundary="zero"
     ),
@@ -27,7 +26,12 @@ TOPOGRAPHIC = {
         likelihood="discretised-logistic",
     ),
     "kernel": lambda: TVAE(
-        **SIZE, window=3, learn="kernel", normalisation="weight", clamp_logits=True
+        **SIZE,
+        window=3,
+        neighbourhood=3,
+        learn="kernel",
+        normalisation="weight",
+        clamp_logits=True,
     ),
     "vectors": lambda: VAE(
         (7,), capsules=2, units=3, frames=4, net="residual", width=8, likelihood="gaussian"
@@ -43,25 +47,25 @@ NETS = {
     "pose_hidden": 5,
 }
 ACES = {
-    "groups": {
-        "data_shape": (1, 16, 16),
+    "groups and colour": {
+        "data_shape": (3, 16, 16),
         "pose_groups": 2,
+        "colour_pose": True,
         "latents": 2,
         "encoder": "conv-pooling",
         "decoder": "conv-transposed",
         "latent": "laplace",
     },
     "twice": {"data_shape": (1, 16, 16), "pose_iterations": 2, "variational_pose": True},
-    "no image": {"data_shape": (7,), "pose": None, "encoder": "residual", "decoder": "residual"},
-    "colour": {
-        "data_shape": (3, 16, 16),
+    "matrix": {
+        "data_shape": (1, 16, 16),
         "pose": "matrix",
-        "colour_pose": True,
         "padding_mode": "border",
         "encoder": "shared",
         "latents": 3,
         "shallow_latents": 1,
     },
+    "no image": {"data_shape": (7,), "pose": None, "encoder": "residual", "decoder": "residual"},
 }
 
 

@@ -1,5 +1,6 @@
 """The command line `symgen`: the only place that prints, draws progress and takes options."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -49,9 +50,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after `symgen`; None takes them from the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a run that ended early, 2 for bad input.
+        The exit status: 0 for success, 1 for a training that diverged, 2 for bad input and for
+        files that cannot be read or written; 128 and the number of the signal that stopped it,
+        130 after Ctrl-C.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        if arguments is None:  # the process ends with this: a second one has nothing to stop
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return _fail("symgen: stopped", 128 + signal.SIGINT)
+    except BrokenPipeError:  # whoever reads has seen enough, as in `symgen presets --all | head`
+        return 0
+    except OSError as error:
+        named = error.filename is not None and error.strerror
+        return _fail(f"symgen: {f'{error.filename}: {error.strerror}' if named else error}", 2)
+    except (ValueError, ModuleNotFoundError) as error:
+        return _fail(f"symgen: {error}", 2)
+
+
+def _run(words: list[str]) -> int:
+    """Run a verb; a training that ended early is told in one line."""
     verb = words[0] if words else "--help"
     if verb in ("-h", "--help", "help"):
         print(_HELP)
@@ -60,24 +79,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     if verb not in VERBS:
-        print(f"symgen: unknown command {verb!r}: {nearest(verb, VERBS)}", file=sys.stderr)
-        return 2
-    from symgen import training  # here, since it imports torch, which takes a second
-    from symgen.cli._options import call
-
+        return _fail(f"symgen: unknown command {verb!r}: {nearest(verb, VERBS)}", 2)
+    # Ctrl-C has to wait: a library that is interrupted while it is imported fails in odd ways.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        call(getattr(import_module(f"symgen.cli.{verb}"), verb), verb, words[1:])
+        from symgen import training  # here, since it imports torch, which takes a second
+        from symgen.cli._options import call
+
+        run = getattr(import_module(f"symgen.cli.{verb}"), verb)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        call(run, verb, words[1:])
     except training.TrainingStopped as stopped:
-        return _fail(str(stopped), 1)
+        return _fail(str(stopped), 128 + stopped.signal)
     except training.TrainingDiverged as diverged:
         return _fail(f"symgen: {diverged}", 1)
-    except BrokenPipeError:  # whoever reads has seen enough, as in `symgen presets --all | head`
-        return 0
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        return _fail(f"symgen: {error}", 2)
     return 0
 
 
 def _fail(message: str, status: int) -> int:
-    print(message, file=sys.stderr)
+    """Print an error in one line, where names may hold anything."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(shown, file=sys.stderr)
     return status

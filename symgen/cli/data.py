@@ -93,7 +93,7 @@ def inspect(words: Sequence[str]) -> None:
     }
     train = splits["train"]
     clips = torch.linspace(0, len(train) - 1, min(options.examples, len(train))).long()
-    frames = train.batch(clips, torch.Generator()).frames
+    frames = train.thinned(clips)
     _draw(frames, [f"clip {clip}" for clip in clips.tolist()], options.out)
 
     table = Table(show_header=False, box=None, pad_edge=False)

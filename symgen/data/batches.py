@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from symgen.data.options import MOST, require_seed, require_whole
+
 __all__ = ["Batch", "Batches", "SequenceBatch", "Source", "factor_names"]
 
 
@@ -121,6 +123,8 @@ class Batches(Generic[BatchT]):
     device: str | torch.device = "cpu"
 
     def __post_init__(self) -> None:
+        require_seed("seed", self.seed)
+        require_whole("batch_size", self.batch_size, -MOST)
         size, self.device = len(self.source), torch.device(self.device)
         if not size:
             raise ValueError("a source of 0 items fills no batch: give data that are not empty")

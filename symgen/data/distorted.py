@@ -12,6 +12,8 @@ from torch import Tensor
 from symgen._errors import require_choice
 from symgen.data.batches import require_items
 from symgen.data.images import Images
+from symgen.data.items import fingerprint
+from symgen.data.options import require_seed
 from symgen.groups import affine, hue_vector, warp
 
 __all__ = ["DistortedImages", "Distortion", "ImageBatch"]
@@ -82,6 +84,7 @@ class DistortedImages:
     def __init__(
         self, images: Images, distortion: Distortion = "none", fixed: bool = True, seed: int = 0
     ) -> None:
+        require_seed("seed", seed)
         _require_fit(images, distortion)
         self.images = Images(images.pixels, images.labels.to(images.pixels.device))
         self.distortion: Distortion = distortion
@@ -161,7 +164,8 @@ class DistortedImages:
     def __repr__(self) -> str:
         images = f"{len(self)} images of {' x '.join(map(str, self.images.pixels.shape[1:]))}"
         drawn = f"fixed, seed={self.seed}" if self.fixed else "afresh in each batch"
-        return f"DistortedImages({images}, distortion={self.distortion!r}, {drawn})"
+        content = f"fingerprint={fingerprint(*self.images)!r}"
+        return f"DistortedImages({images}, distortion={self.distortion!r}, {drawn}, {content})"
 
 
 def _whole_numbers(limits: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn.functional import embedding
 from symgen._errors import require_choice
 from symgen.data import dsprites
 from symgen.data.batches import SequenceBatch, require_items
+from symgen.data.options import MOST_FRAMES, require_seed, require_whole
 
 __all__ = ["MovingSprites"]
 
@@ -77,8 +78,9 @@ class MovingSprites:
                 f"held_out={held_out} leaves a split empty: choose a share between 0 and 1 "
                 f"of the {fewest} orbits of a factor"
             )
-        if frames is not None and frames < 1:
-            raise ValueError(f"frames={frames}: a sequence has at least one frame")
+        if frames is not None:
+            require_whole("frames", frames, 1, MOST_FRAMES)
+        require_seed("split_seed", split_seed)
         self.mode: Mode = mode
         self.frames = frames or CYCLE
         self.split: Split = split

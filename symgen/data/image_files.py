@@ -1,5 +1,6 @@
 """A user's image files, for models of images."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,34 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["read_image"]
+__all__ = ["load_image", "read_image", "require_file"]
+
+# Those that are read by code alone: for PostScript, Pillow would start a program.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no file with a content, such as a pipe or a device, which may never end."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no regular file: give one, or a link to one")
+
+
+def load_image(path: Path, formats: tuple[str, ...] = _FORMATS) -> Image.Image:
+    """Read an image of one of some formats, as Pillow names them, whatever its name says.
+
+    Raises:
+        ValueError: with its path, if it is none, damaged, or of more than 89 million pixels.
+    """
+    require_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=formats) as image:
+                image.load()
+                return image
+    except Exception as error:  # Pillow raises nearly any kind for damaged files
+        said = " ".join(f"{error}".split())
+        raise ValueError(f"{path} cannot be read as an image: {said}") from error
 
 
 def read_image(
@@ -29,11 +57,7 @@ def read_image(
     if not path.is_file():
         raise FileNotFoundError(f"no image file {path}: give a path, or test:INDEX")
     channels, height, width = data_shape
-    try:
-        with Image.open(path) as opened:
-            levels = _levels(opened, channels, background=255 if invert else 0)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is damaged or no image: {error}") from error
+    levels = _levels(load_image(path), channels, background=255 if invert else 0)
     if invert:
         levels = 1 - levels
     high, wide = levels.shape[1:]

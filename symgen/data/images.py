@@ -4,16 +4,20 @@ import gzip
 import zlib
 from math import prod
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 
+from symgen.data.options import require_whole
+
 __all__ = ["Images", "Split", "paper_split", "read_idx", "require_unit_range"]
 
 Split = Literal["train", "test"]
+
+_PART = 2**20  # bytes that are unpacked together
 
 
 class Images(NamedTuple):
@@ -36,6 +40,7 @@ def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
         >>> len(train.labels), len(validation.labels)
         (1151, 287)
     """
+    require_whole("seed", seed, 0, 2**32 - 1)
     count = len(images.labels)
     # The legacy generator, because its stream is frozen and the published split was drawn from it.
     order = torch.from_numpy(np.random.RandomState(seed).permutation(count))
@@ -64,25 +69,36 @@ def read_idx(path: str | Path) -> UInt8[Tensor, "*shape"]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no IDX file at {path}")
-    content = Path(path).read_bytes()
-    if content[:2] == b"\x1f\x8b":
+    with Path(path).open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
         try:
-            content = gzip.decompress(content)
+            return _read_idx(gzip.GzipFile(fileobj=plain) if packed else plain, path)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+
+
+def _read_idx(file: Any, path: str | Path) -> UInt8[Tensor, "*shape"]:
+    """Read an array from an open file, and no more than one byte beyond what it announces."""
+    content = bytearray(file.read(4))
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise ValueError(
             f"{path} is not an IDX file of unsigned bytes: it starts with "
-            f"{content[:4].hex(' ')!r} instead of '00 00 08'"
+            f"{content.hex(' ')!r} instead of '00 00 08'"
         )
     start = 4 + 4 * content[3]
-    shape = np.frombuffer(content[4 : min(start, len(content) // 4 * 4)], ">u4").tolist()
-    if len(content) != start + prod(shape):
+    content += file.read(start - 4)
+    shape = np.frombuffer(content[4 : len(content) // 4 * 4], ">u4").tolist()
+    announced = start + prod(shape)
+    while part := file.read(min(_PART, announced + 1 - len(content))):
+        content += part
+    if len(content) != announced:
+        more = " or more" if len(content) > announced else ""
         raise ValueError(
-            f"{path} announces an array {tuple(shape)}, {start + prod(shape)} bytes in all, but "
-            f"has {len(content)}: fetch it again"
+            f"{path} announces an array {tuple(shape)}, {announced} bytes in all, but "
+            f"has {len(content)}{more}: fetch it again"
         )
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).reshape(shape)
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start)).reshape(shape)
 
 
 def require_unit_range(name: str, x: Shaped[Tensor, "..."]) -> None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-__all__ = ["Inputs", "ItemSource", "Wanted", "choose_inputs", "stack_inputs"]
+__all__ = ["Inputs", "ItemSource", "Wanted", "choose_inputs", "fingerprint", "stack_inputs"]
 
 _LOOKED_AT = 2**24  # bytes of a tensor that its fingerprint reads
 
@@ -131,15 +131,17 @@ class ItemSource:
     def __repr__(self) -> str:
         if not isinstance(self.items, Tensor):
             return f"{len(self)} items of {type(self.items).__name__}, {self.wanted}"
-        return f"tensor {tuple(self.items.shape)}, fingerprint={_fingerprint(self.items)!r}"
+        return f"tensor {tuple(self.items.shape)}, fingerprint={fingerprint(self.items)!r}"
 
 
-def _fingerprint(data: Tensor) -> str:
-    """Name a tensor by a hash of its shape and of at most 16 MiB of its content."""
-    rows = max(1, _LOOKED_AT // max(1, data[:1].nbytes))
-    looked_at = data[:: max(1, -(-len(data) // rows))].detach().cpu().contiguous()
-    content = hashlib.sha256(f"{tuple(data.shape)} {data.dtype}".encode())
-    content.update(looked_at.reshape(-1).view(torch.uint8).numpy().tobytes())
+def fingerprint(*tensors: Tensor) -> str:
+    """Name tensors by a hash of their shapes and of at most 16 MiB of the content of each."""
+    content = hashlib.sha256()
+    for data in tensors:
+        rows = max(1, _LOOKED_AT // max(1, data[:1].nbytes))
+        looked_at = data[:: max(1, -(-len(data) // rows))].detach().cpu().contiguous()
+        content.update(f"{tuple(data.shape)} {data.dtype}".encode())
+        content.update(looked_at.reshape(-1).view(torch.uint8).numpy().tobytes())
     return content.hexdigest()[:16]
 
 

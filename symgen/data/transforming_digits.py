@@ -9,6 +9,8 @@ from torch import Tensor
 
 from symgen._errors import require_choice
 from symgen.data.batches import SequenceBatch, require_items
+from symgen.data.items import fingerprint
+from symgen.data.options import MOST_FRAMES, require_whole
 from symgen.groups import affine, hue_vector, projective, warp
 
 __all__ = ["TransformingDigits"]
@@ -65,8 +67,8 @@ class TransformingDigits:
                 f"transforming digits are made from uint8 images (items, 1, height, width), got "
                 f"{tuple(pixels.shape)} {pixels.dtype}"
             )
-        if frames is not None and frames < 1:
-            raise ValueError(f"frames={frames}: a sequence has at least one frame")
+        if frames is not None:
+            require_whole("frames", frames, 1, MOST_FRAMES)
         self.pixels = pixels
         self.mode = mode
         self.frames = frames or {"still": 1, "growth": GROWTH}.get(mode, len(DEGREES))
@@ -118,7 +120,8 @@ class TransformingDigits:
 
     def __repr__(self) -> str:
         images = f"{len(self)} images of {' x '.join(map(str, self.data_shape[1:]))}"
-        return f"TransformingDigits({images}, mode={self.mode!r}, frames={self.frames})"
+        how = f"mode={self.mode!r}, frames={self.frames}"
+        return f"TransformingDigits({images}, {how}, fingerprint={fingerprint(self.pixels)!r})"
 
 
 def _poses(mode: Mode, diagonal: float) -> Float[Tensor, "angles scales rows 3"]:

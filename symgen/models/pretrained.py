@@ -1,24 +1,30 @@
 """Saving and loading of models: weights in safetensors, the arguments in JSON."""
 
 import inspect
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
 from huggingface_hub import snapshot_download
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-from symgen._files import write_atomically, write_json
+from symgen._errors import nearest
+from symgen._files import read_json, write_json
+from symgen._tensors import (
+    Bounded,
+    differences,
+    read_about,
+    read_tensors,
+    write_tensors,
+)
 from symgen.latents import AxesTopography, Topography
 from symgen.likelihoods import LikelihoodName, make_likelihood
 
-__all__ = ["Pretrained"]
+__all__ = ["Pretrained", "weights_step"]
 
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 _CONFIG = "model.json"
 _LIKELIHOODS = (type(make_likelihood(name)) for name in get_args(LikelihoodName))
 _VALUES = {kind.__name__: kind for kind in (Topography, AxesTopography, *_LIKELIHOODS)}
@@ -80,10 +86,11 @@ class Pretrained(nn.Module):
     def _check_part(self, name: str, module: nn.Module) -> None:
         """Refuse a module that does not fit; nothing to check by default."""
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, step: int | None = None) -> Path:
         """Write `model.safetensors` and `model.json`, each replaced as a whole.
 
-        The folder is made if it is not there, and returned.
+        The folder is made if it is not there, and returned. The weights carry a checksum, what
+        `model.json` says, and the training's `step`, which `weights_step` reads.
 
         Example:
             >>> import tempfile
@@ -95,9 +102,9 @@ class Pretrained(nn.Module):
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / _CONFIG, self.described())
-        weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        write_atomically(folder / _WEIGHTS, lambda partial: save_file(weights, partial))
+        described = self.described()
+        write_json(folder / _CONFIG, described)
+        write_tensors(folder / WEIGHTS, self.state_dict(), {"step": step, **described})
         return folder
 
     def described(self) -> dict[str, Any]:
@@ -114,48 +121,60 @@ class Pretrained(nn.Module):
         """Load a model from a folder or from the Hugging Face hub, on the CPU, ready to evaluate.
 
         Args:
-            name: a folder that `save_pretrained` wrote, or a hub id "owner/name", or
-                FileNotFoundError.
+            name: a folder that `save_pretrained` wrote. Where neither it nor its parent is here,
+                "owner/name" is asked for on the hub.
             **parts: modules and values of your own that the model was made with, by the name of
                 the argument, such as `encoder=MyEncoder()`; their weights come from the file.
 
         Raises:
-            ValueError: for another model, damaged files, or a part of your own not handed in.
+            FileNotFoundError: if there is no such folder here nor on the hub.
+            ValueError: for another model, files that are damaged or do not belong together,
+                weights that are not finite, or a part of your own not handed in.
         """
         folder = _find(name)
-        try:
-            described = json.loads((folder / _CONFIG).read_text())
-            given, _ = described["model"], described["arguments"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            why = f"does not describe a model ({error!r}): save it again with save_pretrained"
-            raise ValueError(f"{folder / _CONFIG} {why}") from error
-        known = {kind.__name__: kind for kind in _family(cls)}
+        described = _read_description(folder / _CONFIG)
+        given, known = described["model"], {kind.__name__: kind for kind in _family(cls)}
         if given not in known:
-            message = f"{folder} holds a {given}, not a {cls.__name__}: load it with {given}"
-            raise ValueError(message)
-        model = known[given](**cls.rebuilt(described, parts))
+            others = [kind.__name__ for kind in _family(Pretrained)]
+            mend = f"load it with {given}" if given in others else nearest(given, others)
+            raise ValueError(f"{folder / _CONFIG} holds a {given}, not a {cls.__name__}: {mend}")
+        weights = _read_weights(folder, described)
+        arguments = cls.rebuilt(described, parts)
         try:
-            model.load_state_dict(load_file(folder / _WEIGHTS))
-        except (OSError, SafetensorError, RuntimeError) as error:
-            why = f"{error}; the file is damaged or belongs to other settings, save it again"
+            with Bounded(weights):
+                model = known[given](**arguments)
+        except (ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise ValueError(
-                f"{folder / _WEIGHTS} cannot be loaded into {given}: {why}"
+                f"{folder / _CONFIG} does not make a {given}: {_line(error)}"
             ) from error
+        _require_fit(folder / WEIGHTS, weights, model)
+        model.load_state_dict(weights)
         return model.eval()
 
     @staticmethod
     def rebuilt(described: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a constructor's arguments from what `described` returned and your own `parts`."""
+        """Return a constructor's arguments from what `described` returned and your own `parts`.
+
+        Raises:
+            ValueError: if an entry cannot be made, or a part of your own is not handed in.
+        """
         arguments = described["arguments"]
         own = {name: value["own"] for name, value in arguments.items() if _is_own(value)}
         if not own.keys() <= parts.keys():
-            wanted = [f"{name}={path.rpartition('.')[2]}(…)" for name, path in own.items()]
+            wanted = [f"{name}={str(path).rpartition('.')[2]}(…)" for name, path in own.items()]
             call = f"{described['model']}.from_pretrained(folder, {', '.join(wanted)})"
+            named = ", ".join(map(str, own.values()))
             raise ValueError(
-                f"the model was made with parts of one's own, {', '.join(own.values())}: hand "
-                f"them in again, as in {call}"
+                f"the model was made with parts of one's own, {named}: hand them in again, as in "
+                f"{call}"
             )
-        return {name: _made(value) for name, value in arguments.items()} | dict(parts)
+        made = dict(parts)
+        for name, value in arguments.items():
+            try:
+                made.setdefault(name, _made(value))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{name}={value!r} cannot be made: {error}") from error
+        return made
 
     def __repr__(self) -> str:
         shown = [
@@ -193,14 +212,85 @@ def _is_own(described: Any) -> bool:
     return isinstance(described, dict) and "own" in described
 
 
+def weights_step(folder: Path | str) -> int | None:
+    """Read how many updates of a training the weights in a folder have had.
+
+    None if they are not there, are damaged, or were not saved by a training.
+
+    Example:
+        >>> weights_step("none") is None
+        True
+    """
+    try:
+        step = read_about(Path(folder) / WEIGHTS).get("step")
+    except (OSError, ValueError):
+        return None
+    return step if isinstance(step, int) else None
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    described = read_json(path)
+    match described:
+        case {"model": str(), "arguments": dict(), **others} if not others:
+            return described
+    raise ValueError(
+        f"{path} does not describe a model, which takes a name as its model and, by name, its "
+        "arguments, and nothing else: save it again with save_pretrained"
+    )
+
+
+def _read_weights(folder: Path, described: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Read weights that belong to a description, which they carry as well."""
+    path = folder / WEIGHTS
+    try:
+        weights, about = read_tensors(path)
+    except (OSError, ValueError) as error:
+        why = "put back a copy of it, save it again or, of a run, symgen train --resume"
+        raise ValueError(f"{path} cannot be loaded ({error}): {why}") from error
+    there, here = (
+        {"model": each.get("model"), **each.get("arguments", {})} for each in (about, described)
+    )
+    if changed := differences(there, here):
+        raise ValueError(
+            f"{folder / _CONFIG} is not that of {WEIGHTS}: {'; '.join(changed)}; put back what "
+            "was saved with it"
+        )
+    return weights
+
+
+def _require_fit(path: Path, weights: Mapping[str, Tensor], model: nn.Module) -> None:
+    """Refuse weights of other names or shapes than the model's, or that are not finite."""
+    there, here = (
+        {n: tuple(t.shape) for n, t in w.items()} for w in (weights, model.state_dict())
+    )
+    if differ := differences(there, here):
+        more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
+        raise ValueError(f"{path} does not fit its model: {'; '.join(differ[:3])}{more}")
+    learned = dict(model.named_parameters())
+    for name, tensor in weights.items():
+        if tensor.isnan().any() or (name in learned and tensor.isinf().any()):
+            raise ValueError(f"{path} holds {name} that is not finite: the training diverged")
+
+
 def _find(name: str | Path) -> Path:
-    folder = Path(name)
+    folder, wanted = Path(name), f"give a folder with {WEIGHTS} and {_CONFIG}"
     if folder.is_dir():
         return folder
-    if str(name).count("/") != 1 or str(name).startswith((".", "/")):
-        wanted = f"give a folder with {_WEIGHTS} and {_CONFIG}, or a hub id of the form owner/name"
-        raise FileNotFoundError(f"no folder {str(name)!r}: {wanted}")
-    return Path(snapshot_download(str(name), allow_patterns=[_WEIGHTS, _CONFIG]))
+    owner = str(folder.parent)
+    is_path = folder.exists() or folder.parent.is_dir() or owner == "runs"  # where train writes
+    if is_path or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)):
+        raise FileNotFoundError(f"no folder {str(name)!r}: {wanted}, or a hub id owner/name")
+    try:
+        return Path(snapshot_download(str(name), allow_patterns=[WEIGHTS, _CONFIG]))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"no folder {str(name)!r} here, and the Hugging Face hub, which was asked for it, "
+            f"gives none ({_line(error)}): {wanted}"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _family(kind: type) -> list[type]:

@@ -1,7 +1,6 @@
 """Checkpoints: one file that holds all of a training run, replaced in one act."""
 
 import json
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,18 +9,18 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save_file
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
-from symgen._files import write_atomically
+from symgen._tensors import differences, kinds, read_about, read_tensors, write_tensors
 from symgen.training.meter import Meter
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint", "saved_step"]
 
-_FORMAT = 2
+CHECKPOINT = "state/checkpoint.safetensors"
+_FORMAT = 3
+_DESCRIBED = ("step", "seconds", "settings", "log")  # in the header
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +36,7 @@ class Checkpoint:
             `state_dict()["state"]`.
         generators: states of the random generators, by type of device.
         recent: terms of the loss in the latest steps, kept for the next line of the log.
+        log: number of lines of the log by then, and a checksum of them; None without a log.
     """
 
     step: int
@@ -46,6 +46,7 @@ class Checkpoint:
     optimizer: dict[int, dict[str, Any]]
     generators: dict[str, UInt8[Tensor, " bytes"]]
     recent: Float[Tensor, "steps terms"]
+    log: dict[str, Any] | None = None
 
     @classmethod
     def capture(
@@ -61,11 +62,11 @@ class Checkpoint:
 
     def require_same(self, settings: dict[str, Any], model: Module) -> None:
         """Refuse settings or a model unlike those of the run, naming each difference."""
-        differences = _differences(self.settings, settings)
-        differences += _differences(_kinds(self.weights), _kinds(model.state_dict()))
-        if differences:
+        found = differences(self.settings, json.loads(json.dumps(settings)))
+        found += differences(kinds(self.weights), kinds(model.state_dict()))
+        if found:
             raise ValueError(
-                f"the run to resume had other settings: {'; '.join(differences)}. Resume with "
+                f"the run to resume had other settings: {'; '.join(found)}. Resume with "
                 "those that it was started with, or start a new run in another folder"
             )
 
@@ -102,12 +103,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
                 tensors[f"optimizer/{position}/{name}"] = value
             else:
                 plain[position][name] = value
-    # Copied, since safetensors refuses those that share memory, as tied weights do.
-    tensors = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
-    described = {name: getattr(checkpoint, name) for name in ("step", "seconds", "settings")}
-    header = json.dumps({"format": _FORMAT, **described, "optimizer": plain})
-    metadata = {"symgen": header, "checksum": _checksum(header, tensors)}
-    write_atomically(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+    described = {name: getattr(checkpoint, name) for name in _DESCRIBED}
+    write_tensors(path, tensors, {"format": _FORMAT, **described, "optimizer": plain})
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -123,27 +120,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "a new run without resuming"
         )
     with _whole(path):
-        # Read once and whole: a run that is still going may replace the file at any moment.
-        content = path.read_bytes()
-        tensors = load(content)
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-        if "symgen" not in metadata:
-            raise ValueError("its header does not describe a run")
-        if metadata.get("checksum") != _checksum(metadata["symgen"], tensors):
-            raise ValueError("its checksum does not match")
-    header = json.loads(metadata["symgen"])
-    if header["format"] != _FORMAT:
+        tensors, header = read_tensors(path)
+    if header.get("format") != _FORMAT:
         raise ValueError(
-            f"{path} has format {header['format']}, this version reads {_FORMAT}: resume with the "
-            "version that wrote it"
+            f"{path} has format {header.get('format')}, this version reads {_FORMAT}: resume with "
+            "the version that wrote it"
         )
     optimizer = {int(position): state for position, state in header["optimizer"].items()}
     for key, tensor in _part(tensors, "optimizer/").items():
         position, name = key.split("/", 1)
         optimizer[int(position)][name] = tensor
     return Checkpoint(
-        **{name: header[name] for name in ("step", "seconds", "settings")},
+        **{name: header[name] for name in _DESCRIBED},
         weights=_part(tensors, "weights/"),
         optimizer=optimizer,
         generators=_part(tensors, "generators/"),
@@ -161,10 +149,20 @@ def saved_step(path: Path) -> int:
         >>> saved_step(Path("none/state/checkpoint.safetensors"))
         0
     """
-    if not path.is_file():
-        return 0
-    with _whole(path), safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata()["symgen"])["step"]
+    return _header(path)["step"] if path.is_file() else 0
+
+
+def saved_log(path: Path) -> dict[str, Any] | None:
+    """Read what a checkpoint says of the log, as `Checkpoint.log`; None if there is no file."""
+    return _header(path).get("log") if path.is_file() else None
+
+
+def _header(path: Path) -> dict[str, Any]:
+    with _whole(path):
+        header = read_about(path)
+        if not isinstance(header.get("step"), int):
+            raise ValueError("its header does not describe a run")
+        return header
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -172,35 +170,12 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensors[name] for name in chosen}
 
 
-def _kinds(weights: dict[str, Tensor]) -> dict[str, Any]:
-    return {name: f"{tensor.dtype} {tuple(tensor.shape)}" for name, tensor in weights.items()}
-
-
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Phrase how two sets of settings differ, compared as JSON gives them back."""
-    here = json.loads(json.dumps(here))
-    return [
-        f"{name} was {there.get(name, 'absent')!r} and is {here.get(name, 'absent')!r}"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name, "absent") != here.get(name, "absent")
-    ]
-
-
-def _checksum(header: str, tensors: dict[str, Tensor]) -> str:
-    """Compute the CRC-32 of the header and of names, kinds and bytes of all tensors."""
-    value = zlib.crc32(header.encode())
-    for name, kind in sorted(_kinds(tensors).items()):
-        value = zlib.crc32(f"{name} {kind}".encode(), value)
-        value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, value)
-    return f"{value:08x}"
-
-
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while a checkpoint is read into one error that says the mend."""
     try:
         yield
-    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise ValueError(
             f"{path} is not a whole checkpoint ({error}): put back a copy of it, or move the run "
             "folder away and start again"

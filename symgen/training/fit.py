@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,11 @@ class TrainingDiverged(RuntimeError):
 
 
 class TrainingStopped(RuntimeError):
-    """A signal ended the training early; `run` is what there is of it."""
+    """A signal, by its number, ended the training early; `run` is what there is of it."""
 
-    def __init__(self, message: str, run: Run) -> None:
+    def __init__(self, message: str, run: Run, signal: int) -> None:
         super().__init__(message)
-        self.run = run
+        self.run, self.signal = run, signal
 
 
 def fit(
@@ -76,8 +77,9 @@ def fit(
     The loss is the sum of the terms that `model(...)` returns, each averaged over all its entries,
     in nats. Those whose names begin with `kl_` have a weight, which is `beta` after `kl_warmup`.
     A resumed run continues bit for bit as if it had never stopped, on the same machine with the
-    same number of threads; after a crash it goes back to the last checkpoint. The generators of
-    torch are left as they were found.
+    same number of threads; after a crash it goes back to the last checkpoint. Resuming writes the
+    model of the checkpoint anew, also where no step is left to do. The generators of torch are
+    left as they were found.
 
     Args:
         model: a torch module whose `forward` returns the terms of its loss, such as `symgen.TVAE`;
@@ -117,11 +119,13 @@ def fit(
 
     Raises:
         ValueError: if a setting is out of range, model and data do not fit together, or the run
-            to resume had other settings or is damaged.
+            to resume had other settings or is damaged, its log included.
+        OSError: if a file cannot be written, with its path; the last checkpoint stays whole.
         FileExistsError: if the folder holds a run already and `resume` is off.
         FileNotFoundError: if there is no run to resume.
         RunBusy: if another process trains in the folder.
-        TrainingDiverged: if the loss is no longer finite; the last checkpoint stays.
+        TrainingDiverged: if the loss is no longer finite, or would not be after the last step;
+            the last checkpoint stays.
         TrainingStopped: at the first SIGINT or SIGTERM, once the state is saved.
 
     Example:
@@ -177,13 +181,13 @@ class _Trainer:
         self, config: dict[str, Any], observe: Observe | None, evaluate: Measure | None, every: int
     ) -> Run:
         settings, report = self.settings, observed(observe)
-        with self.run.open(config), torch.random.fork_rng(self.devices), stop_signals() as stop:
+        with stop_signals() as stop, self.run.open(config), torch.random.fork_rng(self.devices):
             self._begin()
             saved, saved_at = self.step, self.meter.seconds
             self.model.train()
-            while self.step < settings.steps and not stop.is_set():
+            while self.step < settings.steps and not stop:
                 rate = set_rates(self.optimizer, settings, self.step, self.items)
-                self._take_step()
+                inputs = self._take_step()
                 last = self.step == settings.steps
                 logs = last or self.step % settings.log_every == 0
                 if logs or self.device.type == "cpu":  # elsewhere looking means waiting
@@ -191,6 +195,8 @@ class _Trainer:
                 if logs:
                     self.run.write(self._line(rate))
                 report(self._progress, last)
+                if last:
+                    self._require_useful(inputs)
                 due = last or (every and self.step % every == 0)
                 if evaluate is not None and due:
                     self.run.write(self._taken() | {"evaluation": self._measure(evaluate)})
@@ -200,18 +206,22 @@ class _Trainer:
                     saved, saved_at = self.step, self.meter.seconds
             if self.step > saved:
                 self._save()
-        return self._end(config)
+        return self._end(config, *stop)
 
     def _begin(self) -> None:
-        """Go on from the checkpoint, or seed and save, so that there is something to resume."""
+        """Go on from the checkpoint, or seed and save, so that there is something to resume.
+
+        The model file follows from the checkpoint: it may be older, damaged or gone.
+        """
         if self.run.checkpoint is None:
             torch.manual_seed(self.settings.seed)
             self._save()
         else:
             self.run.checkpoint.restore(self.model, self.optimizer, self.meter)
+            self.run.save_model(self.model, self.step)
         self.meter.pause()  # what came before the first step is not training
 
-    def _take_step(self) -> None:
+    def _take_step(self) -> list[Tensor]:
         inputs = [
             x.to(self.device, self.dtype if x.is_floating_point() else None)
             for x in self.feed.batch(self.step).inputs
@@ -229,6 +239,7 @@ class _Trainer:
             require_kl_terms(self.settings, values)
         self.meter.add(self.step, values)
         self.step += 1
+        return inputs
 
     def _roll(self) -> int:
         """Draw the steps to roll by: 0 in the share of steps that decode frames as they are."""
@@ -286,8 +297,20 @@ class _Trainer:
             tensors = [parameter, *(v for v in moments if isinstance(v, Tensor))]
             if not all(bool(tensor.isfinite().all()) for tensor in tensors):
                 raise self._diverged(f"step {self.step}: {name} is not finite")
+        for name, buffer in self.model.named_buffers():
+            if buffer.isnan().any():
+                raise self._diverged(f"step {self.step}: {name} is not a number")
         now = Checkpoint.capture(self.step, self.identity, self.model, self.optimizer, self.meter)
         self.run.save(now, self.model)
+
+    def _require_useful(self, inputs: list[Tensor]) -> None:
+        """Refuse weights of the last step that no later one shows to have gone wrong."""
+        terms = self._measure(lambda model: model(*inputs)._asdict())
+        values = {name: term.mean().item() for name, term in terms.items()}
+        wrong = [f"{name}={value:g}" for name, value in values.items() if not isfinite(value)]
+        if wrong:
+            what = f"step {self.step}: its weights give {', '.join(wrong)} in evaluation mode"
+            raise self._diverged(what)
 
     def _require_finite(self) -> None:
         found = self.meter.not_finite(self.step - 1)
@@ -304,13 +327,13 @@ class _Trainer:
             f"{self.settings.learning_rate:g}, a clip_norm, or a warmup"
         )
 
-    def _end(self, config: Mapping[str, Any]) -> Run:
+    def _end(self, config: Mapping[str, Any], signal: int = 0) -> Run:
         taken, steps = self._taken(), self.settings.steps
         finished, lines = self.step >= steps, tuple(self.run.lines)
         run = Run(self.run.path, self.model, **taken, finished=finished, records=lines)
         if not finished:
             how = how_to_resume(config, self.feed, self.settings, run.folder, self.device.type)
-            raise TrainingStopped(f"stopped at step {self.step} of {steps}; {how}", run)
+            raise TrainingStopped(f"stopped at step {self.step} of {steps}; {how}", run, signal)
         return run
 
 

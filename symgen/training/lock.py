@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from symgen._files import naming
+
 __all__ = ["RunBusy", "hold"]
 
 
@@ -34,8 +36,9 @@ def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
     path = folder / "lock"
     descriptor = _lock(path, wait)
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with naming(path):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         path.unlink(missing_ok=True)  # while it is still held
@@ -44,7 +47,7 @@ def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
 
 def _lock(path: Path, wait: bool) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 __all__ = ["keep_freed_memory", "stop_signals"]
 
@@ -13,9 +12,9 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """Turn the first SIGINT or SIGTERM into an event; a second one acts as it did before."""
-    stop = threading.Event()
+def stop_signals() -> Iterator[list[int]]:
+    """Put the number of the first SIGINT or SIGTERM into a list; a second acts as before."""
+    stop: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -26,9 +25,9 @@ def stop_signals() -> Iterator[threading.Event]:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
-    def ask(*_: Any) -> None:
+    def ask(number: int, _: object) -> None:
         restore()
-        stop.set()
+        stop.append(number)
 
     for number in numbers:
         signal.signal(number, ask)

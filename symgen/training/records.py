@@ -2,10 +2,12 @@
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
-from symgen._files import write_atomically
+from symgen._files import naming, write_atomically
+from symgen.training.checkpoint import CHECKPOINT, saved_log
 
 __all__ = ["last_record", "read_records"]
 
@@ -16,19 +18,51 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """Read the lines of a `metrics.jsonl`, none if it is not there, without a torn last line.
 
     Raises:
-        ValueError: if another line than the last is not JSON.
+        ValueError: with file and line, if a line is no record of a step, or is not in the order
+            of the steps; or if lines that the checkpoint of its run counted are gone or changed.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    records = []
+    counted = saved_log(path.parent / CHECKPOINT)  # before the log, which may be growing
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    first = lines[: counted["lines"]] if counted else []
+    if counted is not None and counted != _log(len(first), zlib.crc32(b"".join(first))):
+        lost = len(lines) < counted["lines"]
+        what = f"ends at line {len(lines)}" if lost else "has other lines"
+        raise ValueError(
+            f"{path} {what}, where the checkpoint counted {counted['lines']}: put back a copy of "
+            "it, or move the run folder away and start again"
+        )
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
+            records.append(_record(line, records[-1] if records else None))
+        except (ValueError, RecursionError) as error:
+            if number < len(lines) or line.endswith(b"\n"):
                 raise ValueError(
-                    f"{path}, line {number} is not JSON: {line!r}; mend or delete it"
+                    f"{path}, line {number} {error}: {line[:99]!r}; mend or delete it"
                 ) from error
     return records
+
+
+def _record(line: bytes, before: dict[str, Any] | None) -> dict[str, Any]:
+    """Parse a line of the log: an object with a step, after those of earlier steps."""
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise ValueError("is not JSON") from error
+    if not isinstance(record, dict) or type(record.get("step")) is not int:
+        raise ValueError("tells of no step")
+    if before is not None and _place(record) <= _place(before):
+        raise ValueError(f"comes after step {before['step']}")
+    return record
+
+
+def _place(record: dict[str, Any]) -> tuple[int, bool]:
+    return record["step"], "evaluation" in record
+
+
+def _log(lines: int, checksum: int) -> dict[str, Any]:
+    """Describe so many lines for a checkpoint, see `Checkpoint.log`."""
+    return {"lines": lines, "checksum": f"{checksum:08x}"}
 
 
 def last_record(path: Path) -> dict[str, Any]:
@@ -57,12 +91,13 @@ class Records:
         # Imported here: it costs a second, which a run without a folder need not spend.
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        path = folder / METRICS
+        self._path = path = folder / METRICS
         self.lines = [record for record in read_records(path) if record["step"] <= step]
-        kept = "".join(json.dumps(record) + "\n" for record in self.lines)
-        write_atomically(path, lambda partial: partial.write_text(kept, encoding="utf-8"))
+        kept = "".join(json.dumps(record) + "\n" for record in self.lines).encode()
+        self._count, self._checksum = len(self.lines), zlib.crc32(kept)
+        write_atomically(path, lambda partial: partial.write_bytes(kept))
         events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
-        self._files = (open(path, "a", encoding="utf-8"), events)  # noqa: SIM115
+        self._files = (open(path, "ab"), events)  # noqa: SIM115
 
     def write(self, record: dict[str, Any]) -> None:
         """Add a record of plain values, tensors or arrays, some perhaps in its "evaluation"."""
@@ -72,28 +107,40 @@ class Records:
         if self._files is None:
             return
         log, events = self._files
-        log.write(text + "\n")
-        log.flush()
+        line = f"{text}\n".encode()
+        with naming(self._path):
+            log.write(line)
+            log.flush()
+        self._count, self._checksum = self._count + 1, zlib.crc32(line, self._checksum)
         named = {f"training/{name}": value for name, value in record.items() if name != "step"}
         evaluation = record.get("evaluation", {}).items()
         named |= {f"evaluation/{name}": value for name, value in evaluation}
-        for name, value in named.items():
-            if isinstance(value, int | float):
-                events.add_scalar(name, value, global_step=record["step"])
+        with naming(self._path.with_name("tensorboard")):
+            for name, value in named.items():
+                if isinstance(value, int | float):
+                    events.add_scalar(name, value, global_step=record["step"])
 
-    def flush(self) -> None:
-        """Put all records on disk, which must come before a checkpoint that counts on them."""
-        if self._files is not None:
-            log, events = self._files
+    def flush(self) -> dict[str, Any] | None:
+        """Put all records on disk, which must come before a checkpoint that counts on them.
+
+        Returns:
+            What the checkpoint says of them, see `Checkpoint.log`.
+        """
+        if self._files is None:
+            return None
+        log, events = self._files
+        with naming(self._path):
             os.fsync(log.fileno())
             events.flush()
+        return _log(self._count, self._checksum)
 
     def __enter__(self) -> "Records":
         return self
 
     def __exit__(self, *error: object) -> None:
         for file in self._files or ():
-            file.close()
+            with naming(self._path):
+                file.close()
 
 
 def _plain(value: Any) -> Any:

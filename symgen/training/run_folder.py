@@ -1,21 +1,27 @@
 """The folder of a run: who holds it, what it says of the run, its log and its checkpoint."""
 
-import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from symgen._files import write_json
-from symgen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from symgen._files import read_json, remove_stale, write_json
+from symgen.models.pretrained import WEIGHTS, Pretrained, weights_step
+from symgen.training.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    saved_step,
+)
 from symgen.training.lock import hold
 from symgen.training.records import METRICS, Records
 
-__all__ = ["Run", "RunFolder"]
+__all__ = ["Run", "RunFolder", "require_current_weights"]
 
 CONFIG = "config.json"
-CHECKPOINT = "state/checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +91,11 @@ class RunFolder:
         """
         with hold(self.path):
             if self.path is not None:
-                (self.path / CHECKPOINT).parent.mkdir(parents=True, exist_ok=True)
-                path = self.path / CONFIG
+                state, path = (self.path / CHECKPOINT).parent, self.path / CONFIG
+                state.mkdir(parents=True, exist_ok=True)
+                remove_stale(state)
                 if self.checkpoint is not None and path.is_file():
-                    described = json.loads(path.read_text(encoding="utf-8"))
-                    config = described | {"training": config["training"]}
+                    config = read_json(path) | {"training": config["training"]}
                 write_json(path, dict(config))
             step = 0 if self.checkpoint is None else self.checkpoint.step
             with Records(self.path, step) as self._records:
@@ -103,10 +109,16 @@ class RunFolder:
         """Put the log, the state and the model on disk, in this order."""
         if self.path is None:
             return
-        self._records.flush()
-        save_checkpoint(self.path / CHECKPOINT, checkpoint)
-        if hasattr(model, "save_pretrained"):
-            model.save_pretrained(self.path)  # for those who use the model; resuming does not
+        log = self._records.flush()
+        save_checkpoint(self.path / CHECKPOINT, replace(checkpoint, log=log))
+        self.save_model(model, checkpoint.step)
+
+    def save_model(self, model: Any, step: int) -> None:
+        """Write the model, which is of a step, for those who use it; resuming does not."""
+        if self.path is not None and isinstance(model, Pretrained):
+            model.save_pretrained(self.path, step=step)
+        elif self.path is not None and hasattr(model, "save_pretrained"):
+            model.save_pretrained(self.path)
 
     def _find(self, resume: bool) -> Checkpoint | None:
         if resume:
@@ -114,7 +126,7 @@ class RunFolder:
                 raise ValueError("resume=True without a folder: name the folder of the run")
             return load_checkpoint(self.state)
         # A run has a checkpoint before anything else; empty files are of one that never began.
-        files = (CHECKPOINT, "model.safetensors", METRICS)
+        files = (CHECKPOINT, WEIGHTS, METRICS)
         paths = () if self.path is None else map(self.path.joinpath, files)
         if any(path.is_file() and path.stat().st_size for path in paths):
             raise FileExistsError(
@@ -122,3 +134,22 @@ class RunFolder:
                 "one"
             )
         return None
+
+
+def require_current_weights(folder: Path) -> int | None:
+    """Return the step of the weights in a run folder, None of weights that no training wrote.
+
+    Raises:
+        ValueError: if its checkpoint is of another step, as after a process was killed between
+            writing the two, or `model.safetensors` is gone or damaged.
+    """
+    state = folder / CHECKPOINT
+    found = weights_step(folder)
+    if state.is_file() and (wanted := saved_step(state)) != found:
+        is_there = (folder / WEIGHTS).is_file()
+        what = f"holds weights of step {found}" if is_there else "is missing"
+        raise ValueError(
+            f"{folder / WEIGHTS} {what}, the checkpoint is of step {wanted}: "
+            f"{shlex.join(['symgen', 'train', '--resume', str(folder)])} writes it anew"
+        )
+    return found

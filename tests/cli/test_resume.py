@@ -55,7 +55,7 @@ def test_an_interrupted_command_prints_one_that_goes_on_bit_for_bit(
     with monkeypatch.context() as patched:
         module = import_module("symgen.cli.train")
         patched.setattr(module, "training_shown", lambda show: interrupt)
-        assert main(["train", "demo", *SMALL, "--out", "my run"]) == 1
+        assert main(["train", "demo", *SMALL, "--out", "my run"]) == 130
     said = capsys.readouterr().err
     assert "stopped at step" in said
     assert main(command_in(said)) == 0

@@ -7,7 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from symgen.data import Batches, DistortedImages, Distortion, ImageBatch, Images, Source, load
+from symgen.data import (
+    Batches,
+    DistortedImages,
+    Distortion,
+    ImageBatch,
+    Images,
+    Source,
+    TransformingDigits,
+    load,
+)
 from symgen.groups import affine, hue_vector, warp
 
 DISTORTIONS = get_args(Distortion)
@@ -277,12 +286,24 @@ def test_hue_is_the_colour_of_the_gray_image():
 
 
 def test_the_representation_tells_what_is_done(digits):
-    assert repr(DistortedImages(digits, "rts", seed=5)) == (
-        "DistortedImages(359 images of 1 x 28 x 28, distortion='rts', fixed, seed=5)"
+    assert repr(DistortedImages(digits, "rts", seed=5)).startswith(
+        "DistortedImages(359 images of 1 x 28 x 28, distortion='rts', fixed, seed=5, fingerprint="
     )
-    assert repr(DistortedImages(digits, "tc", fixed=False)) == (
-        "DistortedImages(359 images of 1 x 28 x 28, distortion='tc', afresh in each batch)"
-    )
+    fresh = repr(DistortedImages(digits, "tc", fixed=False))
+    assert "distortion='tc', afresh in each batch, fingerprint=" in fresh
+
+
+def test_the_representation_tells_data_that_were_swapped_for_others(digits):
+    shown = {
+        repr(DistortedImages(images)).split("fingerprint=")[1]
+        for images in (
+            digits,
+            Images(digits.pixels.flip(0), digits.labels),
+            Images(digits.pixels, digits.labels.flip(0)),
+        )
+    }
+    moved = {repr(TransformingDigits(pixels)) for pixels in (digits.pixels, digits.pixels.flip(0))}
+    assert (len(shown), len(moved)) == (3, 2)
 
 
 COLOUR = Images(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))

@@ -166,7 +166,7 @@ def test_in_position_mode_only_posx_or_posy_moves(split):
     [
         ({"mode": "growth"}, "mode='growth': choose single or position"),
         ({"split": "validation"}, "split='validation': choose train, test or all"),
-        ({"frames": 0}, "frames=0: a sequence has at least one frame"),
+        ({"frames": 0}, "frames=0: give 1 or more"),
     ],
 )
 def test_unknown_options_are_refused(options, message, monkeypatch):

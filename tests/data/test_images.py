@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import struct
+import tracemalloc
 from pathlib import Path
 
 import jaxtyping
@@ -67,6 +68,8 @@ WHOLE = idx(torch.arange(24, dtype=torch.uint8).view(2, 3, 4))
         (gzip.compress(WHOLE)[:-9], "damaged gzip file"),
         (gzip.compress(WHOLE)[:12] + bytes(30), "damaged gzip file"),
         (gzip.compress(WHOLE[:-1]), "but has 39"),
+        (gzip.compress(WHOLE + b"0"), "but has 41 or more"),
+        (b"\x00\x00\x08\x03" + b"\xff" * 12 + bytes(24), "bytes in all, but has 40"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # gzip notes the time of day
 )
@@ -76,6 +79,19 @@ def test_damaged_files_are_named(content, message, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
         read_idx(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_more_is_unpacked_than_what_is_announced_and_there(packed, tmp_path):
+    path, rows = tmp_path / "bomb", 1 if packed else 2**31
+    head = b"\x00\x00\x08\x02" + rows.to_bytes(4, "big") + b"\x00\x00\x00\x18"
+    path.write_bytes(gzip.compress(head + bytes(2**25), 1) if packed else head)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="fetch it again"):
+        read_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**21
 
 
 def test_missing_files_are_named(tmp_path):

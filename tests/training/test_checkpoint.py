@@ -152,7 +152,7 @@ def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
 
     path = tmp_path / "weights.safetensors"
     save_file({"weight": torch.ones(2)}, path)
-    with pytest.raises(ValueError, match="its header does not describe a run"):
+    with pytest.raises(ValueError, match="its header does not describe what symgen wrote"):
         load_checkpoint(path)
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*absent"):
         load_checkpoint(tmp_path / "absent")

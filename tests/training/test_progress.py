@@ -54,7 +54,7 @@ def test_time_is_that_of_training_alone(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(meter, "time", SimpleNamespace(monotonic=lambda: now))
     model = make_model()
     save = model.save_pretrained
-    model.save_pretrained = lambda folder: takes(1000, save(folder))
+    model.save_pretrained = lambda folder, **about: takes(1000, save(folder, **about))
     run = fit(
         model,
         Disturbed(range(10), lambda batch: takes(2)),

@@ -95,3 +95,21 @@ def test_tensorboard_shows_every_step_once_after_a_resume(tmp_path: Path) -> Non
     assert [event.step for event in losses] == [1, 2, 3, 4, 5, 6]
     np.testing.assert_allclose([event.value for event in losses], 1 / np.arange(1, 7), rtol=1e-6)
     assert [event.value for event in events.Scalars("evaluation/nll")] == [2, 4, 6, 8, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([b'{"step": 1}\n', b"[]\n", b'{"step": 2}\n'], "line 2 tells of no step"),
+        ([b'{"step": 1}\n', b"{}\n"], "line 2 tells of no step"),
+        ([b'{"step": true}\n'], "line 1 tells of no step"),
+        ([b'{"step": 1}\n', b"\xff\xfe\n"], "line 2 is not JSON"),
+        ([b'{"step": 1}\n', b'{"step": 1}\n'], "line 2 comes after step 1"),
+        ([b'{"step": 4}\n', b'{"step": 2}\n'], "line 2 comes after step 4"),
+        ([b'{"step": 4, "evaluation": {}}\n', b'{"step": 4}\n'], "line 2 comes after step 4"),
+    ],
+)
+def test_a_line_that_cannot_be_is_named(lines: list[bytes], message: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(ValueError, match=rf"metrics\.jsonl, {message}"):
+        read_records(tmp_path / "metrics.jsonl")

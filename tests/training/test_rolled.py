@@ -67,7 +67,7 @@ def test_a_rolled_step_descends_the_rolled_bound_of_the_frames_that_exist() -> N
 
     model.forward = noted
     fit(model, make_data(), examples=8, rolled=1.0, optimizer="SGD", learning_rate=0.1)
-    ((roll, state),) = seen
+    (roll, state), _ = seen  # and once more, to see that the weights are of use
     before, x = make_model(), make_data().batch(0).frames
     torch.set_rng_state(state)
     elbo = before(x, roll=roll)

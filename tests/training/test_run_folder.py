@@ -1,15 +1,26 @@
 """The folder of a run: what it says, in which order it is written, and whom it belongs to."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from training_helpers import make_data, make_model
+from training_helpers import assert_same_weights, make_data, make_model
 
-from symgen.training import Checkpoint, Meter, RunBusy, RunFolder, fit, load_checkpoint
+from symgen import TVAE
+from symgen.training import (
+    Checkpoint,
+    Meter,
+    RunBusy,
+    RunFolder,
+    fit,
+    load_checkpoint,
+    read_records,
+    require_current_weights,
+)
 from symgen.training.run_folder import CHECKPOINT, CONFIG, METRICS
 
 
@@ -148,3 +159,81 @@ def test_what_is_resumed_must_be_there_and_whole(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_text("half")
     with pytest.raises(ValueError, match="not a whole checkpoint"):
         RunFolder(tmp_path, resume=True)
+
+
+# The model file
+
+
+def finished(folder: Path, **given: Any) -> Any:
+    return fit(make_model(), make_data(), examples=32, folder=folder, log_every=1, **given)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+@pytest.mark.parametrize("damage", ["missing", "damaged", "older"])
+def test_a_finished_run_writes_its_model_again_when_resumed(
+    tmp_path: Path, name: str, damage: str
+) -> None:
+    run = finished(tmp_path)
+    path = tmp_path / name
+    if damage == "older":  # as if killed between checkpoint and model
+        make_model().save_pretrained(tmp_path, step=3)
+    else:
+        path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:-3])
+    finished(tmp_path, resume=True)
+    assert_same_weights(TVAE.from_pretrained(tmp_path), run.model)
+    assert require_current_weights(tmp_path) == 4
+
+
+def test_weights_of_another_step_than_the_checkpoint_are_refused_with_the_mend(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "my run"
+    finished(folder)
+    assert require_current_weights(folder) == 4
+    mend = rf"the checkpoint is of step 4: symgen train --resume '{folder}' writes it anew"
+    for step in (3, None):
+        make_model().save_pretrained(folder, step=step)
+        with pytest.raises(ValueError, match=rf"holds weights of step {step}, {mend}"):
+            require_current_weights(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=rf"model\.safetensors is missing, {mend}"):
+        require_current_weights(folder)
+    shutil.rmtree(folder / "state")  # a folder that was copied without it
+    make_model().save_pretrained(folder, step=4)
+    assert require_current_weights(folder) == 4
+
+
+def test_a_model_of_ones_own_is_written_again_as_well(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, resume=False)
+    with folder.open(config()):
+        folder.save_model(Saved(2, 1), 3)
+    assert (tmp_path / "model.safetensors").read_text() == "weights"
+
+
+# The log
+
+
+LOG_DAMAGES: dict[str, tuple[Any, str]] = {
+    "lost": (lambda lines: lines[:1] + lines[2:], "ends at line 3, where the checkpoint counted"),
+    "emptied": (lambda lines: [], "ends at line 0"),
+    "last lost": (lambda lines: lines[:-1], "ends at line 3"),
+    "shuffled": (lambda lines: lines[::-1], "has other lines"),
+    "doubled": (lambda lines: [lines[0], *lines], "has other lines"),
+    "changed": (lambda lines: [lines[0].replace(b'"loss": ', b'"loss": 1'), *lines[1:]], "other"),
+    "foreign": (lambda lines: [*lines[:2], b"[]\n", lines[3]], "has other lines"),
+    "junk": (lambda lines: [b"\xff\xfe" * 50], "ends at line 1"),
+}
+
+
+@pytest.mark.parametrize("damage", LOG_DAMAGES)
+def test_a_log_that_is_not_what_the_checkpoint_counted_is_noticed(
+    tmp_path: Path, damage: str
+) -> None:
+    finished(tmp_path)
+    path = tmp_path / METRICS
+    change, message = LOG_DAMAGES[damage]
+    path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(ValueError, match=rf"metrics\.jsonl .*{message}"):
+        read_records(path)
+    with pytest.raises(ValueError, match=rf"metrics\.jsonl .*{message}"):
+        finished(tmp_path, resume=True)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int64
 from numpy import ndarray
 
-__all__ = ["Part", "RecordingSplit", "ClipSpec", "divide", "parts_in_time"]
+__all__ = ["ClipSpec", "Part", "RecordingSplit", "divide", "parts_in_time", "require_shares"]
 
 RecordingSplit = Literal["train", "validation", "test", "all"]
 
@@ -51,6 +51,15 @@ def parts_in_time(split: RecordingSplit, recordings: int, validation: float, tes
     return 1 if split == "all" or recordings >= splits else splits
 
 
+def require_shares(validation: float, test: float) -> None:
+    """Refuse shares that are none, or leave nothing to train on."""
+    if not (min(validation, test) >= 0 and validation + test < 1):
+        raise ValueError(
+            f"validation={validation}, test={test}: give shares of 0 or more that leave some of "
+            "the recordings to train on"
+        )
+
+
 def divide(
     lengths: Int64[ndarray, " n"],
     split: RecordingSplit,
@@ -81,12 +90,8 @@ def divide(
         >>> part.begin.item(), part.length.item()
         (42, 8)
     """
+    require_shares(validation, test)
     shares = {"validation": validation, "test": test}
-    if min(shares.values()) < 0 or sum(shares.values()) >= 1:
-        raise ValueError(
-            f"validation={validation}, test={test}: give shares of 0 or more that leave some of "
-            "the recordings to train on"
-        )
     count = len(lengths)
     if split == "all":
         return Part(np.arange(count), np.zeros_like(lengths), lengths)

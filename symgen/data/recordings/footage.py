@@ -1,18 +1,20 @@
 """Footage: the frames of many recordings, one after the other in an array on disk."""
 
+import errno
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, Shaped
 from numpy import ndarray
 
-from symgen._files import write_atomically
+from symgen._files import read_json, write_atomically
 from symgen.data.recordings.frames import Frame
 
 __all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
@@ -20,6 +22,12 @@ __all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
 Recording = tuple[str, Iterator[Frame]]  # not read yet: its name for errors, and its frames
 
 _LOOKED_AT, _FEWEST = 2**24, 64  # what a fingerprint reads: in bytes, and at least in frames
+_MOST = 2**30  # bytes that it reads of frames so large that 64 would be more; two at least
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors of writing, not of a recording
+_BLOCK, _BLOCKS = (
+    2**12,
+    16,
+)  # bytes of each block that the hash of one recording reads; their number
 
 
 class Skipped(NamedTuple):
@@ -43,6 +51,10 @@ class Footage:
     lengths: Int64[ndarray, " n"]  # frames of each recording
     names: tuple[str, ...] | None = None  # of each recording; None numbers them in the file
     skipped: tuple[Skipped, ...] = ()  # recordings that were left out
+    stamp: tuple[int, int] = field(init=False)  # size of the file and time of its last change
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamp", stamp_of(self.path))
 
     def name(self, recording: int) -> str:
         """Name a recording."""
@@ -52,26 +64,87 @@ class Footage:
 
     def read(self, frames: Int64[ndarray, "*batch"]) -> Shaped[ndarray, "..."]:
         """Copy frames out of the file by their numbers."""
-        mapped = np.load(self.path, mmap_mode="r")
-        return np.asarray(mapped.reshape(-1, *self.data_shape)[frames])
+        return np.asarray(self._mapped()[frames])
+
+    def _mapped(self) -> Shaped[ndarray, " frames *data"]:
+        """Map the file, which must be the one that was opened, or one of the same content."""
+        if stamp_of(self.path) != self.stamp:
+            there, known = replace(self), self.__dict__.get("fingerprint")
+            if there.stamp[0] != self.stamp[0] or known != there.fingerprint:
+                raise ValueError(f"{self.path} has changed since it was opened: open it again")
+            object.__setattr__(self, "stamp", there.stamp)
+        return np.load(self.path, mmap_mode="r").reshape(-1, *self.data_shape)
+
+    @cached_property
+    def short_names(self) -> list[str]:
+        """Name all recordings wherever they lie: by number in an array, else by file or folder."""
+        names = [self.name(recording) for recording in range(len(self.lengths))]
+        if "array" in self.kind:
+            return [name[name.rindex("[") :] for name in names]
+        parent = os.path.commonpath([os.path.dirname(name) for name in names])
+        short = (os.fsencode(os.path.relpath(name, parent or ".")) for name in names)
+        return [name.decode("utf-8", "backslashreplace") for name in short]
+
+    def only(self, recordings: Int64[ndarray, " n"]) -> "Footage":
+        """Return the footage of some of the recordings."""
+        names = self.names and tuple(self.names[number] for number in recordings)
+        first, lengths = self.first[recordings], self.lengths[recordings]
+        return replace(self, first=first, lengths=lengths, names=names)
+
+    def hashes(self, recording: Any, begin: Any, length: Any) -> dict[str, str]:
+        """Return a hash of each recording from `begin` on, by short name: of up to 16 blocks."""
+        mapped = self._mapped()
+        size, flat = mapped[:1].nbytes, mapped.reshape(-1).view(np.uint8)
+        found = {}
+        for number, start, count in zip(recording, begin, length, strict=True):
+            about = (self.data_shape, mapped.dtype.str, int(start), int(count))
+            content = hashlib.sha256(repr(about).encode())
+            frames = flat[size * (self.first[number] + start) :][: size * count]
+            blocks = min(_BLOCKS, -(-len(frames) // _BLOCK))
+            for offset in np.linspace(0, max(0, len(frames) - _BLOCK), blocks).astype(np.int64):
+                content.update(frames[offset : offset + _BLOCK].tobytes())
+            found[self.short_names[number]] = content.hexdigest()[:16]
+        return found
 
     @cached_property
     def sample(self) -> Shaped[ndarray, " frames *data"]:
-        """All frames of small footage, or 16 MiB of them, evenly spread over all recordings."""
-        ends = self.lengths.cumsum()
-        frame_bytes = self.read(self.first[:1]).nbytes
-        count = min(max(_FEWEST, _LOOKED_AT // frame_bytes), int(ends[-1]))
-        rank = np.linspace(0, ends[-1] - 1, count).astype(np.int64)
-        recording = np.searchsorted(ends, rank, side="right")
-        return self.read(self.first[recording] + rank - (ends - self.lengths)[recording])
+        """All frames of small footage, or up to 16 MiB of them, evenly spread."""
+        count = min(self._looked_at, max(1, _LOOKED_AT // self._frame_bytes))
+        return np.concatenate(list(self._spread(count)))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Name the content: a hash of the lengths and of `sample`, wherever the file lies."""
-        content = hashlib.sha256(repr((self.data_shape, self.sample.dtype.str)).encode())
+        """Name the content wherever it lies: a hash of lengths, of all frames or 64 and 16 MiB."""
+        dtype = self.read(self.first[:1]).dtype.str
+        content = hashlib.sha256(repr((self.data_shape, dtype)).encode())
         content.update(self.lengths.astype("<i8").tobytes())
-        content.update(self.sample.tobytes())
+        for frames in self._spread(self._looked_at):
+            content.update(frames.tobytes())
         return content.hexdigest()[:16]
+
+    @property
+    def _frame_bytes(self) -> int:
+        return self.read(self.first[:1]).nbytes
+
+    @property
+    def _looked_at(self) -> int:
+        fewest = min(_FEWEST, max(2, _MOST // self._frame_bytes))
+        return min(max(fewest, _LOOKED_AT // self._frame_bytes), int(self.lengths.sum()))
+
+    def _spread(self, count: int) -> Iterator[Shaped[ndarray, " frames *data"]]:
+        """Read so many frames, evenly spread over all recordings, a few at a time: see Footage."""
+        ends = self.lengths.cumsum()
+        rank = np.linspace(0, ends[-1] - 1, count).astype(np.int64)
+        recording = np.searchsorted(ends, rank, side="right")
+        numbers = self.first[recording] + rank - (ends - self.lengths)[recording]
+        step = max(1, min(_FEWEST, _LOOKED_AT // self._frame_bytes))
+        yield from (self.read(numbers[start : start + step]) for start in range(0, count, step))
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Return size and time of the last change of a file: others if it is another one."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def write_footage(
@@ -92,7 +165,7 @@ def write_footage(
                 try:
                     like, length = _append(file, name, frames, like)
                 except (ValueError, OSError) as error:
-                    if not skip_broken:
+                    if not skip_broken or getattr(error, "errno", None) in _FULL:
                         raise
                     skipped.append(Skipped(name, str(error)))
                     file.truncate(file.seek(position))
@@ -104,22 +177,44 @@ def write_footage(
                 none = "there is no recording at all, give one or more"
                 raise ValueError(f"{kind}: {all_broken + skipped[0].reason if skipped else none}")
             _write_header(file, like, sum(lengths))
-        described = {"kind": kind, "data_shape": like.shape, "names": names, "lengths": lengths}
+        about = {"kind": kind, "data_shape": like.shape, "names": names, "lengths": lengths}
+        about["skipped"] = skipped
+        file = path.with_suffix(".json")
+        text = json.dumps({**about, "seal": _seal(about, _footage(about, partial))})
         # The array comes last: where it is, all is complete.
-        path.with_suffix(".json").write_text(json.dumps({**described, "skipped": skipped}))
+        write_atomically(file, lambda partial: partial.write_text(text, encoding="utf-8"))
 
     write_atomically(path, write)
     return open_footage(path)
 
 
 def open_footage(path: Path) -> Footage:
-    """Open what `write_footage` wrote."""
-    described = json.loads(path.with_suffix(".json").read_text())
-    shape, names = (tuple(described[key]) for key in ("data_shape", "names"))
-    lengths = np.array(described["lengths"], dtype=np.int64)
-    skipped = tuple(Skipped(*entry) for entry in described["skipped"])
-    first = lengths.cumsum() - lengths
-    return Footage(described["kind"], path, shape, first, lengths, names, skipped)
+    """Open what `write_footage` wrote.
+
+    Raises:
+        ValueError: with its path, if it is damaged.
+    """
+    try:
+        about = read_json(path.with_suffix(".json"))
+        seal, footage = about.pop("seal"), _footage(about, path)
+        if seal != _seal(about, footage):
+            raise ValueError("it is not what was written")
+    except Exception as error:  # whatever damaged files lead to
+        raise ValueError(f"{path} is damaged or of another version ({error})") from error
+    return footage
+
+
+def _footage(about: Mapping[str, Any], path: Path) -> Footage:
+    shape, names = (tuple(about[key]) for key in ("data_shape", "names"))
+    lengths = np.array(about["lengths"], dtype=np.int64)
+    skipped = tuple(Skipped(*entry) for entry in about["skipped"])
+    return Footage(about["kind"], path, shape, lengths.cumsum() - lengths, lengths, names, skipped)
+
+
+def _seal(about: Mapping[str, Any], footage: Footage) -> str:
+    """Return a hash of what is told of footage, of the size of its file and of its frames."""
+    told = json.dumps([about, footage.stamp[0], footage.fingerprint])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _append(

@@ -1,31 +1,43 @@
 """Finding recordings: arrays, folders of frames, videos, tensors; and keeping what was decoded."""
 
 import atexit
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
+import signal
 import tempfile
-import zipfile
-import zlib
+import threading
+import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
-from symgen.data.recordings.footage import Footage, Recording, Skipped, open_footage, write_footage
-from symgen.data.recordings.frames import Frame, check_array, check_values, prepared
+from symgen.data.image_files import load_image, require_file
+from symgen.data.recordings.arrays import array_recordings, footage_in_place
+from symgen.data.recordings.footage import (
+    Footage,
+    Recording,
+    open_footage,
+    stamp_of,
+    write_footage,
+)
+from symgen.data.recordings.frames import Frame, check_array, prepared
 from symgen.data.recordings.video import VIDEO_SUFFIXES, read_video
 
 __all__ = ["Decoding", "find_footage"]
 
+_TEMPORARY = "symgen-footage-"
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_CHECKED_AT_ONCE = 2**26  # bytes of a float array
 
 
 class Decoding(NamedTuple):
@@ -53,18 +65,27 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
         _require_no_rate(decoding, f"{path}, an array,")
         kind, files = f"{path.suffix} array", paths
         if path.suffix == ".npy":
-            size, modified = path.stat().st_size, path.stat().st_mtime_ns
-            found = _mapped(path, decoding.skip_broken, decoding.vectors, size, modified)
+            require_file(path)
+            stamp = stamp_of(path)
+            found = footage_in_place(path, decoding.skip_broken, decoding.vectors, stamp)
             channels, *shape = found.data_shape
             turned_gray = decoding.gray and (channels == 3 or decoding.vectors)
             if decoding.size in (None, tuple(shape)) and not turned_gray:
                 return found
-        recordings = _array_recordings(path, decoding.vectors)
+        recordings = array_recordings(path, decoding.vectors)
     else:
         kind, files, recordings = _recordings(paths, decoding)
-    stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = hashlib.sha256(json.dumps([stamps, decoding]).encode()).hexdigest()[:24]
+    identity = json.dumps([[*map(_identity, files)], decoding])
+    key = hashlib.sha256(identity.encode()).hexdigest()[:24]
     return _decoded(recordings, kind, f"recordings-{key}", decoding, cache)
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    """Name the content of a file as far as its size and date do."""
+    try:
+        return os.path.realpath(path), *stamp_of(path)
+    except OSError:  # a link to nothing, or in a loop: whoever reads it says so
+        return str(path), 0, 0
 
 
 def _decoded(
@@ -74,10 +95,27 @@ def _decoded(
     folder = _temporary_folder() if cache is None else cache.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.npy"
-    if path.is_file():
-        return open_footage(path)
-    ready = ((n, prepared(n, f, decoding.size, decoding.gray)) for n, f in recordings)
-    return write_footage(ready, kind, path, decoding.skip_broken)
+    with _alone(path.with_suffix(".lock")):
+        if path.is_file():
+            try:
+                return open_footage(path)
+            except ValueError as damage:
+                warnings.warn(f"{damage}: the recordings are decoded again", stacklevel=2)
+        ready = ((n, prepared(n, f, decoding.size, decoding.gray)) for n, f in recordings)
+        return write_footage(ready, kind, path, decoding.skip_broken)
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Wait for other threads and processes that hold a file, and hold it, then remove it."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        with suppress(OSError):  # some file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _recordings(paths: list[Path], decoding: Decoding) -> tuple[str, list[Path], Any]:
@@ -113,61 +151,6 @@ def _recordings(paths: list[Path], decoding: Decoding) -> tuple[str, list[Path],
     return f"{len(paths)} video{'s' if len(paths) > 1 else ''}", paths, read
 
 
-@lru_cache(maxsize=8)
-def _mapped(path: Path, skip_broken: bool, vectors: bool, size: int, modified: int) -> Footage:
-    """Describe a `.npy` file that is read in place; floats are checked once, in parts."""
-    array = _load(path)
-    check_array(str(path), array.shape, array.dtype, "n, S", vectors)
-    count, length, *shape = array.shape
-    if length < 2:
-        raise ValueError(f"{path} has sequences of {length} frame: a sequence needs two or more")
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{path} is in Fortran order: save np.ascontiguousarray of it")
-    data_shape = tuple(shape) if vectors else (1, *shape)[-3:]
-    skipped: dict[int, Skipped] = {}
-    step = max(1, _CHECKED_AT_ONCE // array[0].nbytes)
-    for start in range(0, count if array.dtype != np.uint8 else 0, step):
-        part = np.array(_load(path)[start : start + step])  # each mapped anew: see Footage
-        for number, sequence in enumerate(part, start):
-            name = f"{path}[{number}]"
-            try:
-                check_values(name, sequence.reshape(length, *data_shape))
-            except ValueError as error:
-                if not skip_broken:
-                    raise
-                skipped[number] = Skipped(name, str(error))
-    good = np.setdiff1d(np.arange(count), list(skipped))
-    if not len(good):
-        raise ValueError(f"{path}: all sequences are broken; the first: {skipped[0].reason}")
-    first, lengths, left_out = length * good, np.full_like(good, length), tuple(skipped.values())
-    return Footage(".npy array", path, data_shape, first, lengths, skipped=left_out)
-
-
-def _load(path: Path) -> Any:
-    """Map an `.npy` array, or load the only one of an `.npz`."""
-    try:
-        if path.suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
-            names = members.files
-            if len(names) == 1:
-                return members[names[0]]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as an array: {error}") from error
-    raise ValueError(
-        f"{path} has {len(names)} arrays ({', '.join(names)}): save one, of shape "
-        "(n, S, height, width) or (n, S, channels, height, width)"
-    )
-
-
-def _array_recordings(path: Path, vectors: bool) -> Iterator[Recording]:
-    array = _load(path)
-    check_array(str(path), array.shape, array.dtype, "n, S", vectors)
-    for number, sequence in enumerate(array):
-        name = f"{path}[{number}]"
-        yield name, _frames_of(name, sequence, vectors)
-
-
 def _tensors(data: Any, vectors: bool) -> Iterator[Recording]:
     """Read tensors (S, [channels,] height, width) or (S, features) from an iterable or Dataset."""
     # A torch Dataset has no iterator; its length, not an IndexError, says where it ends.
@@ -178,7 +161,10 @@ def _tensors(data: Any, vectors: bool) -> Iterator[Recording]:
         name, kind = f"item {number}", type(item).__name__
         if not isinstance(item, Tensor | np.ndarray):
             raise ValueError(f"{name} is a {kind}: give tensors (S, channels, height, width)")
-        array = item.detach().cpu().numpy() if isinstance(item, Tensor) else item
+        try:
+            array = item.detach().cpu().numpy() if isinstance(item, Tensor) else item
+        except (RuntimeError, TypeError) as error:  # bfloat16, sparse, without content
+            raise ValueError(f"{name} has no numbers that numpy knows: {error}") from error
         yield name, _frames_of(name, array, vectors)
 
 
@@ -204,17 +190,14 @@ def _images(folder: Path, files: list[Path]) -> Iterator[Frame]:
     if not files:
         raise ValueError(f"{folder} has no PNG or JPEG image: a sequence needs two or more")
     for file in files:
-        try:
-            with Image.open(file) as image:
-                if image.mode.startswith(("I", "F")):
-                    raise ValueError(
-                        f"{file} has more than 8 bits a pixel ({image.mode}): write 8 bits, or "
-                        "an array of floats"
-                    )
-                flat = image.mode in ("1", "L")
-                frame = np.asarray(image.convert("L" if flat else "RGB"))
-        except (OSError, SyntaxError) as error:
-            raise ValueError(f"{file} cannot be read as an image: {error}") from error
+        image = load_image(file, ("PNG", "JPEG"))
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(
+                f"{file} has more than 8 bits a pixel ({image.mode}): write 8 bits, or an array "
+                "of floats"
+            )
+        flat = image.mode in ("1", "L")
+        frame = np.asarray(image.convert("L" if flat else "RGB"))
         yield frame[None] if flat else frame.transpose(2, 0, 1)
 
 
@@ -227,7 +210,39 @@ def _require_no_rate(decoding: Decoding, what: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _temporary_folder() -> Path:  # removed when the process ends
-    folder = Path(tempfile.mkdtemp(prefix="symgen-recordings-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def _temporary_folder() -> Path:
+    """Make a folder that is removed when this process ends, and remove those of killed ones."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - 60:  # not just being made
+                os.close(_hold(left))  # fails where its process lives
+                shutil.rmtree(left)
+    folder, owner = Path(tempfile.mkdtemp(prefix=_TEMPORARY)), os.getpid()
+    with suppress(OSError):  # some file systems have no locks
+        _hold(folder)
+
+    def remove() -> None:
+        if os.getpid() == owner:  # and not a fork of it
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def stop(number: int, _: object) -> None:
+        remove()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    atexit.register(remove)
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)
     return folder
+
+
+def _hold(folder: Path) -> int:
+    """Lock a folder until a descriptor is closed, at the latest when this process ends."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

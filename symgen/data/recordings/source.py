@@ -1,19 +1,28 @@
 """The user's own recordings as a source of sequences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, prod, sqrt
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from symgen._errors import require_choice
 from symgen.data.batches import SequenceBatch, require_items
-from symgen.data.recordings.clips import ClipSpec, Part, RecordingSplit, divide, parts_in_time
+from symgen.data.options import require_real, require_seed, require_whole
+from symgen.data.recordings.clips import (
+    ClipSpec,
+    Part,
+    RecordingSplit,
+    divide,
+    parts_in_time,
+    require_shares,
+)
 from symgen.data.recordings.footage import Footage, Skipped
 from symgen.data.recordings.reading import Decoding, find_footage
 
@@ -21,6 +30,9 @@ __all__ = ["DEFAULT_LENGTH", "Axes", "Recordings", "open"]
 
 DEFAULT_LENGTH = 16
 Axes = Literal["NTF"]
+Record = Mapping[str, Mapping[str, str]]  # see `Recordings.split_record`
+_PIXELS = 2**26  # of a frame
+_SHOWN = 2**25  # numbers of clips to look at
 _NAMED = 5  # recordings that an error names
 
 
@@ -38,7 +50,7 @@ class Recordings:
     footage: Footage  # the frames on disk
     split: RecordingSplit
     spec: ClipSpec  # length, stride and spacing of the clips
-    part: Part  # the recordings, or pieces of them, that belong to the split
+    parts: dict[str, Part]  # the recordings, or pieces of them, that belong to each split
     in_time: bool  # whether the splits divide every recording in time
     skipped: tuple[Skipped, ...]  # recordings that were left out, with the reason
     device: torch.device
@@ -47,11 +59,20 @@ class Recordings:
     def __post_init__(self) -> None:
         self.frames = self.spec.length
         self.data_shape = self.footage.data_shape
+        self.part = self.parts[self.split]
         self._ends = self.part.clips(self.spec).cumsum()
 
     def described(self) -> dict[str, Any] | None:
         """Return what it takes to open the recordings again, or None."""
         return self.origin
+
+    def split_record(self) -> dict[str, dict[str, str]]:
+        """Return the split to keep: of each part, the recordings by name with a hash of each.
+
+        A name is a recording's number in an array, or its file or folder without the way there.
+        `open` takes the record to open the same split of recordings that may have become more.
+        """
+        return {split: self.footage.hashes(**vars(part)) for split, part in self.parts.items()}
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -68,12 +89,28 @@ class Recordings:
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
         """Read the clips with these numbers; nothing is drawn from the generator."""
-        raw = self.footage.read(self.frame_numbers(indices).numpy())
-        frames = torch.from_numpy(raw).to(self.device)
-        frames = frames.float() if frames.is_floating_point() else frames.float().div_(255)
+        frames = self._floats(self.footage.read(self.frame_numbers(indices).numpy()))
         shape = (len(indices), self.frames, 0)
         factors = torch.zeros(shape, dtype=torch.int64, device=self.device)
         return SequenceBatch(frames, factors, torch.full(shape[:1], -1, device=self.device))
+
+    def thinned(self, items: Int64[Tensor, " B"]) -> Float32[Tensor, "B S *data"]:
+        """Read clips to look at, frame by frame: every k-th pixel, so that they need 128 MB.
+
+        Example:
+            >>> open([torch.rand(9, 1, 8, 8)] * 4, "all").thinned(torch.arange(3)).shape
+            torch.Size([3, 9, 1, 8, 8])
+        """
+        numbers = self.frame_numbers(items).numpy()
+        pixels = len(self.data_shape) > 1
+        step = ceil(sqrt(numbers.size * prod(self.data_shape) / _SHOWN)) if pixels else 1
+        thin = (..., slice(None, None, step), slice(None, None, step)) if step > 1 else ...
+        frames = [self.footage.read(one)[0][thin].copy() for one in numbers.reshape(-1, 1)]
+        return self._floats(np.stack(frames).reshape(*numbers.shape, *frames[0].shape))
+
+    def _floats(self, raw: Shaped[np.ndarray, "B S *data"]) -> Float32[Tensor, "B S *data"]:
+        frames = torch.from_numpy(raw).to(self.device)
+        return frames.float() if frames.is_floating_point() else frames.float().div_(255)
 
     def __repr__(self) -> str:
         kept = "parts in time" if self.in_time else len(self.part.length)
@@ -99,6 +136,7 @@ def open(
     split_seed: int = 0,
     skip_broken: bool = False,
     cache: str | Path | None = None,
+    record: Record | None = None,
     device: str | torch.device = "cpu",
 ) -> Recordings:
     """Open recordings as a source of sequences.
@@ -134,12 +172,15 @@ def open(
             them in `skipped`.
         cache: folder that keeps what was decoded for as long as the files are the same; None: a
             temporary folder.
+        record: what `split_record` of a source returned: the same split is opened again, and
+            recordings that came later are left out.
         device: where batches are made.
 
     Raises:
         FileNotFoundError: if there is nothing at a path.
         ModuleNotFoundError: if there are videos but no PyAV.
-        ValueError: if recordings are broken, too short or none, or a setting does not fit.
+        ValueError: if recordings are broken, too short or none, other than recorded, or a setting
+            does not fit.
 
     Example:
         >>> films = [torch.rand(length, 1, 8, 8) for length in (20, 24, 31, 20, 20)]
@@ -148,16 +189,15 @@ def open(
         >>> len(source), batch.frames.shape, batch.frames[0, 4].equal(batch.frames[1, 0])
         (12, torch.Size([2, 12, 1, 8, 8]), True)
     """
-    options = {name: value for name, value in locals().items() if name not in ("split", "device")}
-    require_choice("split", split, get_args(RecordingSplit))
-    if every < 1:
-        raise ValueError(f"every={every}: give 1 or more")
+    options = dict(locals())
+    options = {n: v for n, v in options.items() if n not in ("split", "record", "device")}
+    require_choice("split", split, get_args(RecordingSplit) if record is None else record)
     if axes not in (None, *get_args(Axes)):
         raise ValueError(f"axes={axes!r}: give 'NTF' for vectors, or None for images")
-    if size is not None and min(size) < 1:
-        raise ValueError(f"size={size}: give a height and a width of 1 or more")
+    _require_options(**options)
     decoding = Decoding(size, gray, rate, skip_broken, vectors=axes == "NTF")
     footage = find_footage(data, decoding, None if cache is None else Path(cache))
+    footage = footage if record is None else _recorded(footage, record)
     if length is None:
         parts = parts_in_time(split, len(footage.lengths), validation, test)
         length = _default_length(footage, every, parts)
@@ -165,16 +205,93 @@ def open(
     if stride is None and split != "train":
         spec = replace(spec, stride=spec.extent)
     kept, skipped = _long_enough(footage, spec.extent, skip_broken)
-    part = divide(footage.lengths[kept], split, spec.extent, validation, test, split_seed)
-    part = Part(kept[part.recording], part.begin, part.length)
     in_time = parts_in_time(split, len(kept), validation, test) > 1
+    if record is None or in_time:
+        deal = (split, spec.extent, validation, test, split_seed)
+        parts = _dealt(kept, footage.lengths[kept], *deal)
+    else:
+        parts = {name: _whole(footage, names) for name, names in record.items()}
     skipped = footage.skipped + skipped
     origin = None
     if isinstance(data, str | Path):
         files = {"data": str(Path(data).resolve()), "cache": cache and str(Path(cache).resolve())}
         origin = {"kind": "recordings", **options, **files, "length": length}
     where = torch.device(device)
-    return Recordings(footage, split, spec, part, in_time, skipped, where, origin)
+    source = Recordings(footage, split, spec, parts, in_time, skipped, where, origin)
+    if record is not None:
+        _require_same(record, source.split_record())
+    return source
+
+
+def _require_options(**options: Any) -> None:
+    """Refuse options of `open` by name, before anything is read."""
+    for name, least in (("length", 2), ("stride", 1), ("every", 1)):
+        if options[name] is not None or name == "every":
+            require_whole(name, options[name], least)
+    for name in ("gray", "skip_broken"):
+        require_choice(name, options[name], (True, False))
+    for name in ("validation", "test"):
+        require_real(name, options[name], 0, 1)
+    require_shares(options["validation"], options["test"])
+    require_seed("split_seed", options["split_seed"])
+    if options["rate"] is not None:
+        require_real("rate", options["rate"], 1e-6, 1e6)
+    if (size := options["size"]) is not None:
+        pair = isinstance(size, tuple) and len(size) == 2
+        if not pair or not all(isinstance(n, int) and n > 0 for n in size) or prod(size) > _PIXELS:
+            raise ValueError(
+                f"size={size}: give a height and a width of 1 or more, {_PIXELS:,} pixels at most"
+            )
+
+
+def _dealt(
+    kept: Int64[np.ndarray, " n"],
+    lengths: Int64[np.ndarray, " n"],
+    split: RecordingSplit,
+    extent: int,
+    validation: float,
+    test: float,
+    seed: int,
+) -> dict[str, Part]:
+    """Divide recordings into the parts of all splits, or into the one part that is all."""
+    shares: dict[RecordingSplit, float]
+    shares = {"train": 1.0, "validation": validation, "test": test}
+    splits: list[RecordingSplit] = [name for name in shares if shares[name] or name == split]
+    parts: dict[str, Part] = {}
+    for name in (split,) if split == "all" else splits:
+        part = divide(lengths, name, extent, validation, test, seed)
+        parts[name] = replace(part, recording=kept[part.recording])
+    return parts
+
+
+def _recorded(footage: Footage, record: Record) -> Footage:
+    """Return the footage of the recordings in a record of a split, all of which must be there."""
+    wanted = dict.fromkeys(name for names in record.values() for name in names)
+    _require_none("missing", [name for name in wanted if name not in set(footage.short_names)])
+    there = [number for number, name in enumerate(footage.short_names) if name in wanted]
+    return footage.only(np.array(there))
+
+
+def _whole(footage: Footage, names: Iterable[str]) -> Part:
+    """Return whole recordings by their short names, in the order of the footage."""
+    recording = np.flatnonzero(np.isin(footage.short_names, list(names)))
+    return Part(recording, np.zeros_like(recording), footage.lengths[recording])
+
+
+def _require_same(record: Record, found: Record) -> None:
+    """Refuse recordings that are no longer those of a record of a split."""
+    pairs = [(found.get(split, {}), names) for split, names in record.items()]
+    changed = [n for there, names in pairs for n in names if there.get(n) != names[n]]
+    _require_none("changed", list(dict.fromkeys(changed)))
+
+
+def _require_none(what: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        raise ValueError(
+            f"recordings that the split was recorded of are {what}: {', '.join(names[:_NAMED])}"
+            f"{more}: put them back as they were, or train a new run on what is there"
+        )
 
 
 def _default_length(footage: Footage, every: int, parts: int) -> int:

@@ -3,12 +3,20 @@
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from symgen.data.image_files import require_file
 from symgen.data.recordings.frames import Frame
 
 __all__ = ["VIDEO_SUFFIXES", "read_video"]
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+
+# A playlist by the name of a video would open other files, or the network.
+_OPTIONS = {"format_whitelist": "mov,mp4,avi,matroska,webm,mpeg,mpegvideo,mpegts"}
+_GAP = 3  # frames; times that are not in the file are guessed, at times by one too late
+# How a program stream and a bare stream of MPEG begin: with a pack, with a sequence header.
+_HEADS = {"mpeg": b"\x00\x00\x01\xba", "mpegvideo": b"\x00\x00\x01\xb3"}
 
 
 def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
@@ -20,13 +28,16 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
     import av
     from av.error import FFmpegError
 
+    require_file(path)
     try:
-        with av.open(path) as container:
+        with av.open(path, container_options=_OPTIONS, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError(f"{path} has no video stream")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             own = float(stream.average_rate or stream.guessed_rate or 0)
+            if not own:
+                raise ValueError(f"{path} does not tell its frames per second: encode it anew")
             if rate is not None and not 0 < rate <= own:
                 raise ValueError(
                     f"rate={rate:g} but {path} has {own:g} frames per second: choose a rate "
@@ -37,7 +48,10 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
                 announced = float(stream.duration * stream.time_base)
             elif container.duration is not None and len(container.streams) == 1:
                 announced = container.duration / av.time_base
+            if container.format.name == "avi":  # whose duration is that of the index
+                announced = max(announced, stream.frames / own)
             end, ticks, slack = 0.0, 0, 0.25 / own  # of times that containers round
+            _require_whole_head(container.format.name, path)
             for frame, end in _decode(container, stream, path, own):
                 if rate is None:
                     yield frame
@@ -53,16 +67,38 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
 
 def _decode(container, stream, path: Path, rate: float) -> Iterator[tuple[Frame, float]]:
     """Decode frames, each with the time until which it is shown, in seconds from the first one."""
-    frame, start, end = None, 0.0, 0.0
-    for count, decoded in enumerate(container.decode(stream)):
-        if decoded.is_corrupt:
-            raise ValueError(f"{path}, frame {count} is corrupt")
-        time = count / rate if decoded.time is None else decoded.time
+    frame, start, end, time = None, 0.0, 0.0, 0.0
+    for count, decoded in enumerate(_undamaged(container, stream, path)):
+        before, time = time, count / rate if decoded.time is None else decoded.time
         if frame is None:
             start = time
+        elif time < before:
+            raise ValueError(f"{path}: frame {count} is shown before the last one: encode it anew")
+        elif container.format.name == "mpeg" and time - before > _GAP / rate:
+            raise ValueError(f"{path} lacks frames before frame {count}: encode it anew")
         else:
             yield frame, time - start
         frame = decoded.to_ndarray(format="rgb24").transpose(2, 0, 1)
         end = time - start + 1 / rate
     if frame is not None:
         yield frame, end
+
+
+def _undamaged(container, stream, path: Path) -> Iterator[Any]:
+    """Decode frames, none of which comes from a packet that is cut off or damaged."""
+    count = 0
+    for packet in container.demux(stream):
+        for decoded in packet.decode():
+            if packet.is_corrupt or decoded.is_corrupt:
+                raise ValueError(f"{path}, frame {count} is corrupt")
+            yield decoded
+            count += 1
+        if packet.is_corrupt:
+            raise ValueError(f"{path} is damaged or truncated after frame {count}")
+
+
+def _require_whole_head(kind: str, path: Path) -> None:
+    """Refuse an MPEG stream that has lost its beginning, of which nothing else tells."""
+    with path.open("rb") as file:
+        if kind in _HEADS and file.read(4) != _HEADS[kind]:
+            raise ValueError(f"{path} has lost its beginning: it starts with no header of MPEG")

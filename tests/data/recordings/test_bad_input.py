@@ -64,7 +64,7 @@ def test_damaged_and_ambiguous_array_files(tmp_path):
     refused(path, f"{path} cannot be read as an array")
     two = tmp_path / "two.npz"
     np.savez(two, a=films(), b=films())
-    refused(two, f"{two} has 2 arrays (a, b): save one")
+    refused(two, f"{two} cannot be read as an array: it has 2 arrays (a, b): save one")
     two.write_bytes(two.read_bytes()[:5000])
     refused(two, f"{two} cannot be read as an array")
 
@@ -214,6 +214,9 @@ def test_one_recording_too_short_for_parts_in_time_is_refused():
         (torch.zeros(3, 1, 4, 4, dtype=torch.int64), "item 1 holds int64"),
         (torch.full((3, 1, 4, 4), 255.0), "item 1, frame 0: pixels reach from 255 to 255"),
         (torch.zeros(3, 1, 4, 5), "item 1, frame 0 is 1 × 4 × 5 float32 but those before"),
+        (torch.zeros(3, 1, 4, 4, dtype=torch.bfloat16), "item 1 has no numbers that numpy knows"),
+        (torch.zeros(3, 1, 4, 4, device="meta"), "item 1 has no numbers that numpy knows"),
+        (torch.zeros(3, 4).to_sparse(), "item 1 has no numbers that numpy knows"),
         (torch.zeros(1, 1, 4, 4), "item 1 has 1 frame: a sequence needs two or more"),
     ],
 )

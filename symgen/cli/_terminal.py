@@ -13,21 +13,25 @@ from torch import Tensor
 from symgen.data.batches import factor_names
 from symgen.training import Progress as TrainingProgress
 
-console = Console(highlight=False, emoji=False)
-errors = Console(stderr=True, highlight=False, emoji=False)
+console = Console(highlight=False, emoji=False, markup=False)
+errors = Console(stderr=True, highlight=False, emoji=False, markup=False)
 Show = Callable[[int, int, str], None]
 
 
 def say(text: str) -> None:
-    """Print lines that nothing breaks and in which nothing is taken for markup."""
-    console.print(text, markup=False, soft_wrap=True)
+    """Print lines that nothing breaks."""
+    console.print(text, soft_wrap=True)
 
 
 @contextmanager
 def progress(verb: str) -> Iterator[Show]:
     """Give a function that shows how much is done: a bar, or a line twice a minute in a log."""
     if errors.is_terminal:
-        columns = (TextColumn(verb), BarColumn(None), TextColumn("{task.fields[text]}"))
+        columns = (
+            TextColumn(verb),
+            BarColumn(None),
+            TextColumn("{task.fields[text]}", markup=False),
+        )
         with Progress(*columns, console=errors, transient=True) as bar:
             task = bar.add_task(verb, total=None, text="")
             yield lambda done, total, text: bar.update(

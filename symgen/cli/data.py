@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes
@@ -98,7 +97,7 @@ def inspect(words: Sequence[str]) -> None:
 
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in _understood(train).items():
-        table.add_row(name, escape(value))
+        table.add_row(name, value)
     for split, source in splits.items():
         table.add_row(split, _count(source))
     console.print(table)

@@ -42,7 +42,7 @@ def evaluate(
             observe=batches_shown(show),
         )
     table = Table("measure", "value", "reference", box=None, pad_edge=False)
-    table.title = f"{run.name}, held out"
+    table.title = ", ".join(filter(None, (run.name, "held out", run.progress)))
     for row in run.family.rows(run.arguments, measured):
         table.add_row(*row)
     console.print(table)

@@ -1,5 +1,7 @@
 """The verb export: what others need to use a trained model."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from symgen.cli._options import RunFolder
@@ -7,6 +9,7 @@ from symgen.cli._terminal import folder_to_write, print_paths
 from symgen.experiments.card import write_card
 from symgen.experiments.runs import open_run
 from symgen.models import export_model
+from symgen.models.pretrained import CONFIG, WEIGHTS, weights_step
 
 
 def export(folder: RunFolder, /, *, out: Path) -> None:
@@ -20,6 +23,13 @@ def export(folder: RunFolder, /, *, out: Path) -> None:
     if any(out.iterdir()):
         raise ValueError(f"{out} is not empty: give --out a new or empty folder")
     model = run.model()
-    model.save_pretrained(out)
-    card = write_card(run, out)
-    print_paths([out / "model.safetensors", out / "model.json", card, *export_model(model, out)])
+    partial = Path(tempfile.mkdtemp(prefix=".partial-export-", dir=out.absolute().parent))
+    try:
+        model.save_pretrained(partial, step=weights_step(run.folder))
+        written = [partial / WEIGHTS, partial / CONFIG, write_card(run, partial)]
+        written += export_model(model, partial)
+        partial.chmod(out.stat().st_mode)
+        partial.replace(out)  # all or nothing: what is half done would block the next
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    print_paths([out / path.name for path in written])

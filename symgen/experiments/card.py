@@ -1,18 +1,21 @@
 """Model cards: what weights are, how they were trained and measured, in the form of the hub."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from symgen._files import read_text, read_toml, write_atomically
+from symgen._files import read_json, read_text, read_toml, write_atomically
 from symgen.experiments.runs import OpenRun
 from symgen.training import last_record
 from symgen.training.run_folder import METRICS
 
 _PLACES = ("root", "data", "cache", "download")  # of files on the machine of the training
+_OPTIONS = ("--root", "--data", "--cache", "--out")
 
 
 def write_card(run: OpenRun, folder: Path) -> Path:
@@ -26,7 +29,7 @@ def write_card(run: OpenRun, folder: Path) -> Path:
     text = Template(read_text("card.md", __name__)).substitute(
         told,
         header=header,
-        name=run.name,
+        name=_escaped(run.name),
         kind=run.kind.__name__,
         arguments=json.dumps(run.arguments, indent=2),
         training=_training(run),
@@ -42,9 +45,10 @@ def _training(run: OpenRun) -> str:
     data = config["data"] or {"kind": "not named in a file"}
     shown = {name: value for name, value in data.items() if name not in _PLACES}
     rows = [
-        ("command", f"`{config['command'] or 'symgen.fit'}`"),
+        ("command", f"`{_shared(config['command'] or 'symgen.fit')}`"),
         ("commit", config["commit"] or "unknown"),
         (run.family.examples, f"{last['examples']:,} of {run.training.examples:,}"),
+        ("weights", run.progress or "at the end of the training"),
         ("seconds", f"{last['seconds']:,.0f}"),
         ("hardware", config["hardware"]),
         ("precision", config["precision"]),
@@ -59,14 +63,36 @@ def _results(run: OpenRun) -> str:
     path = run.folder / "summary.json"
     if not path.is_file():
         return "This run was not measured: `symgen evaluate` does it."
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    measured, evaluated = summary["evaluation"], summary["evaluated"]
-    rows = list(run.family.rows(run.arguments, measured))
+    summary: dict[str, Any] = read_json(path)
+    try:
+        measured, evaluated = summary["evaluation"], summary["evaluated"]
+        rows = list(run.family.rows(run.arguments, measured))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error!r}): symgen evaluate {run.folder} writes it anew"
+        ) from error
     return (
         f"{_table(('measure', 'value', 'reference'), rows)}\n"
         f"On held-out data: {run.family.counted(measured)}, seed {measured['seed']}, commit "
         f"{evaluated['commit'] or 'unknown'}, {evaluated['hardware']}."
     )
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, in one line."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))
+
+
+def _shared(command: str) -> str:
+    """Return a command for others to read: without paths of this machine, and as plain code."""
+    words = shlex.split(command)
+    for place, word in enumerate(words):
+        option, is_one, _ = word.partition("=")
+        if option in _OPTIONS and is_one:
+            words[place] = f"{option}=PATH"
+        elif word in _OPTIONS and place + 1 < len(words):
+            words[place + 1] = "PATH"
+    return shlex.join(words).replace("`", "'").replace("\n", " ")
 
 
 def _table(header: tuple[str, ...], rows: list[Any]) -> str:

@@ -165,6 +165,7 @@ class RecordingData(DataConfig):
 
     kind: ClassVar[str] = "recordings"
     place: ClassVar[str | None] = "data"
+    record: ClassVar[dict[str, Any] | None] = None
 
     data: Path | None = None
     """Recordings: an array (.npy, .npz) of shape (n, S, [channels,] height, width), a folder of
@@ -200,7 +201,13 @@ class RecordingData(DataConfig):
         if self.data is None:
             raise ValueError("no recordings are named: give --data PATH")
         options = {e.name: getattr(self, e.name) for e in fields(self) if e.name != "data"}
-        return open_recordings(self.data, split, device=device, **options)
+        return open_recordings(self.data, split, device=device, record=self.record, **options)
+
+    def split_as(self, record: dict[str, Any]) -> "RecordingData":
+        """Return the same recordings, split as on record, whatever else has come by now."""
+        same = replace(self)
+        object.__setattr__(same, "record", record)
+        return same
 
     def source(self, train: bool, device: str = "cpu") -> Recordings:
         """Open the clips to train on or those of the test; a device makes them."""

@@ -1,6 +1,6 @@
 """Run folders: training into them, opening them, and the record that others can check."""
 
-import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -11,14 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symgen._files import file_to_write, write_json
+from symgen._files import file_to_write, read_json, write_json
 from symgen.data.batches import Batches
 from symgen.experiments.builders import FROM_DATA, builder, complete
 from symgen.experiments.datasets import DataConfig, RecordingData, data_from_json, data_to_json
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import Family, Metric, ObserveBatches, family_of, first_items
 from symgen.models import Pretrained
-from symgen.training import Run, Training, commit, fit, hardware, last_record
+from symgen.models.pretrained import weights_step
+from symgen.training import (
+    Run,
+    Training,
+    commit,
+    fit,
+    hardware,
+    read_records,
+    require_current_weights,
+)
 from symgen.training.progress import Observe
 from symgen.training.run_folder import CONFIG, METRICS
 from symgen.training.trainable import as_batches
@@ -92,8 +101,15 @@ class OpenRun:
         return self.data
 
     def model(self) -> Any:
-        """Load the trained model."""
+        """Load the trained model, whose weights must be those of the checkpoint."""
+        require_current_weights(self.folder)
         return Pretrained.from_pretrained(self.folder, **self.parts)
+
+    @property
+    def progress(self) -> str:
+        """How far the training of the weights has come, if not to its end."""
+        step, steps = weights_step(self.folder), self.training.steps
+        return "" if step is None or step >= steps else f"step {step} of {steps}, not finished"
 
     def batches(self, train: bool, seed: int | None = None) -> Batches[Any]:
         """Return the training data, shuffled as they were, or held-out data in order."""
@@ -117,10 +133,17 @@ class OpenRun:
                 "training": asdict(self.training),
             },
             "precision": self.config["precision"],
-            "training": last_record(self.folder / METRICS),
+            "step": weights_step(self.folder),
+            "training": self._trained(),
             "evaluation": dict(measured),
             "evaluated": {"commit": commit(), "hardware": hardware(device)},
         }
+
+    def _trained(self) -> dict[str, Any] | None:
+        """Return the last line of the log that the training of the weights wrote, if any."""
+        step = weights_step(self.folder)
+        lines = [line for line in read_records(self.folder / METRICS) if "loss" in line]
+        return next((line for line in lines[::-1] if step is None or line["step"] <= step), None)
 
 
 def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Experiment:
@@ -128,7 +151,7 @@ def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Exper
 
     The schedule of the learning rate is shortened with it; no training becomes longer.
     """
-    if not minutes > 0:
+    if not 0 < minutes < math.inf:
         raise ValueError(f"minutes={minutes}: give a positive number")
     size = experiment.training.batch_size
     model, batches = experiment.build(device)
@@ -189,7 +212,7 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
             "or `symgen.fit` wrote"
         )
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
         described = config["data"]
         data = None if described is None else data_from_json(described)
         run = OpenRun(folder, config, data, parts)
@@ -198,13 +221,15 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
         _ = run.kind, run.training, run.arguments
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged or of another version: {error}") from error
-    if place is None:
-        return run
-    if data is not None and data.place is None:
-        raise ValueError(
-            f"{folder} was trained on {data.kind}, which need no files: leave {place} out"
-        )
-    return replace(run, data=RecordingData(place) if data is None else data.located(place))
+    if place is not None:
+        if data is not None and data.place is None:
+            raise ValueError(
+                f"{folder} was trained on {data.kind}, which need no files: leave {place} out"
+            )
+        data = RecordingData(place) if data is None else data.located(place)
+    if isinstance(data, RecordingData) and "split" in config:
+        data = data.split_as(config["split"])
+    return replace(run, data=data)
 
 
 def evaluate(

@@ -25,7 +25,7 @@ from symgen.likelihoods import LikelihoodName, make_likelihood
 __all__ = ["Pretrained", "weights_step"]
 
 WEIGHTS = "model.safetensors"
-_CONFIG = "model.json"
+CONFIG = "model.json"
 _LIKELIHOODS = (type(make_likelihood(name)) for name in get_args(LikelihoodName))
 _VALUES = {kind.__name__: kind for kind in (Topography, AxesTopography, *_LIKELIHOODS)}
 Model = TypeVar("Model", bound="Pretrained")
@@ -103,7 +103,7 @@ class Pretrained(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         described = self.described()
-        write_json(folder / _CONFIG, described)
+        write_json(folder / CONFIG, described)
         write_tensors(folder / WEIGHTS, self.state_dict(), {"step": step, **described})
         return folder
 
@@ -132,12 +132,12 @@ class Pretrained(nn.Module):
                 weights that are not finite, or a part of your own not handed in.
         """
         folder = _find(name)
-        described = _read_description(folder / _CONFIG)
+        described = _read_description(folder / CONFIG)
         given, known = described["model"], {kind.__name__: kind for kind in _family(cls)}
         if given not in known:
             others = [kind.__name__ for kind in _family(Pretrained)]
             mend = f"load it with {given}" if given in others else nearest(given, others)
-            raise ValueError(f"{folder / _CONFIG} holds a {given}, not a {cls.__name__}: {mend}")
+            raise ValueError(f"{folder / CONFIG} holds a {given}, not a {cls.__name__}: {mend}")
         weights = _read_weights(folder, described)
         arguments = cls.rebuilt(described, parts)
         try:
@@ -145,7 +145,7 @@ class Pretrained(nn.Module):
                 model = known[given](**arguments)
         except (ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise ValueError(
-                f"{folder / _CONFIG} does not make a {given}: {_line(error)}"
+                f"{folder / CONFIG} does not make a {given}: {_line(error)}"
             ) from error
         _require_fit(folder / WEIGHTS, weights, model)
         model.load_state_dict(weights)
@@ -252,7 +252,7 @@ def _read_weights(folder: Path, described: Mapping[str, Any]) -> dict[str, Tenso
     )
     if changed := differences(there, here):
         raise ValueError(
-            f"{folder / _CONFIG} is not that of {WEIGHTS}: {'; '.join(changed)}; put back what "
+            f"{folder / CONFIG} is not that of {WEIGHTS}: {'; '.join(changed)}; put back what "
             "was saved with it"
         )
     return weights
@@ -273,7 +273,7 @@ def _require_fit(path: Path, weights: Mapping[str, Tensor], model: nn.Module) ->
 
 
 def _find(name: str | Path) -> Path:
-    folder, wanted = Path(name), f"give a folder with {WEIGHTS} and {_CONFIG}"
+    folder, wanted = Path(name), f"give a folder with {WEIGHTS} and {CONFIG}"
     if folder.is_dir():
         return folder
     owner = str(folder.parent)
@@ -281,7 +281,7 @@ def _find(name: str | Path) -> Path:
     if is_path or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)):
         raise FileNotFoundError(f"no folder {str(name)!r}: {wanted}, or a hub id owner/name")
     try:
-        return Path(snapshot_download(str(name), allow_patterns=[WEIGHTS, _CONFIG]))
+        return Path(snapshot_download(str(name), allow_patterns=[WEIGHTS, CONFIG]))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"no folder {str(name)!r} here, and the Hugging Face hub, which was asked for it, "

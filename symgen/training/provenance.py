@@ -65,8 +65,11 @@ def describe_run(
 ) -> dict[str, Any]:
     """Describe what it takes to run again, as far as a file can; `config` replaces parts of it."""
     device = next(model.parameters()).device
-    described = getattr(getattr(feed, "source", feed), "described", None)
+    source: Any = getattr(feed, "source", feed)
+    described = getattr(source, "described", None)
+    split = {"split": source.split_record()} if hasattr(source, "split_record") else {}
     return {
+        **split,
         "name": "",
         "model": model.described() if hasattr(model, "described") else type(model).__name__,
         "data": described() if callable(described) else None,

@@ -108,7 +108,7 @@ def test_a_run_finds_recordings_that_have_moved_and_refuses_others(recordings, t
         assert main([*place, "--data", "there"]) == 0
     Image.new("RGB", (16, 16)).save("there/film 4/0.png")
     assert main(["train", "--resume", "runs/tvae", "--data", "there"]) == 2
-    assert "fingerprint" in capsys.readouterr().err
+    assert "are changed: film 4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", FORMATS)

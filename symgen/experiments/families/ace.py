@@ -49,6 +49,7 @@ class ACEFamily(Family):
     examples = "images"
     per = "image"
     samples = "samples of the posteriors"
+    bound = "bounds/valid"
     batch_size = 250
     verbs = ("manifold", "control")
 

@@ -57,6 +57,7 @@ class Family(ABC):
         examples: what they are trained on, in the plural.
         per: what likelihoods are counted for.
         samples: what is drawn for them, in the plural.
+        bound: the bound among what is noted, which must be finite.
         batch_size: items of a batch of the test.
         verbs: commands that draw a run, to be followed by its folder.
     """
@@ -66,6 +67,7 @@ class Family(ABC):
     examples: ClassVar[str]
     per: ClassVar[str]
     samples: ClassVar[str]
+    bound: ClassVar[str]
     batch_size: ClassVar[int]
     verbs: ClassVar[tuple[str, ...]]
 
@@ -103,6 +105,7 @@ class Family(ABC):
                 self.measure(model, batch, test.source, baseline, samples, notes)
                 for name, metric in (metrics or {}).items():
                     notes.note("own/", **{name: _of_items(name, metric(model, batch), batch)})
+            self._require_finite(notes)
             found = {
                 "examples": len(test.source) if items is None else items,
                 "samples": samples,
@@ -111,6 +114,16 @@ class Family(ABC):
                 **self.summed(model, test.source, baseline, notes),
             }
         return found | ({"own": notes.means("own/")} if metrics else {})
+
+    def _require_finite(self, notes: Notes) -> None:
+        """Refuse a model whose bound is not a number for some of the items."""
+        bound = notes.values(self.bound)
+        wrong = int((~bound.isfinite()).sum())
+        if wrong:
+            raise ValueError(
+                f"{self.bound} of {wrong} of {len(bound)} {self.examples} is not finite: the "
+                "training diverged; train again with a lower learning_rate or a clip_norm"
+            )
 
     @abstractmethod
     def prepare(self, model: Any, test: Batches[Any], train: Batches[Any]) -> Any:

@@ -38,6 +38,7 @@ class TopographicFamily(Family):
     examples = "sequences"
     per = "frame"
     samples = "importance samples"
+    bound = "log_p_bound"
     batch_size = 50
     verbs = ("traverse",)
 

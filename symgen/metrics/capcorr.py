@@ -12,7 +12,7 @@ from scipy.stats import poisson
 from torch import Tensor
 
 from symgen.latents import Boundary, observed_roll
-from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.inputs import of_ordinary_size, require_shapes, takes_arrays
 
 __all__ = [
     "ObservedRolls",
@@ -72,6 +72,7 @@ def observed_and_true(
         ObservedRolls(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
     """
     require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"), ("moved", moved, "B"))
+    t = of_ordinary_size(t)
     frames, count = factors.shape[1:]
     if ((moved < -1) | (moved >= count)).any():
         raise ValueError(

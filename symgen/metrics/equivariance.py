@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.latents import Boundary, roll
-from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.inputs import of_ordinary_size, require_shapes, takes_arrays
 
 __all__ = ["equivariance_chance", "equivariance_error"]
 
@@ -43,6 +43,7 @@ def equivariance_error(
         (tensor([0.]), tensor([83.]))
     """
     require_shapes(("t", t, "B S C D"))
+    t = of_ordinary_size(t)
     if boundary == "zero":
         return _non_periodic_error(_normalise(t, centred), speed)
     # Rolled back by l, frame l should be frame 0: a_l[j] = t_l[j + l]. Then eq. 13 compares a_l[j]

@@ -1,20 +1,28 @@
 """What metrics take: tensors whose shapes fit together, or arrays of numpy in their place."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["require_shapes", "takes_arrays"]
+__all__ = ["of_ordinary_size", "require_shapes", "takes_arrays"]
 
+_LOGARITHMS = ("weights", "bounds", "class_log_probs")  # of what may have no probability
+_ORDINARY = 32  # powers of two that squares and sums may take without harm
 Metric = TypeVar("Metric", bound=Callable[..., Any])
 
 
 def takes_arrays(metric: Metric) -> Metric:
-    """Let a function of tensors take arrays too; given any, it returns arrays."""
+    """Let a function of tensors take arrays too; given any, it returns arrays.
+
+    What it is given must be finite, but for logarithms of probabilities and bounds on these.
+    """
+    parameters = tuple(inspect.signature(metric).parameters)
 
     @wraps(metric)
     def called(*arguments: Any, **named: Any) -> Any:
@@ -25,6 +33,9 @@ def takes_arrays(metric: Metric) -> Metric:
             return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
         arguments, named = _converted((arguments, named), np.ndarray, to_tensor)
+        for name, value in (*zip(parameters, arguments, strict=False), *named.items()):
+            if name not in _LOGARITHMS:
+                _converted(value, Tensor, partial(_require_finite, name))
         found = metric(*arguments, **named)
         return _converted(found, Tensor, partial(Tensor.numpy, force=True)) if arrays else found
 
@@ -39,6 +50,28 @@ def _converted(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
         entries = [_converted(entry, kind, convert) for entry in value]
         return getattr(value, "_make", type(value))(entries)
     return convert(value) if isinstance(value, kind) else value
+
+
+def _require_finite(name: str, values: Tensor) -> None:
+    wrong = values.numel() - int(values.isfinite().sum())
+    if wrong:
+        raise ValueError(
+            f"{name} holds {wrong:,} values of {values.numel():,} that are not finite: leave "
+            "these items out, or find where they come from"
+        )
+
+
+def of_ordinary_size(t: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
+    """Divide items whose largest value is huge or tiny by a power of two, which rounds nothing.
+
+    The squares of such values are beyond the range of their type.
+    """
+    largest = t.abs().flatten(1).amax(1) if t.numel() else t.new_zeros(len(t))
+    exponent = torch.frexp(largest).exponent
+    apart = torch.where(exponent.abs() > _ORDINARY, exponent, 0)
+    for half in (apart // 2, apart - apart // 2):  # the whole might be beyond the range itself
+        t = torch.ldexp(t, -half.view(-1, *[1] * (t.dim() - 1)))
+    return t
 
 
 def require_shapes(*named: tuple[str, Tensor, str]) -> None:

@@ -122,11 +122,11 @@ class MixtureBounds(NamedTuple):
 
 @takes_arrays
 def mixture_bounds(
-    bounds: Float[Tensor, "B classes"], log_omega: Float[Tensor, "B classes"]
+    bounds: Float[Tensor, "B classes"], class_log_probs: Float[Tensor, "B classes"]
 ) -> MixtureBounds:
     """Combine the bounds of all classes without a label (Georgiev 2016, eq. 4.1).
 
-    `bounds` are U_c ≥ -log p_c(x) for every class, and `log_omega` log-probabilities of the
+    `bounds` are U_c ≥ -log p_c(x) for every class, and `class_log_probs` log-probabilities of the
     classes by a classifier. Always tight ≤ valid and paper ≤ valid ≤ paper + log C. Where the
     classifier is certain, paper is the bound of its class.
 
@@ -135,10 +135,12 @@ def mixture_bounds(
         >>> [round(float(u), 3) for u in mixture_bounds(torch.tensor([[100.0, 300.0]]), sure)]
         [100.0, 100.693, 100.693]
     """
-    require_shapes(("bounds", bounds, "B classes"), ("log_omega", log_omega, "B classes"))
+    require_shapes(
+        ("bounds", bounds, "B classes"), ("class_log_probs", class_log_probs, "B classes")
+    )
     count = math.log(bounds.shape[1])
-    omega = log_omega.exp()
+    omega = class_log_probs.exp()
     # A class of probability 0 adds nothing, whatever its bound.
     paper = torch.where(omega > 0, omega * bounds, 0).sum(1)
-    entropy = -torch.where(omega > 0, omega * log_omega, 0).sum(1)
+    entropy = -torch.where(omega > 0, omega * class_log_probs, 0).sum(1)
     return MixtureBounds(paper, paper + count - entropy, count - (-bounds).logsumexp(1))

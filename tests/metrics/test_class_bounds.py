@@ -32,10 +32,10 @@ def test_tight_is_the_mixture_itself_where_every_class_is_known(device, dtype):
 
 
 def test_valid_reaches_tight_with_the_best_classifier_and_no_other(classes):
-    bounds, log_omega = classes
+    bounds, class_log_probs = classes
     best = mixture_bounds(bounds, (-bounds).log_softmax(1))
     torch.testing.assert_close(best.valid, best.tight)
-    other = mixture_bounds(bounds, log_omega)
+    other = mixture_bounds(bounds, class_log_probs)
     assert (other.valid > other.tight + 1e-3).all()
 
 
@@ -62,5 +62,5 @@ def test_the_paper_is_below_the_mixture_where_classes_agree(device, dtype):
 
 def test_other_shapes_are_refused(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(ValueError, match=r"log_omega"):
+    with pytest.raises(ValueError, match=r"class_log_probs"):
         mixture_bounds(torch.zeros(3, 10), torch.zeros(3, 9))

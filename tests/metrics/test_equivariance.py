@@ -95,11 +95,13 @@ def test_capsules_without_direction_count_as_zero(centred, device):
     assert error[1] == 0
 
 
-def test_nan_is_passed_on_to_its_sequence_only():
+@pytest.mark.parametrize("scale", [1e-30, 1e20, 1e37])
+@pytest.mark.parametrize("options", [{}, {"centred": True}, {"boundary": "zero"}])
+def test_scale_changes_nothing_however_near_the_ends_of_the_type(scale, options):
     t = torch.randn(2, 4, 2, 5)
-    t[0, 1, 0, 2] = torch.nan
-    error = equivariance_error(t)
-    assert error[0].isnan() and error[1].isfinite()
+    expected = equivariance_error(t, **options)
+    assert bool((expected > 1).all())
+    torch.testing.assert_close(equivariance_error(scale * t, **options), expected)
 
 
 @pytest.mark.parametrize("length", range(1, 12))

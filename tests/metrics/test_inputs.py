@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from symgen import metrics
-from symgen.metrics.inputs import require_shapes
+from symgen.metrics.inputs import of_ordinary_size, require_shapes
 
 DRAWN = torch.Generator().manual_seed(0)
 T = torch.randn(6, 5, 2, 6, generator=DRAWN)  # (B, S, C, D)
@@ -148,3 +148,36 @@ def test_a_star_stands_for_data_of_any_shape(data):
 def test_a_star_stands_for_the_same_axes_everywhere_and_at_least_one(x, mean_frame):
     with pytest.raises(ValueError, match=r"expected x \(B, S, \*data\), mean_frame \(\*data\)"):
         required(DATA, {"x": x, "mean_frame": mean_frame})
+
+
+LOGARITHMS = {"paper_estimate", "sequence_bound", "mixture_bounds"}
+OF_FLOATS = sorted(
+    name
+    for name, given in POSITIONAL.items()
+    if name not in LOGARITHMS
+    and any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in given)
+)
+
+
+@pytest.mark.parametrize("name", OF_FLOATS)
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite_is_counted_and_refused(name, wrong):
+    metric, given = getattr(metrics, name), list(POSITIONAL[name])
+    for place, value in enumerate(given):
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            spoilt = value.clone()
+            spoilt.view(-1)[:2] = wrong
+            changed = [*given[:place], spoilt, *given[place + 1 :]]
+            argument = list(inspect.signature(metric).parameters)[place]
+            with pytest.raises(ValueError, match=f"{argument} holds 2 values of .* not finite"):
+                metric(*changed)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e20, 1e25])
+def test_capcorr_is_the_same_at_every_scale(scale):
+    assert metrics.capcorr(scale * T, FACTORS) == metrics.capcorr(T, FACTORS)
+
+
+def test_a_power_of_two_changes_no_digit():
+    assert of_ordinary_size(T).equal(T)
+    assert of_ordinary_size(T * 2.0**100).equal(of_ordinary_size(T * 2.0**60))

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench campaigns clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -34,6 +34,10 @@ bench: .venv/installed-dev
 	for name in $(BENCHMARKS); do \
 		$(BIN)/python bench/$$name.py --json results/bench/$$name.json || exit 1; \
 	done
+
+# Attack the package from outside: some 7,500 cases, best not as root; fails while any ends badly.
+campaigns: .venv/installed-dev
+	$(BIN)/python tests/campaigns --jobs 2 --log campaigns.log
 
 clean:
 	rm -rf .venv runs build dist

@@ -1,11 +1,13 @@
 """Capsules: vectors on which a group acts by rolling their units."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
+
+from symgen._errors import require_choice
 
 __all__ = ["Boundary", "observed_roll", "roll"]
 
@@ -49,6 +51,8 @@ def roll(
         >>> roll(torch.tensor([10, 20, 30, 40]), torch.tensor([[0], [2]])).shape
         torch.Size([2, 1, 4])
     """
+    require_choice("method", method, ("linear", "fourier"))
+    require_choice("boundary", boundary, get_args(Boundary))
     if isinstance(shift, bool) or (isinstance(shift, Tensor) and shift.dtype == torch.bool):
         raise ValueError(f"roll takes a number of units, got {shift!r}: give an integer or float")
     whole = not (shift.is_floating_point() if isinstance(shift, Tensor) else shift % 1)

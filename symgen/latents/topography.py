@@ -20,6 +20,7 @@ __all__ = ["Topography"]
 # Above this many entries of W the windowed sum, whose cost is linear in S, is faster than the
 # matrix product on two cores (bench/topography.py).
 _DENSE_LIMIT = 1024 * 1024
+_FARTHEST = 10_000  # units per frame
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,10 @@ class Topography(Topographic):
                     f"{name}={extent} does not fit {axis}={size}: "
                     f"choose a {name} between {least} and {size}"
                 )
-        if not math.isfinite(self.shift):
-            raise ValueError(f"shift={self.shift}: give a finite number of units per frame")
+        if not abs(self.shift) <= _FARTHEST:
+            raise ValueError(
+                f"shift={self.shift}: give a number of units per frame, at most {_FARTHEST}"
+            )
         if self.shift % 1 == 0:
             object.__setattr__(self, "shift", int(self.shift))
         for name in ("boundary", "capsule_boundary"):

@@ -1,7 +1,7 @@
 """The parts of ACE: its nets, its pose and how they fit together."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from torch import nn
 from symgen._errors import require_choice
 from symgen.likelihoods import Likelihood, LikelihoodName, Scale, make_likelihood
 from symgen.models import ace_nets
-from symgen.models.checks import check_data_shape, check_net
+from symgen.models.checks import check_data_shape, check_net, check_sizes
 from symgen.models.pretrained import Pretrained
 from symgen.models.symmetry_statistics import PaddingMode, Statistics, SymmetryStatistics, density
 from symgen.nets import Activation, ConvReadout, InitialWeights
@@ -63,6 +63,16 @@ class ACEParts(Pretrained):
         if classes < 1 or latents < 1 or not 0 <= shallow_latents < latents:
             wanted = "give at least one class and one latent that is not shallow"
             raise ValueError(f"{classes=}, {latents=}, {shallow_latents=}: {wanted}")
+        check_sizes(
+            pose_groups=pose_groups, stem_channels=stem_channels, pose_channels=pose_channels
+        )
+        check_sizes(pose_hidden=pose_hidden, pose_pool=pose_pool, pose_iterations=pose_iterations)
+        check_sizes(hidden=hidden, decoder_hidden=decoder_hidden, width=width, depth=depth)
+        check_sizes(classifier_channels=classifier_channels, classifier_hidden=classifier_hidden)
+        check_sizes(classifier_pool=classifier_pool, classifier_window=classifier_window)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout={dropout}: give a probability below 1")
+        require_choice("activation", activation, get_args(Activation))
         require_choice("padding_mode", padding_mode, ("background", "border"))
         require_choice("initialisation", initialisation, ("fan_in", "paper"))
         self.classes, self.latent_count, self.density = classes, latents, density(latent)

@@ -6,7 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["check_data", "check_data_shape", "check_floats", "check_labels", "check_net"]
+__all__ = [
+    "check_data",
+    "check_data_shape",
+    "check_floats",
+    "check_labels",
+    "check_net",
+    "check_sizes",
+]
 
 _AXES = {1: "features", 3: "channels, height, width", 4: "channels, depth, height, width"}
 _ITEMS = 2  # rows of the trial run of a net
@@ -30,8 +37,29 @@ def check_data(model: Any, name: str, x: Tensor, *frames: int | str) -> None:
     """
     axes = f"batch{', frames' * len(frames)}, {_AXES[len(model.data_shape)]}"
     check_floats(name, x, axes, "B", *frames, *model.data_shape)
+    check_type(model, name, x)
     if _can_be_read(x):
         model.likelihood.require_support(name, x)
+
+
+def check_sizes(**sizes: int | Sequence[int] | None) -> None:
+    """Raise ValueError for what is no size: a number of units, or several, each 1 or more."""
+    for name, given in sizes.items():
+        every = given if isinstance(given, Sequence) else () if given is None else (given,)
+        if not all(type(size) is int and size >= 1 for size in every):
+            raise ValueError(f"{name}={given!r}: give whole numbers of 1 or more")
+
+
+def check_type(model: Any, name: str, x: Tensor) -> None:
+    """Raise ValueError for floats of another precision than the model's weights."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
+        return
+    weights = next(model.parameters()).dtype
+    if x.dtype != weights:
+        raise ValueError(
+            f"{name} is of {x.dtype}, the weights of {weights}: give {name}.to({weights}), or "
+            f"model.to({x.dtype})"
+        )
 
 
 def check_floats(name: str, x: Tensor, axes: str, *expected: int | str) -> None:

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.likelihoods.base import full_precision
-from symgen.models.checks import check_data, check_data_shape, check_floats, check_net
+from symgen.models.checks import check_data, check_data_shape, check_floats, check_net, check_type
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
 from symgen.nets import Linear
@@ -124,6 +124,8 @@ class TopographicVAE(Pretrained):
         self.topography, self.likelihood = topography, make_likelihood(likelihood)
         self.frames, self.capsules = topography.frames, topography.capsules
         self.units = topography.units
+        if not (math.isfinite(mu) and 0 <= eps < math.inf):
+            raise ValueError(f"mu={mu}, eps={eps}: give a finite mu, and an eps of 0 or more")
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
         if ahead:
@@ -175,6 +177,7 @@ class TopographicVAE(Pretrained):
     def decode(self, t: Float[Tensor, "*batch C D"]) -> Distribution:
         """Return the likelihood p(x|t) of a frame for each t: a torch `Distribution`."""
         check_floats("t", t, "…, capsules, units", "…", self.capsules, self.units)
+        check_type(self, "t", t)
         latents = ((t - self.location) / self.scale).flatten(-2)
         outputs = self.decoder(latents.reshape(-1, latents.shape[-1]))
         outputs = outputs.reshape(*t.shape[:-2], *outputs.shape[1:])

@@ -90,7 +90,7 @@ def test_the_results_are_those_of_the_summary(tmp_path, run_of):
 def test_a_run_without_a_record_of_its_training_is_refused(tmp_path, run_of):
     run = run_of("demo")
     (run.folder / "metrics.jsonl").write_text("")
-    with pytest.raises(ValueError, match="metrics.jsonl ends at line 0") as error:
+    with pytest.raises(ValueError, match=r"metrics\.jsonl ends at line 0") as error:
         write_card(run, tmp_path)
     assert str(run.folder) in str(error.value)
     assert not (tmp_path / "README.md").exists()

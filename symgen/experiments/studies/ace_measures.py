@@ -111,7 +111,8 @@ def _in_mean_pose(
     h = model.encode(batch.images).h
     rows = []
     for label in range(model.classes):
-        mean = h[batch.labels == label].mean(0).expand(len(z), -1)
+        own = h[batch.labels == label]  # none of them in a smoke run: at the identity then
+        mean = (own.mean(0) if len(own) else torch.zeros_like(h[0])).expand(len(z), -1)
         y = torch.full((len(z),), label, device=h.device)
         rows.append(model.decode(ACELatents(z, y, model.pose.element(mean))).mean)
     return torch.stack(rows)

@@ -19,6 +19,7 @@ from symgen.nets import Linear
 
 __all__ = ["Elbo", "Posterior", "TopographicVAE"]
 
+_FARTHEST = 1e6  # from 0, of μ and eps
 Sequences = Float[Tensor, "B S *data"]
 Latents = Float[Tensor, "*batch S C D"]
 State = Float[Tensor, "B window C D"]
@@ -34,8 +35,7 @@ class Posterior(NamedTuple):
 class Elbo(NamedTuple):
     """The terms of the evidence lower bound, nats per frame.
 
-    A model that looks `ahead` has no terms for the last frames, which have no target; in a rolled
-    reconstruction nll has as many columns as there are frames to roll to.
+    A model that looks `ahead` has no terms for the last frames, which have no target.
 
     Attributes:
         nll: one-sample estimate of -E[log p(x|t)].
@@ -124,8 +124,11 @@ class TopographicVAE(Pretrained):
         self.topography, self.likelihood = topography, make_likelihood(likelihood)
         self.frames, self.capsules = topography.frames, topography.capsules
         self.units = topography.units
-        if not (math.isfinite(mu) and 0 <= eps < math.inf):
-            raise ValueError(f"mu={mu}, eps={eps}: give a finite mu, and an eps of 0 or more")
+        if not (abs(mu) <= _FARTHEST and 0 <= eps <= _FARTHEST):
+            limits = f"{_FARTHEST:,.0f} at most, and an eps of 0 or more"
+            raise ValueError(f"mu={mu}, eps={eps}: give a mu that is ±{limits}")
+        if self.frames > 1 and self.units < 2:
+            raise ValueError(f"units={self.units}: capsules that roll need 2 units or more")
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
         if ahead:
@@ -189,7 +192,9 @@ class TopographicVAE(Pretrained):
         """Estimate the evidence lower bound with one sample of the posterior.
 
         A `roll` decodes not every frame from its own latents but `act(t_l, roll)` into frame
-        l + roll, where there is one: rolled reconstruction, which trains the roll too.
+        l + roll: rolled reconstruction, which trains the roll too. Where a roll through all of
+        cyclic time comes back to its start, the last frames go on to the first; elsewhere nll has
+        as many columns as there are frames to roll to.
         """
         return self.elbo(x, self.encode(x), roll)
 
@@ -198,7 +203,10 @@ class TopographicVAE(Pretrained):
         if not 0 <= roll < x.shape[1]:
             raise ValueError(f"roll={roll}: choose 0 to {x.shape[1] - 1} frames")
         t = self.latents(posterior, sampled=True)
-        nll = -self._log_likelihood(t, x, roll or self.ahead)
+        if roll and self._closes():
+            nll = -self.decode(self.act(t, roll)).log_prob(x.roll(-roll, 1))
+        else:
+            nll = -self._log_likelihood(t, x, roll or self.ahead)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
         if posterior.u is None:
             return Elbo(nll, kl_z, torch.zeros_like(kl_z))
@@ -364,6 +372,13 @@ class TopographicVAE(Pretrained):
         if steps:
             t, x = self.act(t[..., :-steps, :, :], steps), x[:, steps:]
         return self.decode(t).log_prob(x)
+
+    def _closes(self) -> bool:
+        """Tell whether a roll through all frames of cyclic time comes back to its start."""
+        topography = self.topography
+        cyclic = not topography.open_ended and topography.capsule_boundary == "cyclic"
+        turn = getattr(topography, "shape", (self.units,))[0]
+        return cyclic and self.frames * self.speed % turn == 0
 
     def _with_target(self, values: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch targets"]:
         """Leave out the last frames, which have no target `ahead`."""

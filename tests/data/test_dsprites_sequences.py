@@ -99,6 +99,17 @@ def test_no_orbit_is_in_both_splits(held_out: float, seed: int) -> None:
         assert items == (5 if orbit[0] == SCALE else 15)
 
 
+def test_orbits_for_a_choice_are_training_orbits_that_nothing_is_trained_on() -> None:
+    train, test = (orbits(MovingSprites(split)) for split in ("train", "test"))
+    left, chosen = (orbits(MovingSprites(split, validation=True)) for split in ("train", "test"))
+    assert left | chosen == train and not left.keys() & chosen.keys()
+    assert len(chosen) == len(test) and not chosen.keys() & test.keys()
+    with pytest.raises(
+        ValueError, match=r"held_out=0\.5 leaves a split empty: .* between 0 and 0\.5"
+    ):
+        MovingSprites("test", held_out=0.5, validation=True)
+
+
 def test_the_split_follows_its_seed() -> None:
     first, again, other = (orbits(MovingSprites("test", split_seed=seed)) for seed in (3, 3, 4))
     assert first == again

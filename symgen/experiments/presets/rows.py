@@ -117,14 +117,14 @@ def row_presets() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in rows():
         ours = "mnist" if row.frames == 18 else "sprites"
-        plain = {"drop": ["standardise"], "training": {"rolled": 0.0}}  # a VAE has no capsules
+        plain = {"drop": ["standardise"]} if row.builder == "VAE" else {}
         found[row.name] = {
             "about": f"{row.label}: {'ten epochs with Adam' if ours == 'mnist' else 'our recipe'}",
             "builder": row.builder,
             "recipes": [ours],
             "model": row.model(),
             "data": row.data(),
-            **(plain if row.builder == "VAE" else {}),
+            **plain,
         }
         for edition in EDITIONS:
             name = row.faithful(edition)

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["nearest", "require_choice"]
+__all__ = ["either", "nearest", "require_choice"]
 
 _LISTED = 12  # names that an error lists in full
 
@@ -13,7 +13,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """Phrase the end of an error about an unknown name: the names it may have meant."""
     names = sorted(names)
     spelled = {known.lower(): known for known in names}
-    near = difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name).lower(), spelled, n=3, cutoff=0.5)
     if near:
         return f"did you mean {', '.join(spelled[found] for found in near)}?"
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
@@ -28,6 +28,10 @@ def require_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
     """
     known = list(choices)
     if given not in known:
-        *most, last = map(str, known)
-        listed = f"{', '.join(most)} or {last}" if most else last
-        raise ValueError(f"{name}={given!r}: choose {listed}")
+        raise ValueError(f"{name}={given!r}: choose {either(map(str, known))}")
+
+
+def either(choices: Iterable[str]) -> str:
+    """List choices in words."""
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last

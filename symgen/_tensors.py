@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +16,22 @@ from torch.overrides import TorchFunctionMode
 
 from symgen._files import write_atomically
 
-__all__ = ["Bounded", "differences", "kinds", "read_about", "read_tensors", "write_tensors"]
+__all__ = [
+    "MEMORY",
+    "Bounded",
+    "differences",
+    "kinds",
+    "read_about",
+    "read_tensors",
+    "write_tensors",
+]
+
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # bytes of this machine
 
 _DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16"}
 _DTYPES |= {torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32", torch.int16: "I16"}
 _DTYPES |= {torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL", torch.complex64: "C64"}
 _FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
-_SPARE = 2**24  # numbers, for what a model computes with and does not save
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -100,23 +110,22 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
 
 class Bounded(TorchFunctionMode):
-    """Where a module is made to hold given tensors: larger ones are refused before they are made.
+    """Where a module is made: tensors of more numbers than `most` are refused before they are.
 
     Raises:
-        ValueError: as soon as what is made is clearly more than them.
+        ValueError: with what is `told`, as soon as what is made is more.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, most: int, told: str) -> None:
         super().__init__()
-        self.held = sum(tensor.numel() for tensor in tensors.values())
-        self._made = 0
+        self.most, self.told, self._made = most, told, 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _FACTORIES:
             sizes = args or ((kwargs or {}).get("size", ()),)
             self._made += math.prod(sizes[0] if isinstance(sizes[0], tuple | list) else sizes)
-            if self._made > 2 * self.held + _SPARE:
-                raise ValueError(f"its sizes are beyond the {self.held:,} numbers that are there")
+            if self._made > self.most:
+                raise ValueError(self.told)
         return func(*args, **(kwargs or {}))
 
 

@@ -65,8 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         named = error.filename is not None and error.strerror
         return _fail(f"symgen: {f'{error.filename}: {error.strerror}' if named else error}", 2)
-    except (ValueError, ModuleNotFoundError) as error:
+    except (ValueError, OverflowError, ModuleNotFoundError) as error:
         return _fail(f"symgen: {error}", 2)
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or "memory" in str(error)):
+            raise
+        what = str(error).partition("\n")[0] or "all is taken"
+        return _fail(f"symgen: not enough memory ({what}): give smaller sizes or batches", 2)
 
 
 def _run(words: list[str]) -> int:

@@ -1,7 +1,12 @@
 """Options: what verbs take from the words of a command, and the kinds that several share."""
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from functools import partial, wraps
+from io import StringIO
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,13 +27,43 @@ def call(verb: Callable[..., None], name: str, words: Sequence[str]) -> None:
     if "words" in inspect.signature(verb).parameters:
         verb(words)
     else:
-        parse(verb, name, words)
+        parse(_chosen(verb), name, words)()
+
+
+def _chosen(verb: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """Make the verb wait until its words have been understood."""
+
+    @wraps(verb)
+    def chosen(*given: Any, **named: Any) -> Callable[[], None]:
+        return partial(verb, *given, **named)
+
+    return chosen
 
 
 def parse(kind: Any, verb: str, words: Sequence[str], default: Any = None) -> Any:
-    """Take words for the arguments of a function or of a dataclass."""
+    """Take words for the arguments of a function or of a dataclass.
+
+    Raises:
+        ValueError: in one line, for words that are no options.
+    """
     given = {} if default is None else {"default": default}
-    return tyro.cli(kind, prog=f"symgen {verb}", args=list(words), **given)
+    with redirect_stderr(StringIO()) as told:
+        try:
+            return tyro.cli(kind, prog=f"symgen {verb}", args=list(words), **given)
+        except SystemExit as end:
+            if not end.code:  # after --help
+                raise
+    raise ValueError(f"{_in_a_line(told.getvalue())}; symgen {verb} --help tells more")
+
+
+def _in_a_line(box: str) -> str:
+    """Return what tyro says in a box between its title and the next rule."""
+    _, *lines = (line.strip("│|╭╮╰╯+ ") for line in box.splitlines() if line.strip())
+    within = dropwhile(lambda line: not line.strip("─-"), lines)
+    told = " ".join(takewhile(lambda line: line.strip("─-"), within))
+    text, *_ = told.split(". Got errors:")
+    text = re.sub(r"^Error parsing (\w+: (?=\w+=))?", "", text.rstrip("."))
+    return text.replace("invalid literal for int() with base 10:", "no whole number,")
 
 
 def usable_device(name: str) -> str:

@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths, say
 from symgen.data.image_files import read_image
+from symgen.data.options import require_real, require_seed, require_whole
 from symgen.experiments.datasets import DataConfig
 from symgen.experiments.runs import open_run
 from symgen.figures import contact_sheet, control_gif, control_strip
@@ -17,6 +18,8 @@ from symgen.groups import affine, colour
 from symgen.models import ACE, ACELatents, ACEPosterior, Motion, Pose, draw_poses, move
 
 _ROW = 10  # draws in a row
+_MOST = 1000  # pictures
+_FARTHEST = 1e6  # from 0, of a style
 _STILL = Motion()
 
 
@@ -56,10 +59,11 @@ def control(
     model = run.model()
     if other is not None and not 0 <= other < model.classes:
         raise ValueError(f"as={other}: choose a class from 0 to {model.classes - 1}")
-    if steps < 2 or draws < 0:
-        raise ValueError(
-            f"steps={steps}, draws={draws}: give two steps or more, and 0 draws or more"
-        )
+    require_whole("steps", steps, 2, _MOST)
+    require_whole("draws", draws, 0, _MOST)
+    require_seed("seed", seed)
+    for value in style or ():
+        require_real("style", value, -_FARTHEST, _FARTHEST)
     x, about = _given(image, run.require_data(), model, invert)
     posterior = model.encode(x)
     latents = model.latents(posterior)

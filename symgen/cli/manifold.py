@@ -1,6 +1,5 @@
 """The verb manifold: the styles of every class of an ACE, and images without their pose."""
 
-import math
 from typing import Annotated, Any
 
 import torch
@@ -10,9 +9,12 @@ from tyro.conf import arg
 from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import print_paths
 from symgen.cli.traverse import draw_curves
+from symgen.data.options import require_real, require_whole
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import factored_sheet, manifold_grid, manifold_rows
 from symgen.models import ACE
+
+_MOST = 100  # images in a row
 
 
 @torch.no_grad()
@@ -66,10 +68,10 @@ def manifold(
 
 def _values(points: int | None, greatest: float | None) -> tuple[Tensor, Tensor]:
     """Return the values of a latent in rows and in grids."""
-    if points is not None and points < 2:
-        raise ValueError(f"points={points}: give two or more")
-    if greatest is not None and not 0 < greatest < math.inf:
-        raise ValueError(f"range={greatest}: give a positive number, the greatest value")
+    if points is not None:
+        require_whole("points", points, 2, _MOST)
+    if greatest is not None:
+        require_real("range", greatest, 1e-3, 1e6)
     end = greatest or 4.0
     rows = torch.linspace(-end, end, points or 20)
     if points is None and greatest is None:  # the middle of an even number is not quite at 0

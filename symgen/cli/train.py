@@ -58,9 +58,10 @@ def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     kind = make_dataclass("Train", entries, frozen=True)
     kind.__doc__ = f"Train {words[0]}. Every setting of it can be replaced by an option below."
     given = parse(kind, f"train {words[0]}", words[1:], kind(**parts))
-    changed = replace(
-        experiment, model=asdict(given.model), data=given.data, training=given.training
-    )
+    training, was = given.training, experiment.training
+    if training.optimizer != was.optimizer and training.optimizer_options == was.optimizer_options:
+        training = replace(training, optimizer_options={})  # which were the other optimiser's
+    changed = replace(experiment, model=asdict(given.model), data=given.data, training=training)
     return changed, given.where
 
 

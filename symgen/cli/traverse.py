@@ -8,11 +8,15 @@ from torch import Tensor
 
 from symgen.cli._options import Data, Root, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths, sequence_titles
-from symgen.data.batches import Batches
+from symgen.data.batches import Batches, fitting
+from symgen.data.options import require_seed, require_whole
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import learning_curves, torus_map, traversal
 from symgen.training import read_records
 from symgen.training.run_folder import METRICS
+
+_MOST = 100  # sequences
+_AT_ONCE = 4  # sequences that are chosen from a batch of 40 times as many
 
 
 @torch.no_grad()
@@ -37,8 +41,8 @@ def traverse(
     """
     run = open_run(folder, data or root)
     run.require_verb("traverse")
-    if examples < 1:
-        raise ValueError(f"examples={examples}: draw at least one")
+    require_whole("examples", examples, 1, _MOST)
+    require_seed("seed", seed)
     model = run.model()
     if model.frames == 1:
         written = _draw_torus(run, model)
@@ -77,12 +81,25 @@ def _draw_torus(run: OpenRun, model: Any) -> list[Path]:
 def _examples(run: OpenRun, count: int, seed: int) -> tuple[Tensor, list[str]]:
     """Choose held-out sequences so that the factors take turns."""
     source = run.require_data().source(train=False)
-    batch = Batches(source, min(len(source), 40 * count), seed=seed).batch(0)
-    x, titles = batch.inputs[0], sequence_titles(source, batch)
-    moved = getattr(batch, "moved", torch.zeros(len(x)))
+    count = min(count, len(source))
+    size = fitting(source, 40 * min(count, _AT_ONCE))
+    batches = Batches(source, size, seed=seed)
+    each = max(min(_AT_ONCE, size), -(-count // len(batches)))
+    frames, titles = [], []
+    while len(titles) < count:
+        batch = batches.batch(len(frames))
+        chosen = _in_turn(batch, min(each, count - len(titles)))
+        named = sequence_titles(source, batch)
+        frames.append(batch.inputs[0][chosen])
+        titles += [named[index] for index in chosen]
+    return torch.cat(frames), titles
+
+
+def _in_turn(batch: Any, count: int) -> list[int]:
+    """Choose sequences of a batch so that the factors take turns."""
+    moved = getattr(batch, "moved", torch.zeros(len(batch.inputs[0])))
     by_factor = [(moved == f).nonzero()[:, 0].tolist() for f in moved.unique()]
     chosen = []
-    while len(chosen) < min(count, len(x)):
+    while len(chosen) < min(count, len(moved)):
         chosen += [indices.pop(0) for indices in by_factor if indices]
-    chosen = chosen[:count]
-    return x[chosen], [titles[index] for index in chosen]
+    return chosen[:count]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from torch import nn
 
 from symgen._errors import nearest
+from symgen._typed import typed
 from symgen.likelihoods import Likelihood
 from symgen.models import ACE, TVAE, VAE, BubbleVAE, Judge, Pretrained, TopographicVAE, TorusVAE
 
@@ -35,7 +36,7 @@ class Option(NamedTuple):
 
 def builder(name: str) -> type[Pretrained]:
     """Look up a builder by its name."""
-    if name not in BUILDERS:
+    if not isinstance(name, str) or name not in BUILDERS:
         raise ValueError(f"unknown model {name!r}: {nearest(name, BUILDERS)}")
     return BUILDERS[name]
 
@@ -64,13 +65,13 @@ def options_of(kind: type[Pretrained]) -> dict[str, Option]:
 
 
 def complete(kind: type[Pretrained], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a builder, given ones in place of defaults."""
+    """Return all options of a builder, given ones in place of defaults, in their own types."""
     known = options_of(kind)
     for name in values:
         if name not in known:
             raise ValueError(f"{kind.__name__} has no option {name!r}: {nearest(name, known)}")
-    options = {name: option.default for name, option in known.items()} | dict(values)
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
+    given = {name: typed(name, value, known[name].type) for name, value in values.items()}
+    return {name: option.default for name, option in known.items()} | given
 
 
 def takes(kind: type[Pretrained], name: str) -> bool:

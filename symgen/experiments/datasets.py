@@ -4,19 +4,21 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from symgen._errors import nearest
+from symgen._typed import Count, Range, Seed, Share, Whole, type_fields, typed_values
 from symgen.data import DistortedImages, MovingSprites, Recordings, TransformingDigits, load
 from symgen.data import open as open_recordings
 from symgen.data.batches import Source
 from symgen.data.dsprites_sequences import CYCLE
 from symgen.data.images import Images, paper_split
 from symgen.data.items import ItemSource, Wanted
+from symgen.data.options import MOST_FRAMES
 from symgen.data.recordings import DEFAULT_LENGTH, Axes, RecordingSplit
 from symgen.data.transforming_digits import GROWTH, SCALES
 
@@ -36,6 +38,9 @@ class DataConfig(ABC):
     kind: ClassVar[str]
     place: ClassVar[str | None] = None
     frames: int
+
+    def __post_init__(self) -> None:
+        type_fields(self)
 
     @abstractmethod
     def source(self, train: bool, device: str = "cpu") -> Source[Any]:
@@ -62,8 +67,11 @@ class DigitsData(DataConfig):
     (growth), or nothing."""
     test_mode: DigitsMode | None = None
     """What moves in the test; None: the same."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Seed of the split of MNIST's training images, of which 48,000 are trained on."""
+    validation: bool = False
+    """Measure on MNIST's 12,000 other training images instead of the test's: for choices that no
+    test image may decide."""
     root: Path | None = None
     """Folder of the image files; None: the environment variable SYMGEN_DATA."""
     download: bool = False
@@ -71,10 +79,13 @@ class DigitsData(DataConfig):
 
     def source(self, train: bool, device: str = "cpu") -> TransformingDigits:
         """Open the training sequences or those of the test digits; a device makes them."""
-        split = "train" if train else "test"
+        if self.validation and self.images != "mnist":
+            given = f"validation of images={self.images!r}"
+            raise ValueError(f"{given}: only 'mnist' keeps some for it")
+        split = "train" if train or self.validation else "test"
         images = load(self.images, self.root, split=split, download=self.download)
-        if train and self.images == "mnist":
-            images, _ = paper_split(images, self.split_seed)
+        if split == "train" and self.images == "mnist":
+            images = paper_split(images, self.split_seed)[0 if train else 1]
         return TransformingDigits(
             images.pixels.to(device), self.mode if train else self.test_mode or self.mode
         )
@@ -98,16 +109,23 @@ class SpritesData(DataConfig):
 
     mode: SpritesMode = "single"
     """What moves: one of scale, orientation and the two positions, or one of the positions."""
-    length: int | None = None
+    length: Annotated[int, Range(1, MOST_FRAMES)] | None = None
     """Frames of a sequence, from its first one on; None: all 15, a full cycle."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Seed of the choice of orbits that are held out."""
+    validation: bool = False
+    """Leave a tenth of the orbits out of the training and measure on them, instead of the test's:
+    for choices that no test orbit may decide."""
 
     def source(self, train: bool, device: str = "cpu") -> MovingSprites:
         """Open the training sequences or those held out for the test; a device makes them."""
-        split = "train" if train else "test"
         return MovingSprites(
-            split, split_seed=self.split_seed, device=device, mode=self.mode, frames=self.length
+            "train" if train else "test",
+            split_seed=self.split_seed,
+            device=device,
+            mode=self.mode,
+            frames=self.length,
+            validation=self.validation,
         )
 
     @property
@@ -130,9 +148,9 @@ class ImageData(DataConfig):
     """What is done to them: nothing, shifts, RTS, TC (clutter), or a hue."""
     fixed: bool = False
     """One distortion per training image; otherwise afresh every time. Test images: always one."""
-    distortion_seed: int = 0
+    distortion_seed: Seed = 0
     """Seed of the fixed distortions."""
-    validation: int = 0
+    validation: Whole = 0
     """Last training images to leave out of the training and to measure on, instead of the test's:
     for choices that no test image may decide."""
     root: Path | None = None
@@ -172,12 +190,12 @@ class RecordingData(DataConfig):
     folders of frames, a folder of frames, a video, or a folder of videos."""
     axes: Axes | None = None
     """NTF for an array of vectors (recordings, frames, features)."""
-    length: int | None = None
+    length: Annotated[int, Range(2)] | None = None
     """Frames in a clip; None: 16, or fewer where recordings are shorter."""
-    stride: int | None = None
+    stride: Count | None = None
     """Frames of a recording between the starts of its clips; None: 1 in training, and as many as
     a clip covers in the test."""
-    every: int = 1
+    every: Count = 1
     """Take every k-th frame of a recording."""
     rate: float | None = None
     """Frames per second to resample videos to."""
@@ -185,11 +203,11 @@ class RecordingData(DataConfig):
     """Height and width to resize frames to."""
     gray: bool = False
     """Turn colours to gray."""
-    validation: float = 0.1
+    validation: Share = 0.1
     """Share of the recordings that is kept for validation."""
-    test: float = 0.1
+    test: Share = 0.1
     """Share of the recordings that is kept for the test."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Seed of the choice of recordings."""
     skip_broken: bool = False
     """Leave out recordings that are broken or too short, and list them."""
@@ -268,16 +286,11 @@ def data_from_json(values: dict[str, Any]) -> DataConfig:
     """Read what `data_to_json` returned."""
     values = dict(values)
     kind = values.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"data of kind {kind!r}: this version knows {', '.join(_KINDS)}")
     made = _KINDS[kind]
-    hints = get_type_hints(made)
     names = [entry.name for entry in fields(made)]
-    read = {}
-    for name, value in values.items():
+    for name in values:
         if name not in names:
             raise ValueError(f"data of kind {kind!r} have no {name!r}: {nearest(name, names)}")
-        if Path in get_args(hints[name]) and value is not None:
-            value = Path(value)
-        read[name] = tuple(value) if isinstance(value, list) else value
-    return made(**read)
+    return made(**typed_values(made, values))

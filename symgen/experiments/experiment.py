@@ -1,5 +1,6 @@
 """An experiment as one value: builder, options, data and training."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 
+from symgen._tensors import MEMORY
 from symgen.data.batches import Batches
 from symgen.experiments.builders import builder, complete, takes
 from symgen.experiments.datasets import DataConfig, SpritesData, data_from_json, data_to_json
@@ -75,13 +77,19 @@ class Experiment:
         The seed is the training's; initial weights are drawn on the CPU, the same everywhere.
         """
         source = self.data.source(train=True, device=device)
+        size = self.training.batch_size
+        numbers = size * source.frames * math.prod(source.data_shape)
+        if 4 * numbers > MEMORY // 4:  # there are its reconstruction and the gradients, too
+            raise ValueError(
+                f"batch_size={size}: a batch of {4 * numbers / 2**30:,.1f} GiB is more than a "
+                f"quarter of {MEMORY / 2**30:,.0f} GiB of memory: give a smaller one"
+            )
         names = [name for name in ("frames", "classes") if takes(self.kind, name)]
         given = {name: getattr(source, name) for name in names}
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             model: Any = self.kind(source.data_shape, **given, **self.model)  # pyright: ignore
-        size, seed = self.training.batch_size, self.training.seed
-        return model.to(device), Batches(source, size, seed, device=device)
+        return model.to(device), Batches(source, size, self.training.seed, device=device)
 
     def to_json(self) -> dict[str, Any]:
         """Return the experiment as plain JSON values."""
@@ -103,4 +111,4 @@ class Experiment:
         for part in (model, data, training):
             if not isinstance(part, Mapping):
                 raise ValueError(f"no experiment, settings are {part!r}: give them by name")
-        return cls(name, dict(model), data_from_json(data), Training().changed(training))
+        return cls(name, dict(model), data_from_json(dict(data)), Training().changed(training))

@@ -24,6 +24,7 @@ MUTED: Colour = (120, 120, 120)
 ACCENT: Colour = (213, 94, 0)
 GRAY = "#888888"
 FIGURES = (".png", ".pdf", ".svg")
+_MOST_PIXELS = 2**27
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 
 
@@ -66,6 +67,14 @@ def check_images(form: str, dims: int, **named: Tensor) -> None:
         require_unit_range(name, images)
 
 
+def check_room(pixels: int) -> None:
+    """Refuse a picture that is too large to look at and to hold in memory."""
+    if pixels > _MOST_PIXELS:
+        raise ValueError(
+            f"a picture of {pixels:,} pixels or more is beyond {_MOST_PIXELS:,}: draw fewer images"
+        )
+
+
 def check_titles(titles: Sequence[str], count: int) -> None:
     """Refuse more or fewer titles than there are examples."""
     if len(titles) != count:
@@ -87,6 +96,7 @@ class Picture:
     """White paper of a size in pixels for texts and images."""
 
     def __init__(self, width: int, height: int) -> None:
+        check_room(width * height)
         self.image = Image.new("RGB", (width, height), "white")
         self.draw = ImageDraw.Draw(self.image)
 

@@ -17,6 +17,8 @@ from symgen.figures.vectors import vector_maps
 
 __all__ = ["traversal"]
 
+_ROOM = 2**24  # numbers of sequences that are decoded at once
+
 
 @torch.no_grad()
 def traversal(
@@ -52,7 +54,11 @@ def traversal(
     _canvas.check_path(gif, ".gif")
     if titles is not None:
         _canvas.check_titles(titles, len(x))
-    reconstruction, rolled = model.decode(model.latents(x)).mean, model.traverse(x, x.shape[1])
+    if dims > 1:
+        _canvas.check_room(3 * x.numel() // x.shape[2])
+    parts = x.split(max(1, _ROOM // x[0].numel()))
+    reconstruction = torch.cat([model.decode(model.latents(part)).mean for part in parts])
+    rolled = torch.cat([model.traverse(part, x.shape[1]) for part in parts])
     seen = model.topography.receptive_field()
     if dims == 1:
         maps = {"given": x, "reconstruction": reconstruction, "rolled capsules": rolled}

@@ -16,6 +16,8 @@ __all__ = [
 ]
 
 _AXES = {1: "features", 3: "channels, height, width", 4: "channels, depth, height, width"}
+_REPEATED = ("depth", "pose_iterations")  # what is not seen in the size of any tensor
+_MOST_REPEATED = 1000
 _ITEMS = 2  # rows of the trial run of a net
 
 
@@ -48,6 +50,8 @@ def check_sizes(**sizes: int | Sequence[int] | None) -> None:
         every = given if isinstance(given, Sequence) else () if given is None else (given,)
         if not all(type(size) is int and size >= 1 for size in every):
             raise ValueError(f"{name}={given!r}: give whole numbers of 1 or more")
+        if name in _REPEATED and max(every, default=0) > _MOST_REPEATED:
+            raise ValueError(f"{name}={given!r}: give {_MOST_REPEATED:,} at most")
 
 
 def check_type(model: Any, name: str, x: Tensor) -> None:

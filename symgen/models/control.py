@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._typed import type_fields
 from symgen.groups import affine, colour
 from symgen.models.ace import ACE
 from symgen.models.ace_latents import ACELatents, ACEPosterior
@@ -42,6 +43,7 @@ class Motion:
     hue: float = 0.0
 
     def __post_init__(self) -> None:
+        type_fields(self)
         for name, value in vars(self).items():
             least, most = _SCALES if name == "scale" else (-_FARTHEST, _FARTHEST)
             values = value if isinstance(value, tuple) else (value,)

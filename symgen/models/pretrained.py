@@ -2,10 +2,11 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from huggingface_hub import snapshot_download
 from torch import Tensor, nn
@@ -13,12 +14,14 @@ from torch import Tensor, nn
 from symgen._errors import nearest
 from symgen._files import read_json, write_json
 from symgen._tensors import (
+    MEMORY,
     Bounded,
     differences,
     read_about,
     read_tensors,
     write_tensors,
 )
+from symgen._typed import typed
 from symgen.latents import AxesTopography, Topography
 from symgen.likelihoods import LikelihoodName, make_likelihood
 
@@ -28,6 +31,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "model.json"
 _LIKELIHOODS = (type(make_likelihood(name)) for name in get_args(LikelihoodName))
 _VALUES = {kind.__name__: kind for kind in (Topography, AxesTopography, *_LIKELIHOODS)}
+_SPARE = 2**24  # numbers, for what a model computes with and does not save
 Model = TypeVar("Model", bound="Pretrained")
 
 
@@ -44,18 +48,15 @@ class Pretrained(nn.Module):
     _fixed: ClassVar[tuple[str, ...]] = ()  # parts that others were made to fit
     _built = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _checked(cls.__init__)
+
     def __new__(cls, *arguments: Any, **named: Any):
         """Note the arguments before any constructor sees them."""
         module = super().__new__(cls)
-        signature = inspect.signature(cls.__init__)
-        try:
-            config = signature.bind_partial(None, *arguments, **named).arguments
-        except TypeError:  # the constructor will say so
-            config = {}
-        for name, parameter in signature.parameters.items():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                config |= config.pop(name, {})
-        config.pop("self", None)
+        config = _bound(inspect.signature(cls.__init__), arguments, named)
         object.__setattr__(module, "config", config)
         return module
 
@@ -140,8 +141,9 @@ class Pretrained(nn.Module):
             raise ValueError(f"{folder / CONFIG} holds a {given}, not a {cls.__name__}: {mend}")
         weights = _read_weights(folder, described)
         arguments = cls.rebuilt(described, parts)
+        held = sum(tensor.numel() for tensor in weights.values())
         try:
-            with Bounded(weights):
+            with Bounded(2 * held + _SPARE, f"its sizes are beyond the {held:,} numbers there"):
                 model = known[given](**arguments)
         except (ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise ValueError(
@@ -183,6 +185,54 @@ class Pretrained(nn.Module):
         ]
         count = sum(parameter.numel() for parameter in self.parameters())
         return f"{type(self).__name__}({', '.join(shown)})  # {count:,} parameters"
+
+
+def _checked(made: Callable[..., None]) -> Callable[..., None]:
+    """Let a constructor refuse options that are not of their types, or larger than memory."""
+    signature = inspect.signature(made)
+
+    @wraps(made)
+    def checked(self: Any, *arguments: Any, **named: Any) -> None:
+        given, hints = _bound(signature, arguments, named), _hints(made)
+        for name, value in given.items():
+            typed(name, value, hints.get(name, Any))
+        largest = max(given, key=lambda name: _greatest(given[name]), default="")
+        told = f"{largest}={given.get(largest)!r} makes {type(self).__name__} larger than half of "
+        with Bounded(
+            MEMORY // 8, f"{told}{MEMORY / 2**30:,.0f} GiB of memory: give smaller sizes"
+        ):
+            made(self, *arguments, **named)
+
+    return checked
+
+
+def _bound(
+    signature: inspect.Signature, arguments: Sequence[Any], named: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a constructor is given, by name; nothing where it will refuse it."""
+    try:
+        given = signature.bind_partial(None, *arguments, **named).arguments
+    except TypeError:  # the constructor will say so
+        return {}
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given |= given.pop(name, {})
+    return {name: value for name, value in given.items() if name != "self"}
+
+
+@lru_cache
+def _hints(made: Callable[..., None]) -> dict[str, Any]:
+    """Return the types of a constructor's arguments, as far as they can be looked up."""
+    try:
+        return get_type_hints(made)
+    except (NameError, TypeError):  # names that exist only for type checkers
+        return {}
+
+
+def _greatest(value: Any) -> int:
+    """Return the greatest whole number in an argument, 0 where there is none."""
+    every = value if isinstance(value, tuple | list) else (value,)
+    return max((one for one in every if isinstance(one, int)), default=0)
 
 
 def _described(value: Any) -> Any:

@@ -19,6 +19,7 @@ NetName = Literal["dense", "residual", "conv"]
 Initialisation = Literal["fan_in", "reference"]
 OutputBias = Literal["value", "channel"]
 DeepName = Literal["residual", "conv"]
+_DEEPEST = 1000  # layers
 _SIZES = {"residual": (384, 3), "conv": (32, 1)}  # width and depth
 
 
@@ -79,7 +80,7 @@ def make_nets(
         sizes = (width, depth, activation)
         encoder = make_encoder(net, data_shape, outputs, *sizes)
         return encoder, make_decoder(net, latents, shape, *sizes)
-    _require_sizes(width=width, depth=depth)
+    _require_sizes(width, depth)
     if width is None and depth not in (None, 2):
         raise ValueError(f"depth={depth} of a dense net: give a width as well")
     widths = (3 * latents, 2 * latents) if width is None else (width,) * (depth or 2)
@@ -124,11 +125,13 @@ def make_decoder(
 def _sizes(net: str, width: int | None, depth: int | None) -> tuple[int, int]:
     """Return width and depth of a residual or convolutional net, by default its own."""
     require_choice("net", net, _SIZES)
-    _require_sizes(width=width, depth=depth)
+    _require_sizes(width, depth)
     return width or _SIZES[net][0], depth or _SIZES[net][1]
 
 
-def _require_sizes(**sizes: int | None) -> None:
-    for name, size in sizes.items():
+def _require_sizes(width: int | None, depth: int | None) -> None:
+    for name, size in (("width", width), ("depth", depth)):
         if size is not None and size < 1:
             raise ValueError(f"{name}={size}: give 1 or more")
+    if depth is not None and depth > _DEEPEST:
+        raise ValueError(f"depth={depth}: give {_DEEPEST:,} layers at most")

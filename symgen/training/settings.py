@@ -3,18 +3,19 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from symgen._errors import nearest, require_choice
+from symgen._errors import nearest
+from symgen._typed import Amount, Count, Range, Seed, Share, Whole, type_fields, typed_values
 
 __all__ = ["Training"]
 
 Option = bool | int | float | tuple[float, float]
+# A union: of a lone dictionary's entries the command line would make options of their own.
+Options = dict[str, Option] | dict[str, float]
 Schedule = Literal["constant", "cosine", "half-life"]
 Precision = Literal["float32", "bfloat16", "auto"]
-
-_FROM_0 = ("learning_rate", "warmup", "decay", "kl_warmup", "beta", "rolled", "checkpoint_every")
-_FROM_1 = ("examples", "batch_size", "half_life", "log_every")
+_LONGEST = 1_000_000  # steps whose values are kept for a line of the log
 
 
 @dataclass(frozen=True)
@@ -29,58 +30,53 @@ class Training:
         32
     """
 
-    examples: int = 64_000
+    examples: Count = 64_000
     """Length of the training, in examples seen: sequences, or single images for ACE."""
-    batch_size: int = 32
+    batch_size: Count = 32
     """Examples in a batch."""
     optimizer: str = "Adam"
     """Name of a class of torch.optim."""
-    learning_rate: float = 1e-3
+    learning_rate: Amount = 1e-3
     """Step size of the optimiser after the warm-up."""
-    optimizer_options: dict[str, Option] = field(default_factory=dict)
+    optimizer_options: Options = field(default_factory=dict)
     """Further keywords of the optimiser, such as momentum 0.9."""
-    learning_rates: dict[str, float] = field(default_factory=dict)
+    learning_rates: dict[str, Amount] = field(default_factory=dict)
     """Learning rates of parts of the model, such as mu 1e-3: submodules or parameters by name."""
-    decay: float = 0.0
+    decay: Share = 0.0
     """Part of every weight that is lost in an epoch, whatever the learning rate; needs AdamW."""
     clip_norm: float | None = None
     """Largest norm of the gradient; a longer one is scaled down. None: no clipping."""
-    warmup: int = 0
+    warmup: Whole = 0
     """Examples over which the learning rate grows linearly to its full value."""
     schedule: Schedule = "constant"
     """Learning rate after the warm-up: constant, half a cosine to 0, or halved every half_life."""
-    half_life: int | None = None
+    half_life: Count | None = None
     """Examples over which the learning rate halves, smoothly, under the schedule half-life."""
-    kl_warmup: int = 0
+    kl_warmup: Whole = 0
     """Examples over which the weights of the KL terms go linearly from their start to beta."""
-    kl_start: float | dict[str, float] = 0.0
+    kl_start: Amount | dict[str, Amount] = 0.0
     """Where the weights of the KL terms start, such as 0.05; or by name, such as kl_z 20, with 0
     for the others: the style waits until the pose is learned."""
-    beta: float = 1.0
+    beta: Amount = 1.0
     """Weight of all KL terms: 1 trains the bound, more a β-VAE (Higgins et al. 2017)."""
-    rolled: float = 0.0
+    rolled: Share = 0.0
     """Share of steps that roll the capsules of every frame by a random number of steps and decode
-    them into the frame so much later, where there is one. 0 is the paper."""
+    them into the frame so much later, in cyclic time after the last into the first. 0 is the
+    paper."""
     precision: Precision = "float32"
     """Number format of the matrix products, not of the weights. "auto" takes bfloat16 where the
     device has units for it and float32 elsewhere."""
-    checkpoint_every: float = 60.0
+    checkpoint_every: Amount = 60.0
     """Seconds between checkpoints."""
-    log_every: int = 50
+    log_every: Annotated[int, Range(1, _LONGEST)] = 50
     """Steps between lines of the log."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the noise of the training."""
 
     def __post_init__(self) -> None:
-        for least, names in enumerate((_FROM_0, _FROM_1)):
-            for name in names:
-                value = getattr(self, name)
-                if value is not None and not least <= value < math.inf:
-                    raise ValueError(f"{name}={value!r}: give a finite number, {least} or more")
+        type_fields(self)
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(f"clip_norm={self.clip_norm!r}: give a number above 0, or None")
-        require_choice("schedule", self.schedule, get_args(Schedule))
-        require_choice("precision", self.precision, get_args(Precision))
         if (self.schedule == "half-life") != (self.half_life is not None):
             raise ValueError(
                 f"schedule={self.schedule!r} with half_life={self.half_life}: give a half_life "
@@ -88,18 +84,12 @@ class Training:
             )
         if self.decay >= 1:
             raise ValueError(f"decay={self.decay!r}: give a number below 1, such as 1e-4")
-        if self.rolled > 1:
-            raise ValueError(f"rolled={self.rolled!r}: give a share of the steps, 0 to 1")
-        for part, rate in self.learning_rates.items():
-            if not 0 <= rate < math.inf:
-                raise ValueError(f"learning_rates={self.learning_rates}: {part} needs 0 or more")
         starts = self.kl_start if isinstance(self.kl_start, dict) else {"kl_": self.kl_start}
         for name, start in starts.items():
-            fits = name.startswith("kl_") and 0 <= start < math.inf
-            if not fits or (start and not self.kl_warmup):
+            if not name.startswith("kl_") or (start and not self.kl_warmup):
                 raise ValueError(
-                    f"kl_start={self.kl_start} with kl_warmup={self.kl_warmup}: give a finite "
-                    "weight from 0 on, or one for KL terms by name, such as kl_z, and a kl_warmup"
+                    f"kl_start={self.kl_start} with kl_warmup={self.kl_warmup}: give a weight, or "
+                    "one for KL terms by name, such as kl_z, and a kl_warmup"
                 )
         if self.decay and "weight_decay" in self.optimizer_options:
             raise ValueError(
@@ -125,7 +115,7 @@ class Training:
         for name in settings:
             if name not in names:
                 raise ValueError(f"unknown setting {name!r}: {nearest(name, names)}")
-        return replace(self, **settings)
+        return replace(self, **typed_values(type(self), settings))
 
     def resume_fingerprint(self) -> dict[str, Any]:
         """Return the settings that shape the weights after a given step, ready for JSON.

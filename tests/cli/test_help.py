@@ -69,7 +69,8 @@ def test_every_verb_explains_itself(words: str, capsys: pytest.CaptureFixture[st
 def test_every_option_has_a_text(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*words.split(), "--help"])
-    _, *told = re.split(r"^[ │] (?=--?[a-z]|\[?[A-Z])", capsys.readouterr().out, flags=re.M)
+    shown = re.sub(r"\n[ │] +FLOAT ", " FLOAT ", capsys.readouterr().out)  # of a broken metavar
+    _, *told = re.split(r"^[ │] (?=--?[a-z]|\[?[A-Z])", shown, flags=re.M)
     assert len(told) > 1
     for option in told:
         text, *_ = re.split(r"\n[ │] ?\S", option)  # where the next group begins

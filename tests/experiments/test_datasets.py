@@ -50,6 +50,17 @@ def test_images_for_a_choice_are_training_images_that_nothing_is_trained_on():
         ImageData(images="digits", validation=1438).source(True)
 
 
+def test_sequences_for_a_choice_are_of_training_digits_that_nothing_is_trained_on(real_data):
+    data, test = DigitsData(root=real_data, validation=True), DigitsData(root=real_data)
+    train, chosen = (data.source(train).pixels for train in (True, False))
+    assert train.equal(test.source(train=True).pixels)
+    assert (len(train), len(chosen), len(test.source(False).pixels)) == (48_000, 12_000, 10_000)
+    rows = [{bytes(row) for row in part.flatten(1).numpy()} for part in (train, chosen)]
+    assert not rows[0] & rows[1]
+    with pytest.raises(ValueError, match="validation of images='digits': only 'mnist' keeps"):
+        DigitsData(images="digits", validation=True).source(train=True)
+
+
 def test_the_test_may_show_other_transformations_than_the_training():
     data = DigitsData(images="digits", test_mode="rotation+hue")
     test, train = (data.source(train).batch(ITEMS, torch.Generator()) for train in (False, True))

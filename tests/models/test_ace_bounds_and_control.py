@@ -275,7 +275,10 @@ def test_elements_that_are_no_elements_are_refused():
         ({"pose": "projective"}, "pose='projective': choose"),
         ({"latent": "cauchy"}, "latent='cauchy': choose"),
         ({"encoder": "convolutional"}, "encoder='convolutional': choose dense, .* or shared"),
-        ({"classifier": "linear"}, "classifier='linear': choose conv-pooling, dense or residual"),
+        (
+            {"classifier": "linear"},
+            "classifier='linear': choose conv-pooling, dense, residual or None",
+        ),
         ({"encoder": "shared", "classifier": "dense"}, "only of classifier='conv-pooling'"),
         ({"decoder": "shared"}, "decoder='shared': choose"),
         ({"padding_mode": "zeros"}, "padding_mode='zeros': choose"),

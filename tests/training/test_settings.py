@@ -78,8 +78,14 @@ def test_numbers_out_of_range_are_named_with_their_value(settings: dict[str, Any
         ({"schedule": "half-life"}, "schedule='half-life' with half_life=None"),
         ({"schedule": "cosine", "half_life": 10}, "schedule='cosine' with half_life=10"),
         ({"decay": 0.1}, "decay=0.1 with optimizer='Adam': give 'AdamW'"),
-        ({"learning_rates": {"mu": -1.0}}, r"learning_rates={'mu': -1\.0}: mu needs 0 or more"),
-        ({"learning_rates": {"a": 1.0, "pose": math.nan}}, "pose needs 0 or more"),
+        (
+            {"learning_rates": {"mu": -1.0}},
+            r"learning_rates={'mu': -1\.0}: give by name a finite number of 0 or more",
+        ),
+        (
+            {"learning_rates": {"a": 1.0, "pose": math.nan}},
+            "learning_rates={'a': 1.0, 'pose': nan}: give",
+        ),
         ({"kl_start": {"kl_z": 2.0}}, "kl_start={'kl_z': 2.0} with kl_warmup=0"),
         ({"kl_start": 0.05}, "kl_start=0.05 with kl_warmup=0"),
         ({"kl_start": -1.0, "kl_warmup": 8}, "kl_start=-1.0"),

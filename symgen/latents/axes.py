@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from symgen.latents.capsules import Boundary
+from symgen._inputs import checked
+from symgen._typed import Count, type_fields
+from symgen.latents.capsules import Boundary, require_capsules
 from symgen.latents.topographic import Energy, Topographic
 from symgen.latents.topography import Topography
 
@@ -45,18 +47,19 @@ class AxesTopography(Topographic):
         tensor([3, 0, 1, 2])
     """
 
-    capsules: int
-    shape: tuple[int, ...]
-    frames: int
-    window: int
-    neighbourhood: int = 1
+    capsules: Count
+    shape: tuple[Count, ...]
+    frames: Count
+    window: Count
+    neighbourhood: Count = 1
     shift: int | float = 1
     boundary: Boundary = "cyclic"
     capsule_boundary: Boundary = "cyclic"
     causal: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.shape) < 2 or min(self.shape) < 1 or self.window < 1:
+        type_fields(self)
+        if len(self.shape) < 2:
             raise ValueError(
                 f"shape={self.shape}, window={self.window}: give the units along at least two "
                 "axes and a window of at least 1"
@@ -122,8 +125,9 @@ class AxesTopography(Topographic):
         return rolled.movedim(-1, axis - len(self.shape)).flatten(-len(self.shape))
 
 
+@checked
 def observed_rolls(
-    t_ref: Float[Tensor, "*batch C D"], t: Float[Tensor, "*batch C D"], shape: tuple[int, ...]
+    t_ref: Float[Tensor, "*batch C D"], t: Float[Tensor, "*batch C D"], shape: tuple[Count, ...]
 ) -> Int64[Tensor, "*batch C axes"]:
     """Infer by how many units along each axis each capsule of `t` is rolled against `t_ref`.
 
@@ -137,6 +141,9 @@ def observed_rolls(
         tensor([[4, 3],
                 [4, 3]])
     """
+    t_ref, t = require_capsules(t_ref, t)
+    if not shape or math.prod(shape) != t.shape[-1]:
+        raise ValueError(f"shape={shape} does not have the {t.shape[-1]} units of t")
     dims = tuple(range(-len(shape), 0))
     reference, moved = (torch.fft.rfftn(a.unflatten(-1, shape), dim=dims) for a in (t_ref, t))
     scores = torch.fft.irfftn(reference.conj() * moved, s=shape, dim=dims)

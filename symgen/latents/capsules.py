@@ -1,22 +1,25 @@
 """Capsules: vectors on which a group acts by rolling their units."""
 
 import math
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from symgen._errors import require_choice
+from symgen._inputs import checked, require_finite
+from symgen._typed import Count, Range
 
 __all__ = ["Boundary", "observed_roll", "roll"]
 
 Boundary = Literal["cyclic", "zero"]
+_FARTHEST = 2**53  # to which floats tell whole numbers apart
 
 
+@checked
 def roll(
     t: Shaped[Tensor, "*batch D"],
-    shift: int | float | Tensor,
+    shift: Annotated[int | float, Range(-_FARTHEST, _FARTHEST)] | Tensor,
     method: Literal["linear", "fourier"] = "linear",
     boundary: Boundary = "cyclic",
 ) -> Shaped[Tensor, "*out D"]:
@@ -51,9 +54,7 @@ def roll(
         >>> roll(torch.tensor([10, 20, 30, 40]), torch.tensor([[0], [2]])).shape
         torch.Size([2, 1, 4])
     """
-    require_choice("method", method, ("linear", "fourier"))
-    require_choice("boundary", boundary, get_args(Boundary))
-    if isinstance(shift, bool) or (isinstance(shift, Tensor) and shift.dtype == torch.bool):
+    if isinstance(shift, Tensor) and shift.dtype == torch.bool:
         raise ValueError(f"roll takes a number of units, got {shift!r}: give an integer or float")
     whole = not (shift.is_floating_point() if isinstance(shift, Tensor) else shift % 1)
     if whole:
@@ -97,10 +98,11 @@ def _shift_phase(t: Tensor, shift: float | Tensor) -> Tensor:
     return torch.fft.irfft(torch.fft.rfft(t) * phase, n=units)
 
 
+@checked
 def observed_roll(
     t_ref: Float[Tensor, "*batch C D"],
     t: Float[Tensor, "*batch C D"],
-    resolution: int = 1,
+    resolution: Count = 1,
     boundary: Boundary = "cyclic",
 ) -> Int64[Tensor, "*batch C"]:
     """Infer by how many units each capsule of `t` is rolled compared with `t_ref`.
@@ -124,6 +126,7 @@ def observed_roll(
         >>> observed_roll(t, roll(t, 2.5, method="fourier"), resolution=2)
         tensor([5, 5, 5])
     """
+    t_ref, t = require_capsules(t_ref, t)
     units = t.shape[-1] if boundary == "cyclic" else 2 * t.shape[-1]
     spectrum = torch.fft.rfft(t_ref, n=units).conj() * torch.fft.rfft(t, n=units)
     if resolution > 1 and units % 2 == 0:
@@ -134,3 +137,17 @@ def observed_roll(
     if boundary == "cyclic":
         return shift
     return torch.where(shift >= period // 2, shift - period, shift)
+
+
+def require_capsules(t_ref: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Return capsules to compare in a precision that has a Fourier transform, if there are some.
+
+    Raises:
+        ValueError: for what is empty or not finite, among which nothing is greatest.
+    """
+    if not t.numel():
+        raise ValueError(f"t of shape {tuple(t.shape)}: give one capsule of one unit at least")
+    require_finite("t_ref", t_ref)
+    require_finite("t", t)
+    kind = torch.promote_types(t.dtype, torch.float32)
+    return t_ref.to(kind), t.to(kind)

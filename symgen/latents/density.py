@@ -38,6 +38,10 @@ class Density(ABC):
         """Return E[x²] = mean² + variance."""
         return self.mean.square() + self.log_variance.exp()
 
+    @abstractmethod
+    def square_variance(self) -> Tensor:
+        """Return Var[x²]."""
+
     def rsample(self, count: int | None = None) -> Tensor:
         """Draw a reparametrised sample, or stack `count` of them, by the global generator."""
         shape = self.mean.shape if count is None else (count, *self.mean.shape)

@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import checked
 from symgen.latents.density import Density
 
 __all__ = ["Gaussian", "standard_normal_log_prob"]
 
 
+@checked
 def standard_normal_log_prob(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Evaluate the log-density of N(0, 1) element by element, in nats.
 
@@ -39,6 +41,11 @@ class Gaussian(Density):
         """Evaluate the log-density element by element, in nats; leading dimensions broadcast."""
         scaled = (x - self.mean).square() * torch.exp(-self.log_variance)
         return -0.5 * (scaled + self.log_variance + math.log(2 * math.pi))
+
+    def square_variance(self) -> Tensor:
+        """Return Var[x²] = 4 mean² variance + 2 variance²."""
+        variance = self.log_variance.exp()
+        return 4 * self.mean.square() * variance + 2 * variance.square()
 
     def kl(self) -> Tensor:
         """Return KL(self ‖ N(0, 1)) element by element, in nats, in closed form."""

@@ -6,16 +6,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import Index, checked
+from symgen._typed import Count
 from symgen.latents.capsules import Boundary
 from symgen.latents.window import extended
 
 __all__ = ["kernel_speed", "moving_kernel", "pool_kernel"]
 
 
+@checked
 def pool_kernel(
     energy: Float[Tensor, "*batch S C D"],
     kernel: Float[Tensor, "kernels offsets D"],
-    first: int,
+    first: Index,
     boundary: Boundary = "cyclic",
 ) -> Float[Tensor, "*batch S C D"]:
     """Return `v[l, c, j] = sum_δ sum_o A[c, δ, o] e[l + δ, c, (j + o) mod D]`.
@@ -35,6 +38,10 @@ def pool_kernel(
     """
     count, units = kernel.shape[-2:]
     last = first + count - 1
+    if not first <= 0 <= last:
+        raise ValueError(f"first={first} for {count} offsets: the offset 0 must be among them")
+    if len(kernel) not in (1, energy.shape[-2]):
+        raise ValueError(f"kernel of shape {tuple(kernel.shape)} for {energy.shape[-2]} capsules")
     around = extended(energy, -3, first, last, boundary, 1.0).unfold(-3, count, 1)
     rows = around.movedim(-1, -2).flatten(-2)  # (*batch, S, C, offsets·D)
     unit = torch.arange(units, device=energy.device)
@@ -45,12 +52,13 @@ def pool_kernel(
     return torch.einsum("...ci,cij->...cj", rows, matrix)
 
 
+@checked
 def moving_kernel(
     speed: Float[Tensor, " C"],
     in_time: Float[Tensor, " offsets"],
     in_units: Float[Tensor, " extent"],
-    first: int,
-    units: int,
+    first: Index,
+    units: Count,
 ) -> Float[Tensor, "C offsets D"]:
     """Weigh the offsets of neighbourhoods that advance at a speed of each capsule's own.
 
@@ -78,7 +86,8 @@ def moving_kernel(
     return hats * in_time[:, None]
 
 
-def kernel_speed(kernel: Float[Tensor, "offsets D"], first: int) -> Float[Tensor, ""]:
+@checked
+def kernel_speed(kernel: Float[Tensor, "offsets D"], first: Index) -> Float[Tensor, ""]:
     """Infer the roll speed along which a kernel lies, to half a unit per frame.
 
     The speed s, among those from -D/2 to D/2, with the greatest `sum_(δ ≠ 0) sum_o A[δ, o]

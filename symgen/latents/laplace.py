@@ -41,6 +41,11 @@ class Laplace(Density):
         scaled = self.momentum * (x - self.mean).abs()
         return -(scaled + 0.5 * (self.log_variance + math.log(2)))
 
+    def square_variance(self) -> Tensor:
+        """Return Var[x²] = 4 mean² variance + 5 variance²."""
+        variance = self.log_variance.exp()
+        return 4 * self.mean.square() * variance + 5 * variance.square()
+
     def kl(self) -> Tensor:
         """Return KL(self ‖ Laplace of variance 1) element by element, in nats, in closed form.
 
@@ -50,5 +55,6 @@ class Laplace(Density):
         distance = self.mean.abs()
         half = 0.5 * self.log_variance
         variance_part = torch.expm1(half) - half
-        mean_part = math.sqrt(2) * distance + self.std * torch.expm1(-self.momentum * distance)
+        scale = self.std.clamp(max=torch.finfo(half.dtype).max)  # infinity times 0 is no number
+        mean_part = math.sqrt(2) * distance + scale * torch.expm1(-self.momentum * distance)
         return variance_part + mean_part

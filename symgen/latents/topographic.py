@@ -51,7 +51,14 @@ class Topographic(ABC):
 
     @abstractmethod
     def inverse_scale(self, energy: Energy, eps: float) -> Energy:
-        """Return what multiplies z - μ in t, such as `1 / sqrt(W e + eps)`; e is u² or E[u²]."""
+        """Return what multiplies z - μ in t, such as `1 / sqrt(W e + eps)`, e being u²."""
+
+    def expected_inverse_scale(self, energy: Energy, variance: Energy, eps: float) -> Energy:
+        """Return the expectation of `inverse_scale` over energies of this mean and variance.
+
+        Here to first order, the inverse scale of the mean: an error of the order of the variance.
+        """
+        return self.inverse_scale(energy, eps)
 
     def roll(
         self,

@@ -4,13 +4,13 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from symgen._errors import require_choice
+from symgen._typed import Count, Whole, type_fields
 from symgen.latents.capsules import Boundary
 from symgen.latents.topographic import Energy, Topographic
 from symgen.latents.window import box, extended, pool_cyclic, weights
@@ -21,6 +21,7 @@ __all__ = ["Topography"]
 # matrix product on two cores (bench/topography.py).
 _DENSE_LIMIT = 1024 * 1024
 _FARTHEST = 10_000  # units per frame
+_MOST_ROWS = 2**14  # of W, whose square are 2 GiB
 
 
 @dataclass(frozen=True)
@@ -74,27 +75,26 @@ class Topography(Topographic):
         tensor([ True,  True, False, False, False,  True])
     """
 
-    capsules: int
-    units: int
-    frames: int
-    window: int
-    neighbourhood: int = 1
+    capsules: Count
+    units: Count
+    frames: Count
+    window: Whole
+    neighbourhood: Whole = 1
     shift: int | float = 1
-    capsule_neighbourhood: int = 1
+    capsule_neighbourhood: Count = 1
     reference_window: bool = False
     boundary: Boundary = "cyclic"
     capsule_boundary: Boundary = "cyclic"
     causal: bool = False
 
     def __post_init__(self) -> None:
+        type_fields(self)
         for name, axis, least in (
             ("window", "frames", int(self.neighbourhood != 0)),
             ("neighbourhood", "units", int(self.window != 0)),
             ("capsule_neighbourhood", "capsules", 1),
         ):
             extent, size = getattr(self, name), getattr(self, axis)
-            if size < 1:
-                raise ValueError(f"{axis}={size}: a topography needs at least one")
             if not least <= extent <= size:
                 raise ValueError(
                     f"{name}={extent} does not fit {axis}={size}: "
@@ -106,8 +106,6 @@ class Topography(Topographic):
             )
         if self.shift % 1 == 0:
             object.__setattr__(self, "shift", int(self.shift))
-        for name in ("boundary", "capsule_boundary"):
-            require_choice(name, getattr(self, name), get_args(Boundary))
         extended_by = self.causal or self.shift % 1 or "zero" in self.boundaries
         if self.reference_window and extended_by:
             raise ValueError(
@@ -202,8 +200,28 @@ class Topography(Topographic):
         """Return what multiplies z - μ in t, `1 / sqrt(W e + eps)`."""
         return torch.rsqrt(self.pool(energy) + eps)
 
+    def expected_inverse_scale(self, energy: Energy, variance: Energy, eps: float) -> Energy:
+        """Return the expectation of `inverse_scale`, to second order in the energies' spread.
+
+        With v = W e + eps it is `E[v]^(-1/2) (1 + 3/8 Var[v] / E[v]²)`, and Var[v] = W Var[e] where
+        the entries of W are 0 and 1: those of a fractional shift are others, and the result is of
+        first order. The energy of padding does not vary.
+        """
+        scale = self.inverse_scale(energy, eps)
+        if self.shift % 1:
+            return scale
+        pooled = self.pool(variance)
+        if "zero" in self.boundaries:
+            pooled = pooled - self.pool(torch.zeros_like(variance))
+        return second_order(scale, pooled)
+
     def matrix(self) -> Float[Tensor, "SD SD"]:
         """Return W of one capsule, for inspection; rows l·D + j are what receives energy."""
+        if (rows := self.frames * self.units) > _MOST_ROWS:
+            raise ValueError(
+                f"W of frames={self.frames}, units={self.units} has {rows:,} rows: inspect one of "
+                f"{_MOST_ROWS:,} at most"
+            )
         return _matrix(self, self.frames, torch.float64, torch.device("cpu"))[0].clone()
 
     @property
@@ -274,6 +292,11 @@ class Topography(Topographic):
         summed = box(aligned, -3, self.window_weights)
         back = (unit - self.shift * frame[:, None]) % self.units
         return summed.gather(-1, back[:, None, :].expand_as(energy))
+
+
+def second_order(scale: Tensor, variance: Tensor) -> Tensor:
+    """Return E[v^(-1/2)] of v with this variance and `E[v]^(-1/2) = scale`, to second order."""
+    return scale * (1 + 0.375 * variance * scale.pow(4))
 
 
 @torch.compiler.assume_constant_result

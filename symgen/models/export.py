@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim, export, save
 
 from symgen._files import write_atomically
+from symgen._signals import signals_wait
 from symgen.models.ace import ACE
 from symgen.models.ace_latents import ACELatents
 from symgen.models.pretrained import Pretrained
@@ -29,8 +30,8 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     compute on the device that the model is on now, in evaluation mode and without checking the
     range of their input.
 
-    * Of a Topographic VAE the encoder turns `x` (B, S, *data_shape) into t (B, S, C, D), made of
-      the mean of z and the expected energy; S is the model's, also where time has a zero boundary.
+    * Of a Topographic VAE the encoder turns `x` (B, S, *data_shape) into the mean of t
+      (B, S, C, D); S is the model's, also where time has a zero boundary.
       The decoder turns `t` (B, C, D) into means.
     * Of ACE the encoder turns `x` (B, *data_shape) into a dictionary of the classes'
       `probabilities`, the most probable class `y`, its style's mean `z`, and the pose: `affine`
@@ -121,5 +122,6 @@ def _write(program: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None
     program(**inputs)
     batch = {0: Dim("batch")}
     shapes = {name: batch for name in inputs}
-    exported = export(program, tuple(inputs.values()), dynamic_shapes=shapes)
+    with signals_wait():
+        exported = export(program, tuple(inputs.values()), dynamic_shapes=shapes)
     write_atomically(path, lambda partial: save(exported, partial))

@@ -18,6 +18,7 @@ from symgen.latents import (
     pool_kernel,
     roll,
 )
+from symgen.latents.topography import second_order
 
 __all__ = ["LearnedNeighbourhood"]
 
@@ -114,6 +115,19 @@ class LearnedNeighbourhood(nn.Module, Topographic):
     ) -> Float[Tensor, "*batch S C D"]:
         """Return what multiplies z - μ in t, `1 / sqrt(W e + eps)`."""
         return torch.rsqrt(self.pool(energy) + eps)
+
+    def expected_inverse_scale(
+        self,
+        energy: Float[Tensor, "*batch S C D"],
+        variance: Float[Tensor, "*batch S C D"],
+        eps: float,
+    ) -> Float[Tensor, "*batch S C D"]:
+        """Return the expectation of `inverse_scale`, to second order in the energies' spread."""
+        around = self.kernel.to(energy.dtype).square(), self._first, self.start.boundary
+        pooled = pool_kernel(variance, *around)
+        if self.start.boundary == "zero":  # the energy of padding does not vary
+            pooled = pooled - pool_kernel(torch.zeros_like(variance), *around)
+        return second_order(self.inverse_scale(energy, eps), pooled)
 
     def roll(
         self,

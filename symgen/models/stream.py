@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from symgen.models.checks import check_data
-from symgen.models.topographic import TopographicVAE
+from symgen.models.topographic import State, TopographicVAE
 from symgen.nets import DenseEncoder, Linear
 
 __all__ = ["Stream"]
@@ -53,8 +53,8 @@ class Stream:
 
     @torch.no_grad()
     def step(
-        self, frame: Float[Tensor, " B *data"], state: Float[Tensor, "B window C D"] | None = None
-    ) -> tuple[Float[Tensor, "B C D"], Float[Tensor, "B window C D"]]:
+        self, frame: Float[Tensor, " B *data"], state: State | None = None
+    ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next frame of B streams, see `TopographicVAE.step`."""
         check_data(self.model, "frame", frame)
         return self.model.advance(self.model.posterior(self._encode(frame)), state)

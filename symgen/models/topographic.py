@@ -22,7 +22,7 @@ __all__ = ["Elbo", "Posterior", "TopographicVAE"]
 _FARTHEST = 1e6  # from 0, of μ and eps
 Sequences = Float[Tensor, "B S *data"]
 Latents = Float[Tensor, "*batch S C D"]
-State = Float[Tensor, "B window C D"]
+State = Float[Tensor, "2 B window C D"]
 
 
 class Posterior(NamedTuple):
@@ -164,14 +164,16 @@ class TopographicVAE(Pretrained):
         Args:
             x: sequences of data, or what `encode` returned for them.
             sampled: draw z and u from the posterior, as in training and in the paper's evaluation.
-                Otherwise take the mean of z and the expected energy W E[u²], so that two calls
-                agree; the square of u's mean would be wrong, since u is mostly spread around zero.
+                Otherwise return the mean of t, so that two calls agree: that of z - μ times that
+                of 1 / sqrt(W u² + eps), see `Topography.expected_inverse_scale`.
         """
         z, u = x if isinstance(x, Posterior) else self.encode(x)
         if sampled:
             drawn = None if u is None else u.rsample()
             return self.latents_from(z.rsample(), drawn)
-        return z.mean if u is None else self._student_t(z.mean, u.second_moment())
+        if u is None:
+            return z.mean
+        return self._expected_t(z.mean, u.second_moment(), u.square_variance())
 
     def latents_from(self, z: Latents, u: Latents | None) -> Latents:
         """Make t from z and u; u is None in a VAE."""
@@ -260,7 +262,7 @@ class TopographicVAE(Pretrained):
         """Act on t with an element of the cyclic group: roll every capsule by so many steps.
 
         A step is what a frame does, a roll by the `speed` of the neighbourhoods. Into non-periodic
-        capsules roll padding variables, at the mean of z and the expected energy.
+        capsules roll padding variables, whose z is 0 and whose energy is 1.
 
         Args:
             t: latents.
@@ -270,7 +272,6 @@ class TopographicVAE(Pretrained):
         element = element[..., None] if isinstance(element, Tensor) else element
         if self.topography.capsule_boundary == "cyclic":
             return self.topography.roll(t, element, axis=axis)
-        # Of padding variables, z is at its mean and every neighbour's energy is expected.
         one = cast(Tensor, self.mu).new_ones(1, self.frames, self.capsules, self.units)
         padding = self._student_t(0 * one, one)[0, 0]
         return self.topography.roll(t - padding, element, axis=axis) + padding
@@ -311,8 +312,8 @@ class TopographicVAE(Pretrained):
 
         Args:
             frame: one frame of each stream.
-            state: what the previous step returned, the energies of the frames in the window; None
-                at the beginning, before which lie padding variables.
+            state: what the previous step returned, mean and variance of the energies of the frames
+                in the window; None at the beginning, before which lie padding variables.
 
         Returns:
             t, which equals `latents(x)` at the last frame of all so far, and the new state.
@@ -328,12 +329,14 @@ class TopographicVAE(Pretrained):
         self, posterior: Posterior, state: State | None
     ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next posterior of B streams, see `step`."""
-        energy = cast(Gaussian, posterior.u).second_moment()[:, None]
-        sizes = (energy.shape[0], self.topography.window, *energy.shape[2:])
-        state = torch.ones_like(energy).expand(sizes) if state is None else state
-        check_floats("state", state, "batch, window, capsules, units", *sizes)
-        state = torch.cat([state[:, 1:], energy], 1)
-        return self._student_t(posterior.z.mean[:, None], state)[:, -1], state
+        u = cast(Gaussian, posterior.u)
+        moments = torch.stack([u.second_moment(), u.square_variance()])[:, :, None]
+        sizes = (*moments.shape[:2], self.topography.window, *moments.shape[3:])
+        if state is None:
+            state = moments.new_tensor([1, 0])[:, None, None, None, None].expand(sizes)
+        check_floats("state", state, "2, batch, window, capsules, units", *sizes)
+        state = torch.cat([state[:, :, 1:], moments], 2)
+        return self._expected_t(posterior.z.mean[:, None], *state)[:, -1], state
 
     def require_causal(self) -> None:
         """Raise ValueError unless t of a frame depends on this and past frames only."""
@@ -366,6 +369,11 @@ class TopographicVAE(Pretrained):
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
         """Return `t = (z - μ) / sqrt(W energy + eps)` (Keller & Welling 2021, eq. 2 and 9)."""
         return (z - cast(Tensor, self.mu)) * self.topography.inverse_scale(energy, self.eps)
+
+    def _expected_t(self, z: Tensor, energy: Tensor, variance: Tensor) -> Tensor:
+        """Return the mean of t from the mean of z, and from mean and variance of the energy."""
+        scale = self.topography.expected_inverse_scale(energy, variance, self.eps)
+        return (z - cast(Tensor, self.mu)) * scale
 
     def _log_likelihood(self, t: Tensor, x: Tensor, steps: int) -> Tensor:
         """Evaluate log p(x|t) of every frame, or of the frames some steps later."""

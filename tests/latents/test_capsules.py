@@ -36,7 +36,7 @@ def test_a_shift_for_each_capsule_equals_rolling_one_by_one(device, dtype):
 
 @pytest.mark.parametrize("shift", [True, torch.tensor(True)])
 def test_a_shift_that_is_not_a_number_is_refused(shift):
-    with pytest.raises(ValueError, match="takes a number of units"):
+    with pytest.raises(ValueError, match=r"number of units|shift=True: give"):
         roll(torch.zeros(3), shift)
 
 

@@ -27,6 +27,8 @@ def test_samples_have_the_moments(device, dtype):
     torch.testing.assert_close(x.std(0), q.std, atol=0.03, rtol=0.01)
     torch.testing.assert_close(x.square().mean(0), q.second_moment(), atol=0.05, rtol=0.03)
     assert q.rsample().shape == q.mean.shape
+    spread = x.double().square().var(0)
+    torch.testing.assert_close(spread, q.square_variance().double(), atol=0.05, rtol=0.05)
 
 
 def test_divergence_equals_its_monte_carlo_estimate(device, dtype):

@@ -124,7 +124,7 @@ SIZES = {"capsules": 2, "units": 5, "frames": 6, "window": 3}
         ({"capsule_neighbourhood": 3}, "capsule_neighbourhood=3 does not fit capsules=2"),
         ({"frames": 0}, "frames=0"),
         ({"neighbourhood": 2, "reference_window": True}, "odd neighbourhood"),
-        ({"shift": math.inf}, "give a number of units"),
+        ({"shift": math.inf}, "shift=inf: give"),
         ({"boundary": "open"}, "boundary='open': choose"),
         ({"capsule_boundary": "open"}, "capsule_boundary='open': choose"),
         ({"causal": True, "reference_window": True}, "authors' code"),

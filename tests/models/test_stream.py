@@ -42,7 +42,7 @@ def test_step_by_step_equals_the_batch_beyond_the_length_of_training(model, stre
         t, state = step(x[:, frame], state)
         torch.testing.assert_close(t, expected[:, frame], rtol=1e-6, atol=1e-9)
         sizes.add(tuple(state.shape))
-    assert sizes == {(2, 4, 3, 6)}  # the same memory for ever
+    assert sizes == {(2, 2, 4, 3, 6)}  # the same memory for ever
 
 
 def test_a_step_leaves_the_state_it_was_given(model):
@@ -87,13 +87,13 @@ def test_frames_that_do_not_fit_are_refused(frame, message, streamed, monkeypatc
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["step", "Stream"])
-@pytest.mark.parametrize("wrong", [(2, 4, 3, 6), (1, 3, 3, 6), (1, 4, 6, 3), (4, 3, 6)], ids=str)
+@pytest.mark.parametrize("wrong", [(2, 2, 4, 3, 6), (2, 1, 3, 3, 6), (1, 4, 3, 6)], ids=str)
 def test_a_state_of_other_streams_or_of_another_model_is_refused(wrong, streamed, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model = MODELS["plain"]()
     step = Stream(model).step if streamed else model.step
-    step(torch.rand(1, 1, 6, 5), torch.ones(1, 4, 3, 6))
-    message = f"state of shape {re.escape(str(wrong))} .*capsules, units. = .1, 4, 3, 6.$"
+    step(torch.rand(1, 1, 6, 5), torch.ones(2, 1, 4, 3, 6))
+    message = f"state of shape {re.escape(str(wrong))} .*capsules, units. = .2, 1, 4, 3, 6.$"
     with pytest.raises(ValueError, match=message):
         step(torch.rand(1, 1, 6, 5), torch.ones(wrong))
 

@@ -135,13 +135,24 @@ def test_latents_are_the_student_t_construction(device):
     torch.testing.assert_close(model.latents_from(z, u), expected)
 
 
-def test_expected_energy_is_not_the_energy_of_the_mean(device):
-    """With u spread around zero the energy of its mean vanishes, its expected energy does not."""
-    model = small(device)
-    posterior = model.encode(torch.rand(2, 4, 2, 6, 5, device=device))
-    zero = torch.zeros_like(posterior.u.mean)
-    t = model.latents(posterior._replace(u=Gaussian(zero, zero)))
-    torch.testing.assert_close(t, (posterior.z.mean + 30) / 3)
+@pytest.mark.parametrize("log_variance", [0.0, -2.0])
+@pytest.mark.parametrize("boundary", ["cyclic", "zero"])
+@pytest.mark.parametrize("learn", ["none", "kernel"])
+def test_latents_are_the_mean_of_sampled_ones(learn, boundary, log_variance, device):
+    """The mean of u would be no good: it is zero here, and so would be the energy."""
+    sizes = {"capsules": 2, "units": 6, "frames": 12, "window": 8, "neighbourhood": 3}
+    model = TVAE((5,), **sizes, width=8, boundary=boundary, learn=learn).to(device)
+    posterior = model.encode(torch.rand(2, 12, 5, device=device))
+    mean = torch.zeros_like(posterior.u.mean)
+    mean[:, :, 0] = 0.5  # of one capsule
+    posterior = posterior._replace(u=Gaussian(mean, torch.full_like(mean, log_variance)))
+    drawn = [model.latents(posterior, sampled=True) for _ in range(4000)]
+    error = torch.stack(drawn).mean(0) / model.latents(posterior) - 1
+    assert error.mean().abs() < 0.005 and error.abs().max() < 0.02
+    first = (posterior.z.mean - model.mu) * model.topography.inverse_scale(
+        posterior.u.second_moment(), model.eps
+    )
+    assert (torch.stack(drawn).mean(0) / first - 1).mean() > 0.01  # t of the expected energy
 
 
 def test_latents_of_the_prior_are_the_student_t_of_normal_variables(device):
@@ -298,7 +309,7 @@ def test_standardise_needs_a_variance():
         ({"net": "deep"}, "net='deep': choose dense, residual or conv"),
         ({"net": "conv", "data_shape": (7,)}, "take net='dense' or 'residual' for vectors"),
         ({"net": "conv", "normalisation": "weight"}, "these options are for net='dense'"),
-        ({"likelihood": "gausian"}, "did you mean gaussian"),
+        ({"likelihood": "gausian"}, "likelihood=.gausian.: choose bernoulli, .* gaussian"),
         ({"likelihood_scale": 0.1}, "a scale is for 'gaussian'"),
     ],
 )

@@ -6,11 +6,13 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
+from symgen._inputs import checked
 from symgen.figures import _canvas
 
 __all__ = ["contact_sheet"]
 
 
+@checked
 def contact_sheet(
     frames: Tensor, titles: Sequence[str], path: Path | str | None = None
 ) -> Image.Image:

@@ -81,8 +81,11 @@ def learning_curves(
 def _points(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, bool, _Point]]:
     """Yield every quantity: its name, whether an evaluation found it, its point."""
     for record in records:
+        measured = record.get("evaluation", {}) if isinstance(record, Mapping) else None
+        if not isinstance(measured, Mapping):
+            raise ValueError(f"record {record!r}: give numbers by name, evaluations too")
         quantities = [(name, False, record.get(name)) for name in _TRAINING]
-        quantities += [(name, True, value) for name, value in record.get("evaluation", {}).items()]
+        quantities += [(name, True, value) for name, value in measured.items()]
         for name, evaluated, value in quantities:
             point = record.get("examples"), value
             if all(isinstance(number, int | float) and math.isfinite(number) for number in point):

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import require_finite
+
 __all__ = ["as_pictures"]
 
 _TWO = ((1.0, 0.0, 1.0), (0.0, 1.0, 0.0))  # magenta and green, distinct to the colour-blind
@@ -34,6 +36,15 @@ def as_pictures(
             f"items of {dims} dimension{'s' if dims > 1 else ''} are no pictures: give images "
             "(channels, height, width) or volumes (channels, depth, height, width)"
         )
+    if not data:
+        raise ValueError("no data: give one tensor at least")
+    for number, part in enumerate(data, 1):
+        if part.dim() < dims or not part.numel() or part.shape[-dims] != data[0].shape[-dims]:
+            given = (
+                f"tensor {number} of shape {tuple(part.shape)}, the first {tuple(data[0].shape)}"
+            )
+            raise ValueError(f"{given}: give items of {dims} axes and of the same channels")
+        require_finite(f"tensor {number}", part)
     flat = [part.detach().float().cpu() for part in data]
     if dims == 4:
         flat = [part.amax(-3) for part in flat]

@@ -8,6 +8,8 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
+from symgen._inputs import checked
+from symgen._typed import Count
 from symgen.figures import _canvas
 from symgen.metrics import class_selectivity, max_activating
 
@@ -17,14 +19,16 @@ _TEN = (
     *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189)),
     *((140, 86, 75), (227, 119, 194), (40, 40, 70), (188, 189, 34), (23, 190, 207)),
 )
+_MOST_CLASSES = 1000  # that a legend can hold
 _NONE = (235, 235, 235)  # colour of a neuron that prefers no class
 
 
+@checked
 def torus_map(
     activations: Tensor,
     images: Tensor | None,
     labels: Tensor,
-    grid: tuple[int, int] = (18, 18),
+    grid: tuple[Count, Count] = (18, 18),
     path: Path | str | None = None,
     *,
     absolute: bool = False,
@@ -56,14 +60,18 @@ def torus_map(
             f"it must be (n, {rows * columns}) or (n, {rows}, {columns})"
         )
     activations, labels = activations.detach().cpu().reshape(-1, rows, columns), labels.cpu()
+    classes = class_selectivity(activations, labels).numpy()
+    if (greatest := int(labels.max())) >= _MOST_CLASSES:
+        raise ValueError(
+            f"labels reach {greatest}: number the classes from 0, {_MOST_CLASSES} at most"
+        )
     sheets: dict[str, ndarray] = {}
     if images is not None:
         _canvas.check_images("images (n, channels, height, width)", 4, images=images)
         best = max_activating(activations, images.cpu(), absolute)
         sheets[f"image of greatest {'|t|' if absolute else 't'}"] = _canvas.to_pixels(best)
-    keys = {str(index): colour for index, colour in enumerate(_colours(int(labels.max()) + 1))}
+    keys = {str(index): colour for index, colour in enumerate(_colours(greatest + 1))}
     keys["none"] = _NONE
-    classes = class_selectivity(activations, labels).numpy()
     cells = np.array(list(keys.values()), np.uint8)[classes, None, None]  # -1: the last, none
     size = next(iter(sheets.values())).shape[2:4] if sheets else (8, 8)
     sheets["preferred class"] = np.broadcast_to(cells, (rows, columns, *size, 3))

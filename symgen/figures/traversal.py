@@ -101,7 +101,7 @@ def _draw_strip(pixels: ndarray, seen: list[bool], titles: Sequence[str] | None)
     scale, height, width = _canvas.magnified(pixels.shape[3:5], least=84)
     size = max(16, round(0.3 * height))
     gap, margin, small = max(2, height // 24), size // 2, round(0.72 * size)
-    details = ("" if all(seen) else "grey: held out", "decode(t)", "decode(roll(t₀))")
+    details = ("" if all(seen) else "grey: unseen", "decode(t)", "decode(roll(t₀))")
     labels = max(_canvas.text_width(size, *_ROWS), _canvas.text_width(small, *details))
     title_height = 0 if titles is None else round(1.6 * size)
     left, top = margin + labels + size // 2, margin + round(1.5 * size)
@@ -135,8 +135,8 @@ def _draw_moment(pixels: ndarray, index: int, seen: bool) -> Image.Image:
     columns = _canvas.spaced(gap + column // 2 - width // 2, len(_ROWS), column + gap)
     rows = _canvas.spaced(top, len(pixels), height + gap)
     picture = _canvas.Picture(3 * column + 4 * gap, rows[-1] + height + 2 * size)
-    for x, name in zip(columns, _ROWS if seen else ("held out", *_ROWS[1:]), strict=True):
-        ink = _canvas.ACCENT if name == "held out" else _canvas.INK
+    for x, name in zip(columns, _ROWS if seen else ("unseen", *_ROWS[1:]), strict=True):
+        ink = _canvas.ACCENT if name == "unseen" else _canvas.INK
         picture.text(x + width // 2, top - gap, name, size, "md", ink)
     if not seen:
         for y in rows:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from symgen._inputs import require_finite
 from symgen.figures._canvas import check_titles, new_figure, write_figure
 
 __all__ = ["vector_maps"]
@@ -37,11 +38,19 @@ def vector_maps(
         >>> len(vector_maps({"given": x, "rolled": x}, torch.arange(16) < 11).axes)
         4
     """
+    if not rows:
+        raise ValueError("rows={}: give one version at least")
+    for name, values in rows.items():
+        require_finite(f"rows[{name!r}]", values)
     given = next(iter(rows.values()))
     count = len(given)
     titles = [""] * count if titles is None else titles
     shapes = {name: tuple(values.shape) for name, values in rows.items()}
-    if given.ndim != 3 or set(shapes.values()) != {(count, len(seen), given.shape[2])}:
+    if (
+        given.ndim != 3
+        or not given.numel()
+        or set(shapes.values()) != {(count, len(seen), given.shape[2])}
+    ):
         found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(f"{found} with {len(seen)} frames seen or not: give all (n, S, features)")
     check_titles(titles, count)

@@ -1,5 +1,6 @@
 """CapCorr over the length of the window, ours and the paper's (Keller & Welling, fig. 5)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ def window_curves(
 
     Args:
         points: at least one, in any order; the first series is drawn solid, the others dashed.
+            Those that are not finite are left out.
         chance, path: level of chance of a factor, dotted; PNG, PDF or SVG file to write as well.
 
     Example:
@@ -47,8 +49,9 @@ def window_curves(
         >>> [panel.get_title(loc="left") for panel in window_curves(points).axes]
         ['angle']
     """
+    given, points = points, [point for point in points if _is_finite(point)]
     if not points:
-        raise ValueError("no points to draw: give at least one WindowPoint")
+        raise ValueError(f"no points to draw among {len(given)}: give at least one WindowPoint")
     factors = list(dict.fromkeys(point.factor for point in points))
     series = list(dict.fromkeys(point.series for point in points))
     figure = _canvas.new_figure(2.7 * len(factors) + 0.4, 3.0)
@@ -63,6 +66,10 @@ def window_curves(
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     _canvas.write_figure(figure, path)
     return figure
+
+
+def _is_finite(point: WindowPoint) -> bool:
+    return all(map(math.isfinite, (point.window, point.value, point.deviation or 0.0)))
 
 
 def _draw(axes: Axes, points: list[WindowPoint], series: list[str]) -> None:

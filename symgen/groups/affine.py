@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from symgen._inputs import checked
 from symgen.groups._flow import combine, deviator, flow
 
 __all__ = [
@@ -48,6 +49,7 @@ class Similarity(NamedTuple):
     shift: Float[Tensor, "*batch 2"]
 
 
+@checked
 def from_parameters(
     angle: Float[Tensor, "*#batch"],
     scale: Float[Tensor, "*#batch"],
@@ -105,10 +107,10 @@ def from_raw(
         >>> maps[0].equal(torch.eye(3)), maps[:, :2, :2].det()
         (True, tensor([1.0000, 0.2000]))
     """
-    if raw.shape[-1] != 6:
+    if raw.shape[-1:] != (6,) or not raw.is_floating_point():
         raise ValueError(
-            f"from_raw takes (*batch, 6) numbers, got shape {tuple(raw.shape)}: give those of A "
-            "row by row, then shift x, shift y"
+            f"from_raw takes (*batch, 6) numbers, got shape {tuple(raw.shape)} and {raw.dtype}: "
+            "give floats, those of A row by row, then shift x, shift y"
         )
     if not 0 < least <= 1 <= greatest:
         raise ValueError(
@@ -177,6 +179,7 @@ def to_parameters(matrix: Float[Tensor, "*batch 3 3"]) -> Similarity:
     return Similarity(torch.atan2(b - c, a + d), (a * d - b * c).sqrt(), torch.stack([x, y], -1))
 
 
+@checked
 def compose(
     left: Float[Tensor, "*#batch 3 3"], right: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*batch 3 3"]:
@@ -187,7 +190,7 @@ def compose(
         >>> compose(quarter, quarter).round().diagonal()
         tensor([-1., -1.,  1.])
     """
-    return _checked(left) @ _checked(right)
+    return left @ right
 
 
 def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -210,7 +213,8 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     """Map the Lie algebra to the group by the matrix exponential.
 
     Every value is invertible, zero is the identity, and `exp(-g)` is the inverse of `exp(g)`. A
-    closed form, in double precision inside: it looks at no value, so it compiles to one graph.
+    closed form, in double precision inside: it looks at no value, so it compiles to one graph,
+    and coefficients whose exponential is beyond the range of numbers give infinity or NaN.
 
     Args:
         generators: coefficients of rotation (radians), scale (logarithm), stretch, shear and the
@@ -222,10 +226,10 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
                 [ 0.,  1., -1.],
                 [ 0.,  0.,  1.]])
     """
-    if generators.shape[-1] != 6:
+    if generators.shape[-1:] != (6,) or not generators.is_floating_point():
         raise ValueError(
-            f"exp takes (*batch, 6) coefficients, got shape {tuple(generators.shape)}: give "
-            "rotation, scale, stretch, shear, shift x, shift y"
+            f"exp takes (*batch, 6) coefficients, got shape {tuple(generators.shape)} and "
+            f"{generators.dtype}: give floats, rotation, scale, stretch, shear, shift x, shift y"
         )
     double = generators.double()
     rotation, scale, stretch, shear = double[..., :4].unbind(-1)
@@ -291,7 +295,8 @@ def compose_generators(
     product = compose(exp(generators), exp(further))
     inside = has_log(product)[..., None]
     identity = torch.eye(3, dtype=product.dtype, device=product.device)
-    return torch.where(inside, _log(torch.where(inside[..., None], product, identity)), generators)
+    log = _log(torch.where(inside[..., None], product, identity))
+    return torch.where(inside, log, generators + 0 * further)  # what is no number stays none
 
 
 def _log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:

@@ -22,6 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import checked
+
 __all__ = ["act", "exp", "hue_degrees", "hue_rotation", "hue_vector", "inverse"]
 
 # The frame e0, e1, e2 up to length, and the generators in it.
@@ -42,16 +44,17 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
     """Map the Lie algebra to the group by the matrix exponential.
 
     Every value has determinant 1, zero is the identity, and `exp(-g)` is the inverse of `exp(g)`.
+    It looks at no value: coefficients whose exponential is beyond the range of numbers give NaN.
 
     Example:
         >>> third = torch.tensor([2 * torch.pi / 3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
         >>> exp(third).round().abs() @ torch.tensor([1.0, 0.0, 0.0])  # red becomes green
         tensor([0., 1., 0.])
     """
-    if generators.shape[-1] != 8:
+    if generators.shape[-1:] != (8,) or not generators.is_floating_point():
         raise ValueError(
-            f"exp takes (*batch, 8) coefficients, got shape {tuple(generators.shape)}: give three "
-            "rotations, saturation, stretch and three shears"
+            f"exp takes (*batch, 8) coefficients, got shape {tuple(generators.shape)} and "
+            f"{generators.dtype}: give floats, three rotations, saturation, stretch, three shears"
         )
     matrix = torch.einsum("...g,gij->...ij", generators.double(), _basis(generators.device))
     return torch.linalg.matrix_exp(matrix).to(generators.dtype)
@@ -59,6 +62,8 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
 
 def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Invert colour matrices: cross products of rows as columns, over the determinant.
+
+    Where the determinant is beyond the range of numbers, far from its 1, entries are NaN.
 
     Example:
         >>> turn = hue_rotation(torch.tensor(40.0))
@@ -99,6 +104,7 @@ def act(
     return (matrix @ images.flatten(-2)).unflatten(-1, images.shape[-2:])
 
 
+@checked
 def hue_rotation(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
     """Rotate colours about the grey axis: `exp` of the first generator, in degrees.
 
@@ -116,6 +122,7 @@ def hue_rotation(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"
     return (1 + 2 * torch.deg2rad(turned).cos()) / 3
 
 
+@checked
 def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """Return the hue rotation that is nearest to colour matrices, in degrees.
 
@@ -132,6 +139,7 @@ def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     return torch.rad2deg(torch.atan2(across, along))
 
 
+@checked
 def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
     """Return the fully saturated colour that pure red becomes when its hue is turned.
 

@@ -4,9 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import checked
+
 __all__ = ["tilt"]
 
 
+@checked
 def tilt(angle: Float[Tensor, "*batch"], diagonal: float) -> Float[Tensor, "*batch 3 3"]:
     """Tilt the picture about its vertical axis and turn it in its plane, both by one angle.
 
@@ -29,6 +32,8 @@ def tilt(angle: Float[Tensor, "*batch"], diagonal: float) -> Float[Tensor, "*bat
                 [0., 1., 0.],
                 [0., 0., 1.]])
     """
+    if diagonal <= 0:
+        raise ValueError(f"diagonal={diagonal}: give a positive number of pixels")
     cosine, sine = angle.cos(), angle.sin()
     zero = torch.zeros_like(sine)
     top = torch.stack([cosine.square(), -cosine * sine, -sine], -1)

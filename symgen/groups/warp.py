@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen._errors import require_choice
+from symgen._inputs import checked
+from symgen._typed import typed
 
 __all__ = ["centroid", "warp"]
 
@@ -48,6 +50,9 @@ def warp(
         tensor([[[2., 3., 0.]]])
     """
     require_choice("padding_mode", padding_mode, ("background", "border"))
+    if not torch.compiler.is_compiling():
+        typed("background", background, float | Tensor)
+        typed("centre", centre, tuple[float, float] | None)
     if padding_mode == "border":
         return _read(images, pose, centre, padding="border")
     if isinstance(background, Tensor):
@@ -136,6 +141,7 @@ def _sampling_grid(
     return points.flatten(2, 3).permute(1, 2, 3, 0)
 
 
+@checked
 def centroid(images: Float[Tensor, "*batch channels height width"]) -> Float[Tensor, "*batch 2"]:
     """Return the centre of mass (x, y) of the brightness, in pixels from the middle of the image.
 

@@ -36,6 +36,8 @@ def make_likelihood(
         >>> make_likelihood("gaussian", scale=0.1)
         Gaussian(scale=0.1)
     """
+    if not isinstance(clamp, bool):
+        raise ValueError(f"clamp={clamp!r}: give True or False")
     given = f"likelihood={likelihood!r} with likelihood_scale={scale}, clamp_logits={clamp}: "
     options: dict[str, Any] = {} if scale is None else {"scale": scale}
     options |= {"clamped": True} if clamp else {}
@@ -43,7 +45,7 @@ def make_likelihood(
         if options:
             raise ValueError(given + "give these to the likelihood itself")
         return likelihood
-    if likelihood not in _KINDS:
+    if not isinstance(likelihood, str) or likelihood not in _KINDS:
         raise ValueError(f"unknown likelihood {likelihood!r}: {nearest(str(likelihood), _KINDS)}")
     kind = _KINDS[likelihood]
     if not options.keys() <= kind.__dataclass_fields__.keys():

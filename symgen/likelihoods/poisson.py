@@ -12,6 +12,7 @@ from symgen.likelihoods.base import Likelihood, full_precision
 
 __all__ = ["Poisson"]
 
+_GREATEST_LOG = 88.0  # of a rate that single precision holds
 _LEAST = 1e-3  # rate of a baseline that expects nothing
 
 
@@ -30,7 +31,7 @@ class Poisson(Likelihood):
     def __call__(self, outputs: Tensor, dims: int, **learned: Tensor) -> Distribution:
         """Take the outputs for logarithms of rates."""
         (log_rate,) = outputs.unbind(-1 - dims)
-        return _poisson(full_precision(log_rate).exp(), dims)
+        return _poisson(full_precision(log_rate).clamp(max=_GREATEST_LOG).exp(), dims)
 
     def baseline(self, mean: Tensor, x: Tensor, dims: int, **learned: Tensor) -> Distribution:
         """Take predicted counts for rates of at least a thousandth."""

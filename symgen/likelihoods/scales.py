@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -32,7 +33,8 @@ class ScaledLikelihood(Likelihood):
 
     def __post_init__(self) -> None:
         scale, names = self.scale, get_args(get_args(Scale)[1])
-        if not (scale in names if isinstance(scale, str) else 0 < scale < math.inf):
+        number = isinstance(scale, Real) and not isinstance(scale, bool)
+        if not (scale in names if isinstance(scale, str) else number and 0 < scale < math.inf):
             ways = ", ".join(map(repr, names))
             raise ValueError(f"scale={scale!r}: give a positive number, or learn it as {ways}")
         if not isinstance(scale, str):

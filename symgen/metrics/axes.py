@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from symgen._typed import Count
 from symgen.latents import observed_rolls
 from symgen.metrics.capcorr import correlation
-from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["AxisAssignment", "axis_correlation"]
 
@@ -20,8 +21,8 @@ __all__ = ["AxisAssignment", "axis_correlation"]
 def axis_correlation(
     t: Float[Tensor, "B S C D"],
     factors: Int64[Tensor, "B S F"],
-    shape: tuple[int, ...],
-    period: int,
+    shape: tuple[Count, ...],
+    period: Count,
 ) -> Float[Tensor, "F C axes"]:
     """Correlate the rolls of every capsule along every axis with the steps of every factor.
 
@@ -40,9 +41,11 @@ def axis_correlation(
         >>> axis_correlation(t, torch.arange(6).expand(8, 6)[..., None], (6, 6), period=6)[0, 0]
         tensor([0., 1.])
     """
-    require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"))
     if math.prod(shape) != t.shape[-1]:
         raise ValueError(f"shape={shape} does not have the {t.shape[-1]} units of t")
+    if 0 in t.shape or 0 in factors.shape:
+        shapes = f"t {tuple(t.shape)} and factors {tuple(factors.shape)}"
+        raise ValueError(f"{shapes}: give at least one of everything")
     first = t[:, :1].expand_as(t)[:, 1:]
     rolls = observed_rolls(first, t[:, 1:], shape).flatten(0, 1)  # (M, C, axes)
     turns = rolls * period / torch.tensor(shape, device=t.device)

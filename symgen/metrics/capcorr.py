@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int64, Real
 from scipy.stats import poisson
 from torch import Tensor
 
+from symgen._inputs import Index, Speed, checked
+from symgen._typed import Count
 from symgen.latents import Boundary, observed_roll
 from symgen.metrics.inputs import of_ordinary_size, require_shapes, takes_arrays
 
@@ -22,6 +24,9 @@ __all__ = [
     "observed_and_true",
     "roll_resolution",
 ]
+
+_GREATEST = 2**31 - 1  # index of a value of a factor
+_MOST_UNITS = 4096  # of which the distribution of pairs of rolls is computed
 
 
 class ObservedRolls(NamedTuple):
@@ -46,8 +51,8 @@ def observed_and_true(
     t: Float[Tensor, "B S C D"],
     factors: Int64[Tensor, "B S F"],
     moved: Int64[Tensor, " B"],
-    canonical: int = 0,
-    speed: int | float = 1,
+    canonical: Index = 0,
+    speed: Speed = 1,
     boundary: Boundary = "cyclic",
 ) -> ObservedRolls:
     """Infer, sequence by sequence, the roll of the capsules and the true one.
@@ -71,7 +76,7 @@ def observed_and_true(
         >>> observed_and_true(rolling[None], pose[None], torch.tensor([0]))
         ObservedRolls(observed=tensor([2]), true=tensor([2]), factor=tensor([0]))
     """
-    require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"), ("moved", moved, "B"))
+    _require_values(t, factors)
     t = of_ordinary_size(t)
     frames, count = factors.shape[1:]
     if ((moved < -1) | (moved >= count)).any():
@@ -105,7 +110,19 @@ def observed_and_true(
     return ObservedRolls(*(values.masked_fill(least == none, -1) for values in found))
 
 
-def roll_resolution(speed: int | float) -> int:
+def _require_values(t: Tensor, factors: Tensor) -> None:
+    """Refuse capsules without units, and factors that are no indices."""
+    if 0 in (*t.shape[1:], factors.shape[2]):
+        shapes = f"t {tuple(t.shape)} and factors {tuple(factors.shape)}"
+        raise ValueError(f"{shapes}: give at least one frame, capsule, unit and factor")
+    low, high = factors.aminmax() if len(factors) else (0, 0)
+    if low < -_GREATEST or high > _GREATEST:
+        given = f"factors reach from {int(low)} to {int(high)}"
+        raise ValueError(f"{given}: give indices of values, within ±{_GREATEST}")
+
+
+@checked
+def roll_resolution(speed: Speed) -> int:
     """Return in how many parts of a unit rolls are measured, for capsules of a given speed.
 
     Example:
@@ -117,7 +134,7 @@ def roll_resolution(speed: int | float) -> int:
 
 @takes_arrays
 def correlation(
-    observed: Shaped[Tensor, " M"], true: Shaped[Tensor, " M"], period: int | None = None
+    observed: Real[Tensor, " M"], true: Real[Tensor, " M"], period: Count | None = None
 ) -> float:
     """Correlate observed and true rolls; nan if there are none or one of the two never varies.
 
@@ -134,7 +151,9 @@ def correlation(
     if not len(observed):
         return math.nan
     weight = torch.full((len(observed),), 1 / len(observed), dtype=torch.float64)
-    return _weighted_correlation(observed.cpu(), true.cpu(), weight, period)
+    rolls = torch.stack([observed.to(weight), true.to(weight)])
+    observed, true = rolls if period else of_ordinary_size(rolls)
+    return _weighted_correlation(observed, true, weight, period)
 
 
 @takes_arrays
@@ -143,9 +162,9 @@ def capcorr(
     factors: Mapping[str, Tensor] | Int64[Tensor, "B S F"],
     moved: Int64[Tensor, " B"] | None = None,
     names: Sequence[str] | None = None,
-    canonical: int = 0,
+    canonical: Index = 0,
     circular: bool = False,
-    speed: int | float = 1,
+    speed: Speed = 1,
     boundary: Boundary = "cyclic",
 ) -> dict[str, float]:
     """Compute CapCorr for every factor that moves: the correlation of observed and true roll.
@@ -170,7 +189,11 @@ def capcorr(
     """
     if isinstance(factors, Mapping):
         names = list(factors)
-        factors = torch.stack([values.long() for values in factors.values()], -1)
+        if not names:
+            raise ValueError("factors={}: give the indices of one factor at least")
+        require_shapes(*((f"factors[{name!r}]", each, "B S") for name, each in factors.items()))
+        factors = torch.stack(list(factors.values()), -1)
+    require_shapes(("t", t, "B S C D"), ("factors", factors, "B S F"))
     count = factors.shape[2]
     names = [str(index) for index in range(count)] if names is None else names
     if len(names) != count:
@@ -187,8 +210,13 @@ def capcorr(
     }
 
 
+@checked
 def capcorr_chance(
-    units: int, capsules: int, period: int, frames: int | None = None, circular: bool = False
+    units: Count,
+    capsules: Count,
+    period: Count,
+    frames: Count | None = None,
+    circular: bool = False,
 ) -> float:
     """Compute the CapCorr of infinitely many sequences whose capsules roll at random.
 
@@ -208,9 +236,8 @@ def capcorr_chance(
         (0.133, 0.53)
     """
     frames = units if frames is None else frames
-    if min(units, capsules, period, frames) < 1:
-        given = f"units={units}, capsules={capsules}, period={period}, frames={frames}"
-        raise ValueError(f"{given}: all must be at least 1")
+    if max(units, capsules) > _MOST_UNITS:
+        raise ValueError(f"units={units}, capsules={capsules}: give {_MOST_UNITS} or less of each")
     vote = _most_frequent_vote(units, capsules)
     rolls = torch.arange(units)
     joint = torch.zeros(units, units, dtype=torch.float64)  # (true, observed)
@@ -231,6 +258,7 @@ def capcorr_chance(
 def _weighted_correlation(x: Tensor, y: Tensor, weight: Tensor, period: int | None) -> float:
     """Correlate with weights that add up to one, in float64; nan without variation."""
     x, y = x.to(weight), y.to(weight)
+    least = [1e-12 * min(1.0, float(a.abs().max())) ** (0 if period else 2) for a in (x, y)]
     if period is None:
         x, y = ((a - weight @ a)[None] for a in (x, y))
     else:  # Fisher & Lee's sum over pairs of sin(x_i - x_j) sin(y_i - y_j) is a determinant
@@ -238,8 +266,8 @@ def _weighted_correlation(x: Tensor, y: Tensor, weight: Tensor, period: int | No
         x, y = torch.stack([x.cos(), x.sin()]), torch.stack([y.cos(), y.sin()])
     moments = torch.stack([(weight * a) @ b.T for a, b in ((x, y), (x, x), (y, y))])
     covariance, x_spread, y_spread = torch.linalg.det(moments)
-    # Both spreads are at least about 1/M for data that vary and only rounding otherwise.
-    if min(x_spread, y_spread) < 1e-12:
+    # Both spreads are at least about 1/M for rolls that vary and only rounding otherwise.
+    if x_spread < least[0] or y_spread < least[1]:
         return math.nan
     return float((covariance / (x_spread * y_spread).sqrt()).clamp(-1, 1))
 

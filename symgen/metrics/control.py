@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from symgen._typed import Count
 from symgen.groups import affine
 from symgen.metrics.inputs import takes_arrays
 
@@ -16,7 +17,7 @@ _INK = 0.1  # a brighter pixel belongs to the object
 
 
 @takes_arrays
-def motions(pose: Float[Tensor, "B 3 3"], scales: tuple[float, ...]) -> list[Tensor]:
+def motions(pose: Float[Tensor, "B 3 3"], scales: tuple[float, float]) -> list[Tensor]:
     """Return a turn by 30°, an enlargement by 1.3 and a shift by 5 pixels for each pose.
 
     Each leads towards the middle of the poses of the data, whose least and greatest scale are
@@ -27,6 +28,8 @@ def motions(pose: Float[Tensor, "B 3 3"], scales: tuple[float, ...]) -> list[Ten
         >>> float(shift[0, 0, 2])
         -5.0
     """
+    if min(scales) <= 0:
+        raise ValueError(f"scales={scales}: give the least and the greatest, both positive")
     angle, scale, shift = affine.to_parameters(pose)
     zero, one = torch.zeros_like(angle), torch.ones_like(scale)
     turn = torch.where(angle >= 0, -_TURN, _TURN).to(angle)
@@ -51,8 +54,10 @@ def stays(
 
 
 @takes_arrays
-def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[int, ...]) -> float:
+def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[Count, Count]) -> float:
     """Return how far a pose and its inverse move pixels, in halves of a canvas's longer side."""
+    if not len(pose):
+        raise ValueError(f"pose of shape {tuple(pose.shape)}: give one at least")
     there = _moved_pixels(pose, size)
     back = torch.nn.functional.pad(there, (0, 1), value=1) @ affine.inverse(pose).mT
     start = _moved_pixels(torch.eye(3).to(pose)[None], size)

@@ -1,21 +1,24 @@
 """Scores of disentanglement: whether single codes stand for single factors."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from symgen._typed import Count, Range
+from symgen.likelihoods.base import full_precision
 from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["DCI", "dci", "mutual_information_gap"]
 
 _TINY = 1e-12
+Seed = Annotated[int, Range(0, 2**32 - 1)]  # of numpy's generators
 
 
 @takes_arrays
 def mutual_information_gap(
-    codes: Float[Tensor, "n K"], factors: Int64[Tensor, "n F"], bins: int = 20
+    codes: Float[Tensor, "n K"], factors: Int64[Tensor, "n F"], bins: Count = 20
 ) -> float:
     """Compute MIG (Chen et al. 2018, eq. 6): how far one code is ahead for each factor.
 
@@ -36,7 +39,8 @@ def mutual_information_gap(
     """
     from sklearn.metrics import mutual_info_score  # here: it takes a second to import
 
-    z, f = codes.numpy(force=True), factors[:, _varying(codes, factors)].numpy(force=True)
+    z = full_precision(codes).numpy(force=True)
+    f = factors[:, _varying(codes, factors)].numpy(force=True)
     low, high = z.min(0), z.max(0)
     width = np.where(high > low, high - low, 1)
     binned = np.minimum((bins * (z - low) / width).astype(np.int64), bins - 1)
@@ -67,8 +71,8 @@ def dci(
     factors: Int64[Tensor, "n F"],
     test_codes: Float[Tensor, "m K"],
     test_factors: Int64[Tensor, "m F"],
-    trees: int = 50,
-    seed: int = 0,
+    trees: Count = 50,
+    seed: Seed = 0,
 ) -> DCI:
     """Compute disentanglement, completeness and informativeness (Eastwood & Williams 2018).
 
@@ -89,7 +93,9 @@ def dci(
     from sklearn.ensemble import RandomForestClassifier
 
     varying = _varying(codes, factors)
-    x, test_x = (part.numpy(force=True) for part in (codes, test_codes))
+    if not len(test_codes):
+        raise ValueError(f"test_codes of shape {tuple(test_codes.shape)}: give a row at least")
+    x, test_x = (full_precision(part).numpy(force=True) for part in (codes, test_codes))
     y, test_y = (part[:, varying].numpy(force=True) for part in (factors, test_factors))
     importances, scores = [], []
     for values, test_values in zip(y.T, test_y.T, strict=True):
@@ -113,8 +119,9 @@ def _one_sidedness(table: np.ndarray) -> np.ndarray:
 
 def _varying(codes: Tensor, factors: Tensor) -> Tensor:
     """Return which factors vary, after a check that there are some and two codes."""
-    if codes.shape[1] < 2:
-        raise ValueError(f"codes of shape {tuple(codes.shape)}: give two codes at least")
+    if codes.shape[1] < 2 or not len(codes) or not factors.shape[1]:
+        shapes = f"codes {tuple(codes.shape)} and factors {tuple(factors.shape)}"
+        raise ValueError(f"{shapes}: give two codes at least, and a factor, for some images")
     varying = (factors.amin(0) < factors.amax(0)).cpu()
     if not varying.any():
         raise ValueError(f"factors of shape {tuple(factors.shape)}: none of them varies")

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import Speed, checked
+from symgen._typed import Count
 from symgen.latents import Boundary, roll
-from symgen.metrics.inputs import of_ordinary_size, require_shapes, takes_arrays
+from symgen.metrics.inputs import of_ordinary_size, takes_arrays
 
 __all__ = ["equivariance_chance", "equivariance_error"]
 
@@ -17,7 +19,7 @@ __all__ = ["equivariance_chance", "equivariance_error"]
 def equivariance_error(
     t: Float[Tensor, "B S C D"],
     centred: bool = False,
-    speed: int | float = 1,
+    speed: Speed = 1,
     boundary: Boundary = "cyclic",
 ) -> Float[Tensor, " B"]:
     """Sum the distances between the frames of a sequence, each rolled to where the other is.
@@ -42,7 +44,6 @@ def equivariance_error(
         >>> equivariance_error(rolling), equivariance_error(rolling.flip(1)).round()
         (tensor([0.]), tensor([83.]))
     """
-    require_shapes(("t", t, "B S C D"))
     t = of_ordinary_size(t)
     if boundary == "zero":
         return _non_periodic_error(_normalise(t, centred), speed)
@@ -64,13 +65,14 @@ def equivariance_error(
     return error.sum((-2, -1))
 
 
+@checked
 def equivariance_chance(
-    frames: int,
-    capsules: int,
-    units: int,
+    frames: Count,
+    capsules: Count,
+    units: Count,
     centred: bool = False,
     boundary: Boundary = "cyclic",
-    speed: int | float = 1,
+    speed: Speed = 1,
 ) -> float:
     """Compute the equivariance error that independent Gaussian noise is expected to have.
 
@@ -86,11 +88,8 @@ def equivariance_chance(
         (13271, 6937)
     """
     dimensions = units - 1 if centred else units
-    if min(frames, capsules, dimensions) < 1:
-        given = f"frames={frames}, capsules={capsules}, units={units}, centred={centred}"
-        raise ValueError(
-            f"{given}: give at least one frame, one capsule and one unit (two units if centred)"
-        )
+    if dimensions < 1:
+        raise ValueError(f"units={units}, centred={centred}: give at least two units if centred")
     half = math.lgamma(dimensions / 2)
     distance = math.exp((dimensions - 1) * math.log(2) + 2 * half - math.lgamma(dimensions - 0.5))
     coordinate = math.exp(half - math.lgamma((dimensions + 1) / 2))

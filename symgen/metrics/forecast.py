@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from symgen._inputs import checked
+from symgen._typed import Count, Seed
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
+from symgen.likelihoods.base import full_precision
 from symgen.metrics.inputs import require_shapes, takes_arrays
 from symgen.metrics.roll_prediction import frame_errors
 
@@ -42,12 +45,13 @@ def forecast_errors(
     return ForecastErrors(*frame_errors(around, predicted, true))
 
 
+@checked
 @torch.no_grad()
 def roll_forecast(
     model: Any,
     context: Float[Tensor, "B L *data"],
-    horizon: int,
-    elements: Shaped[Tensor, " B"] | None = None,
+    horizon: Count,
+    elements: Real[Tensor, " B"] | None = None,
 ) -> Float[Tensor, "B H *data"]:
     """Forecast means by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
 
@@ -67,8 +71,6 @@ def roll_forecast(
         >>> roll_forecast(model, torch.rand(5, 4, 1, 8, 8), horizon=9).shape
         torch.Size([5, 9, 1, 8, 8])
     """
-    if horizon < 1:
-        raise ValueError(f"horizon={horizon}: forecast at least one frame")
     if not (model.topography.causal and model.topography.open_ended):
         raise ValueError(
             f"{model.topography} sees the future, so the t of the last frame of a context is not "
@@ -83,7 +85,7 @@ def roll_forecast(
 @takes_arrays
 def linear_forecast(
     codes: Float[Tensor, "B L N"],
-    horizon: int,
+    horizon: Count,
     ridge: float = 1e-2,
     others: Float[Tensor, "B L N"] | None = None,
 ) -> Float[Tensor, "B H N"]:
@@ -108,19 +110,25 @@ def linear_forecast(
     """
     if codes.shape[1] < 2:
         raise ValueError(f"codes of shape {tuple(codes.shape)}: an operator needs two frames")
-    if horizon < 1 or not ridge > 0:
-        raise ValueError(f"horizon={horizon}, ridge={ridge}: both must be positive")
-    fitted = codes if others is None else others
+    if not ridge > 0:
+        raise ValueError(f"ridge={ridge}: give a positive number")
+    kind, codes = codes.dtype, full_precision(codes)
+    fitted = codes if others is None else others.to(codes)
     before, after = fitted[:, :-1], fitted[:, 1:]  # (B, L-1, N)
     gram = before @ before.transpose(1, 2)  # (B, L-1, L-1)
     diagonal = gram.diagonal(dim1=1, dim2=2)
     loading = ridge * diagonal.mean(1, keepdim=True).expand_as(diagonal)
-    factor = torch.linalg.cholesky(gram + torch.diag_embed(loading + 1e-12))
+    factor, failed = torch.linalg.cholesky_ex(gram + torch.diag_embed(loading + 1e-12))
+    if failed.any():
+        raise ValueError(
+            f"ridge={ridge} is too little for {int((failed > 0).sum())} of {len(codes)} sequences "
+            "of codes, which are huge or say the same in every frame: give more, or float64"
+        )
     forecast = [codes[:, -1]]
     for _ in range(horizon):  # each step needs the one before
         weights = torch.cholesky_solve(before @ forecast[-1][:, :, None], factor)  # (B, L-1, 1)
         forecast.append((after.transpose(1, 2) @ weights)[:, :, 0])
-    return torch.stack(forecast[1:], 1)
+    return torch.stack(forecast[1:], 1).to(kind)
 
 
 class GRUForecast(nn.Module):
@@ -137,14 +145,16 @@ class GRUForecast(nn.Module):
         torch.Size([2, 7, 6])
     """
 
-    def __init__(self, size: int, hidden: int = 256, seed: int = 0) -> None:
+    @checked
+    def __init__(self, size: Count, hidden: Count = 256, seed: Seed = 0) -> None:
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.gru = nn.GRU(size, hidden, batch_first=True)
             self.readout = nn.Linear(hidden, size)
 
-    def forward(self, codes: Float[Tensor, "B L N"], horizon: int) -> Float[Tensor, "B L_H N"]:
+    @checked
+    def forward(self, codes: Float[Tensor, "B L N"], horizon: Count) -> Float[Tensor, "B L_H N"]:
         """Return codes (B, L - 1 + H, N): each next one of the context, then the forecast."""
         states, state = self.gru(codes)
         predicted = [self.readout(states)]
@@ -153,11 +163,17 @@ class GRUForecast(nn.Module):
             predicted.append(self.readout(states))
         return torch.cat(predicted, 1)
 
+    @checked
     @torch.enable_grad()
-    def fit(self, sequences: Iterable[Tensor], context: int, rate: float = 1e-3) -> None:
+    def fit(self, sequences: Iterable[Tensor], context: Count, rate: float = 1e-3) -> None:
         """Train with Adam to forecast after a context, a step per batch of (B, S, N) codes."""
         optimizer = torch.optim.Adam(self.parameters(), lr=rate)
         for codes in sequences:
+            if codes.dim() != 3 or not 1 <= context < codes.shape[1]:
+                given = f"context={context} with codes of shape {tuple(codes.shape)}"
+                raise ValueError(
+                    f"{given}: give (B, S, N) codes with more frames than the context"
+                )
             predicted = self(codes[:, :context], codes.shape[1] - context)
             loss = (predicted - codes[:, 1:]).square().sum(-1).mean()
             optimizer.zero_grad()

@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._typed import Count
 from symgen.groups import affine, centroid, warp
 from symgen.metrics.inputs import require_shapes, takes_arrays
+
+_GREATEST_FEATURE = 1e60  # whose fourth power double precision holds
 
 __all__ = ["centred_crop", "frechet_distance", "height_and_slant", "recognised", "sharpness"]
 
@@ -24,14 +27,20 @@ def recognised(
         >>> recognised(lambda x: x.flatten(1), torch.eye(2).reshape(2, 1, 1, 1, 2))
         100.0
     """
-    found = torch.stack([scores(row).argmax(1) for row in images])
+    if not images.numel():
+        raise ValueError(f"images of shape {tuple(images.shape)}: give at least one of each class")
+    given = [scores(row) for row in images]
+    require_shapes(
+        *((f"scores of row {row}", each, "n classes") for row, each in enumerate(given))
+    )
+    found = torch.stack([each.argmax(1) for each in given])
     own = torch.arange(len(images), device=found.device)
     return 100 * float((found == own[:, None]).double().mean())
 
 
 @takes_arrays
 def centred_crop(
-    images: Float[Tensor, "*batch channels height width"], side: int = 28
+    images: Float[Tensor, "*batch channels height width"], side: Count = 28
 ) -> Float[Tensor, "*batch channels side side"]:
     """Cut a square around the centroid out of larger images, as MNIST is centred.
 
@@ -40,6 +49,10 @@ def centred_crop(
         >>> centred_crop(image)[0, 13:15, 13:15].min() > 0.99
         tensor(True)
     """
+    if min(images.shape[-2:]) < side:
+        raise ValueError(
+            f"side={side} for images {tuple(images.shape)}: give {side} pixels or more"
+        )
     shift = centroid(images.clamp(min=0))
     angle = torch.zeros_like(shift[..., 0])
     pose = affine.from_parameters(angle, angle + 1, shift)
@@ -55,6 +68,8 @@ def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
         >>> round(sharpness(torch.arange(4.0).expand(1, 4, 4)), 4)
         1.0
     """
+    if min(images.shape[-2:]) < 2 or not images.numel():
+        raise ValueError(f"images of shape {tuple(images.shape)}: give 2 x 2 pixels at least")
     dx = images.diff(dim=-1)[..., :-1, :]
     dy = images.diff(dim=-2)[..., :-1]
     return float((dx.square() + dy.square()).sqrt().mean())
@@ -102,11 +117,13 @@ def frechet_distance(
         >>> round(float(frechet_distance(features, features + 2)), 3)
         12.0
     """
-    require_shapes(("first", first, "n features"), ("second", second, "m features"))
-    if min(len(first), len(second)) < 2:
+    if min(len(first), len(second)) < 2 or not first.shape[1]:
         sizes = f"sets of {len(first)} and {len(second)} images"
-        raise ValueError(f"{sizes}: give at least two in each, for their covariance")
+        raise ValueError(f"{sizes}: give at least two of one feature, for their covariance")
     first, second = first.double(), second.double()
+    size = max(float(part.abs().max()) for part in (first, second))
+    if not size < _GREATEST_FEATURE:
+        raise ValueError(f"features of up to {size:g}: give less than {_GREATEST_FEATURE:g}")
     one, two = (torch.atleast_2d(part.T.cov()) for part in (first, second))
     values, vectors = torch.linalg.eigh(one)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T

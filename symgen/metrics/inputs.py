@@ -1,45 +1,71 @@
 """What metrics take: tensors whose shapes fit together, or arrays of numpy in their place."""
 
-import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["of_ordinary_size", "require_shapes", "takes_arrays"]
+from symgen._inputs import Asked, require_finite, require_shapes
 
-_LOGARITHMS = ("weights", "bounds", "class_log_probs")  # of what may have no probability
+__all__ = ["of_ordinary_size", "one_hot", "require_shapes", "takes_arrays"]
+
+_LOGARITHMS = {"weights": -math.inf, "class_log_probs": -math.inf, "bounds": math.inf}
+"""Logarithms of what may have no probability, and what these are then."""
 _ORDINARY = 32  # powers of two that squares and sums may take without harm
 Metric = TypeVar("Metric", bound=Callable[..., Any])
 
 
 def takes_arrays(metric: Metric) -> Metric:
-    """Let a function of tensors take arrays too; given any, it returns arrays.
+    """Check what a metric is given, and let it take arrays too; given any, it returns arrays.
 
-    What it is given must be finite, but for logarithms of probabilities and bounds on these.
+    Arguments must be what the annotations of the metric say, see `Asked`, but integers may be of
+    any size. Tensors must be finite, but for logarithms of probabilities and bounds on these.
     """
-    parameters = tuple(inspect.signature(metric).parameters)
+    asked = Asked(metric)
+    whole = [name for name, array in asked.arrays.items() if array.dtypes == ("int64",)]
 
     @wraps(metric)
     def called(*arguments: Any, **named: Any) -> Any:
         arrays: list[np.ndarray] = []
 
-        def to_tensor(array: np.ndarray) -> Tensor:
+        def to_tensor(name: str, array: np.ndarray) -> Tensor:
             arrays.append(array)  # copied if torch cannot share it: reversed, or read-only
-            return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+            return _to_tensor(name, array)
 
-        arguments, named = _converted((arguments, named), np.ndarray, to_tensor)
-        for name, value in (*zip(parameters, arguments, strict=False), *named.items()):
-            if name not in _LOGARITHMS:
-                _converted(value, Tensor, partial(_require_finite, name))
-        found = metric(*arguments, **named)
+        given = asked.named(*arguments, **named)
+        for name, value in given.items():
+            given[name] = _converted(value, np.ndarray, partial(to_tensor, name))
+        given |= {name: _widened(given[name]) for name in whole if name in given}
+        given = asked.required(given)
+        for name, value in given.items():
+            finite = partial(require_finite, name, but=_LOGARITHMS.get(name, 0.0))
+            _converted(value, Tensor, finite)
+        found = metric(**given)
         return _converted(found, Tensor, partial(Tensor.numpy, force=True)) if arrays else found
 
     return cast(Metric, called)
+
+
+def _to_tensor(name: str, array: np.ndarray) -> Tensor:
+    try:
+        return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    except TypeError:
+        shape = f"{name} of shape {array.shape} holds {array.dtype}"
+        raise ValueError(f"{shape}: give numbers of a type that torch has") from None
+
+
+def _widened(value: Any) -> Any:
+    """Return integers of fewer bytes as int64, and anything else as it is."""
+    if isinstance(value, Mapping):
+        return {name: _widened(entry) for name, entry in value.items()}
+    if not isinstance(value, Tensor) or value.dtype == torch.bool:
+        return value
+    return value if value.is_floating_point() or value.is_complex() else value.long()
 
 
 def _converted(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
@@ -52,13 +78,13 @@ def _converted(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
     return convert(value) if isinstance(value, kind) else value
 
 
-def _require_finite(name: str, values: Tensor) -> None:
-    wrong = values.numel() - int(values.isfinite().sum())
-    if wrong:
-        raise ValueError(
-            f"{name} holds {wrong:,} values of {values.numel():,} that are not finite: leave "
-            "these items out, or find where they come from"
-        )
+def one_hot(labels: Int64[Tensor, " n"]) -> tuple[Int64[Tensor, " classes"], Tensor]:
+    """Return the classes that there are, sorted, and which of them each label is, as doubles.
+
+    Labels may be any integers: memory is taken for the classes that there are, not up to the last.
+    """
+    classes, index = labels.unique(return_inverse=True)
+    return classes, torch.nn.functional.one_hot(index, len(classes)).double()
 
 
 def of_ordinary_size(t: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
@@ -72,28 +98,3 @@ def of_ordinary_size(t: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
     for half in (apart // 2, apart - apart // 2):  # the whole might be beyond the range itself
         t = torch.ldexp(t, -half.view(-1, *[1] * (t.dim() - 1)))
     return t
-
-
-def require_shapes(*named: tuple[str, Tensor, str]) -> None:
-    """Require that tensors have the given axes, of equal size where axes have equal names.
-
-    Each is given by its name, itself and the names of its axes in one string; a last name with a
-    star stands for one axis or more, equal wherever it stands.
-
-    Example:
-        >>> require_shapes(("t", torch.zeros(2, 3), "B S"), ("moved", torch.zeros(2), "B"))
-    """
-    sizes: dict[str, object] = {}
-    fits = True
-    for _, tensor, axes in named:
-        names, shape = axes.split(), tuple(tensor.shape)
-        last = len(names) - 1
-        if names[last].startswith("*") and len(shape) > last:
-            shape = (*shape[:last], shape[last:])
-        pairs = zip(names, shape, strict=False)
-        fits &= len(shape) == len(names)
-        fits &= all(sizes.setdefault(name, size) == size for name, size in pairs)
-    if not fits:
-        given = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor, _ in named)
-        expected = ", ".join(f"{name} ({', '.join(axes.split())})" for name, _, axes in named)
-        raise ValueError(f"shapes do not fit: got {given}; expected {expected}")

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._inputs import checked
+from symgen._typed import Count
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
-from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.inputs import takes_arrays
 
 __all__ = [
     "MixtureBounds",
@@ -34,7 +36,7 @@ def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
         >>> sequence_bound(weights), paper_estimate(weights)
         (tensor([-3.]), tensor([-1.8731]))
     """
-    samples, _, frames = weights.shape
+    samples, _, frames = _require_some(weights)
     return (weights.sum(-1).logsumexp(0) - math.log(samples)) / frames
 
 
@@ -47,16 +49,25 @@ def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     that its weight leaves out, so that it is no bound even then. For comparison with the published
     tables only (Keller & Welling 2021, Table 1); `weights` as in `sequence_bound`.
     """
+    _require_some(weights)
     return weights.logsumexp(0).mean(-1)
+
+
+def _require_some(weights: Tensor) -> torch.Size:
+    """Return the shape of weights of at least one sample and one frame."""
+    if 0 in (weights.shape[0], weights.shape[2]):
+        raise ValueError(f"weights of shape {tuple(weights.shape)}: give a sample and a frame")
+    return weights.shape
 
 
 _CONVENTIONS = {"bound": sequence_bound, "paper": paper_estimate}
 _IMAGES = 512  # decoded at once: enough for full speed, few enough to stay in the cache
 
 
+@checked
 @torch.no_grad()
 def log_likelihood(
-    model: Any, x: Float[Tensor, "B S *data"], samples: int = 10, convention: str = "bound"
+    model: Any, x: Float[Tensor, "B S *data"], samples: Count = 10, convention: str = "bound"
 ) -> Float[Tensor, " B"]:
     """Estimate log p(x) by importance sampling, in nats per frame.
 
@@ -77,9 +88,6 @@ def log_likelihood(
     """
     if convention not in _CONVENTIONS:
         raise ValueError(f"convention={convention!r}: choose one of {sorted(_CONVENTIONS)}")
-    if samples < 1:
-        raise ValueError(f"samples={samples}: importance sampling needs at least one sample")
-    require_shapes(("x", x, "B S *data"))
     estimate = _CONVENTIONS[convention]
     parts = x.split(max(1, _IMAGES // x.shape[1]))
     return torch.cat([estimate(model.log_weights(part, samples)) for part in parts])
@@ -100,7 +108,6 @@ def entropy_floor(
         >>> entropy_floor(torch.full((1, 2, 1, 4, 4), 0.5)) / math.log(2)
         tensor([16.])
     """
-    require_shapes(("x", x, "B S *data"))
     floor = make_likelihood(likelihood).entropy_floor(x, x.dim() - 2)
     return x.new_full(x.shape[:1], math.nan) if floor is None else floor.mean(-1)
 
@@ -135,9 +142,8 @@ def mixture_bounds(
         >>> [round(float(u), 3) for u in mixture_bounds(torch.tensor([[100.0, 300.0]]), sure)]
         [100.0, 100.693, 100.693]
     """
-    require_shapes(
-        ("bounds", bounds, "B classes"), ("class_log_probs", class_log_probs, "B classes")
-    )
+    if not bounds.shape[1]:
+        raise ValueError(f"bounds of shape {tuple(bounds.shape)}: give one class at least")
     count = math.log(bounds.shape[1])
     omega = class_log_probs.exp()
     # A class of probability 0 adds nothing, whatever its bound.

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from symgen.groups import affine
-from symgen.metrics.inputs import require_shapes, takes_arrays
+from symgen.metrics.inputs import one_hot, takes_arrays
 
 __all__ = ["pose_coordinates", "pose_recovery"]
 
@@ -53,9 +53,7 @@ def pose_recovery(
         >>> pose_recovery(true @ torch.tensor([[1.0, 2.0], [0.5, -1.0]]), true, labels)
         tensor([1., 1.])
     """
-    shapes = ("statistics", statistics, "n dimensions"), ("true", true, "n parameters")
-    require_shapes(*shapes, ("labels", labels, "n"))
-    offsets = torch.nn.functional.one_hot(labels).double()
+    offsets = one_hot(labels)[1]
     regressors = torch.cat([statistics.double(), offsets], 1).cpu()
     if len(labels) <= regressors.shape[1]:
         raise ValueError(

@@ -5,12 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
+from symgen._typed import Count
+from symgen.likelihoods.base import full_precision
+from symgen.metrics.disentanglement import Seed
 from symgen.metrics.inputs import takes_arrays
 
 __all__ = ["Accuracy", "linear_probe", "phase_r2", "phases", "pooled_capsules"]
+
+_ROUNDING = 1e-12  # of angles that are the same
 
 
 class Accuracy(NamedTuple):
@@ -30,9 +35,9 @@ def linear_probe(
     labels: Int64[Tensor, " n"],
     test_codes: Float[Tensor, "m features"],
     test_labels: Int64[Tensor, " m"],
-    sizes: Sequence[int | None] = (10, 100, 1000, None),
-    draws: int = 5,
-    seed: int = 0,
+    sizes: Sequence[Count | None] = (10, 100, 1000, None),
+    draws: Count = 5,
+    seed: Seed = 0,
 ) -> list[Accuracy]:
     """Measure how well a linear classifier of the codes does with few labels and with many.
 
@@ -55,13 +60,18 @@ def linear_probe(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if 0 in codes.shape or not len(test_codes):
+        shapes = f"codes {tuple(codes.shape)} and test_codes {tuple(test_codes.shape)}"
+        raise ValueError(f"{shapes}: give a feature and an item of each at least")
     classes = labels.unique().numel()
+    if classes < 2:
+        raise ValueError(f"labels hold {classes} class: a classifier needs two at least")
     for size in sizes:
         if size is not None and not classes <= size <= len(labels):
             counts = f"there are {len(labels)} labels of {classes} classes"
             raise ValueError(f"size {size}: {counts}; choose a number between these two")
-    parts = (codes, test_codes, labels, test_labels)
-    x, test_x, y, test_y = (part.numpy(force=True) for part in parts)
+    x, test_x = (full_precision(part).numpy(force=True) for part in (codes, test_codes))
+    y, test_y = (part.numpy(force=True) for part in (labels, test_labels))
     result = []
     for size in sizes:
         scores = []
@@ -107,24 +117,28 @@ def phases(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch two_C"]:
         >>> phases(t)[0].item(), phases(t.roll(2, -1))[0].item()
         (1.0, -1.0)
     """
-    first = torch.fft.rfft(t)[..., 1]
+    if t.shape[-1] < 2:
+        raise ValueError(f"t of shape {tuple(t.shape)}: a phase takes two units at least")
+    if not t.numel():  # the Fourier transform refuses to transform nothing
+        return torch.cat([t[..., 0], t[..., 0]], -1)
+    first = torch.fft.rfft(full_precision(t))[..., 1]
     unit = first / first.abs().clamp_min(torch.finfo(t.dtype).tiny)
-    return torch.cat([unit.real, -unit.imag], -1)
+    return torch.cat([unit.real, -unit.imag], -1).to(t.dtype)
 
 
 @takes_arrays
 def phase_r2(
     t: Float[Tensor, "n C D"],
-    factor: Shaped[Tensor, " n"],
-    period: int,
+    factor: Real[Tensor, " n"],
+    period: Count,
     test_t: Float[Tensor, "m C D"],
-    test_factor: Shaped[Tensor, " m"],
+    test_factor: Real[Tensor, " m"],
 ) -> float:
     """Measure how much of a cyclic factor is linear in the capsules' phases.
 
     R² of the ridge regression of cosine and sine of 2πf/period together on the `phases`, fitted to
-    `t, factor` and measured on the test data: 1 for a perfect fit, 0 for the mean. A factor wraps
-    around after `period` values.
+    `t, factor` and measured on the test data: 1 for a perfect fit, 0 for the mean, nan for a test
+    factor that never changes. A factor wraps around after `period` values.
 
     Example:
         >>> factor, base = torch.arange(60) % 6, torch.eye(2, 6)[None]
@@ -136,9 +150,13 @@ def phase_r2(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if min(len(t), len(test_t)) < 2 or not t.shape[1]:
+        shapes = f"t {tuple(t.shape)} and test_t {tuple(test_t.shape)}"
+        raise ValueError(f"{shapes}: give a capsule and two items of each at least")
     x, test_x = (phases(part).numpy(force=True) for part in (t, test_t))
     angles = (2 * np.pi * part.numpy(force=True) / period for part in (factor, test_factor))
     y, test_y = (np.stack([np.cos(angle), np.sin(angle)], 1) for angle in angles)
     reader = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 15)))
     error = np.square(reader.fit(x, y).predict(test_x) - test_y).sum()
-    return float(1 - error / np.square(test_y - test_y.mean(0)).sum())
+    spread = np.square(test_y - test_y.mean(0)).sum()
+    return float(1 - error / spread) if spread > _ROUNDING else float("nan")

@@ -3,10 +3,10 @@
 import math
 
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from symgen.metrics.inputs import takes_arrays
+from symgen.metrics.inputs import one_hot, takes_arrays
 
 __all__ = ["class_selectivity", "max_activating", "selectivity_summary"]
 
@@ -36,7 +36,7 @@ def max_activating(
 
 @takes_arrays
 def class_selectivity(
-    t: Float[Tensor, " n *neurons"], labels: Int[Tensor, "..."], threshold: float = 0.85
+    t: Float[Tensor, " n *neurons"], labels: Int64[Tensor, " n"], threshold: float = 0.85
 ) -> Int64[Tensor, "*neurons"]:
     """Find for every neuron the class that it tells best from all others, -1 for none.
 
@@ -54,10 +54,7 @@ def class_selectivity(
         >>> class_selectivity(t, torch.tensor([0, 0, 1, 1]))
         tensor([ 1, -1])
     """
-    if tuple(labels.shape) != (len(t),):
-        given = f"labels has shape {tuple(labels.shape)} but t {tuple(t.shape)}"
-        raise ValueError(f"{given}: give one class for each of the {len(t)} images")
-    present = labels.unique()
+    present, member = one_hot(labels)
     if len(present) < 2 or present[0] < 0:
         given = f"labels holds the classes {present.tolist()}"
         raise ValueError(f"{given}: selectivity compares at least two, counted from 0")
@@ -65,7 +62,7 @@ def class_selectivity(
     # changes is exactly 0.
     response = t.detach().flatten(1).to(torch.float64)
     response = response - response[:1]
-    member = torch.nn.functional.one_hot(labels.long()).to(response)  # (n, classes)
+    member = member.to(response)
 
     def moments(weights: Tensor) -> tuple[Tensor, Tensor]:
         total = weights.sum(0)[:, None]
@@ -75,8 +72,9 @@ def class_selectivity(
     mean, variance = moments(member)  # (classes, neurons)
     mean_rest, variance_rest = moments(1 - member)
     discriminability = (mean - mean_rest) / ((variance + variance_rest) / 2).sqrt()
-    # 0 / 0: a neuron that never changes, or a class without images.
+    # 0 / 0: a neuron that never changes.
     greatest, best = discriminability.nan_to_num(nan=-math.inf).max(dim=0)
+    best = present.to(best)[best]
     return best.where(greatest >= threshold, -1).reshape(t.shape[1:])
 
 
@@ -92,8 +90,13 @@ def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | 
         >>> selectivity_summary(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]
         2
     """
+    if not best.numel() or best.min() < -1:
+        found = f"best of shape {tuple(best.shape)}, values {best.unique()[:3].tolist()}, …"
+        raise ValueError(
+            f"{found}: give the class of one unit at least, from 0 on, or -1 for none"
+        )
     chosen = best[best >= 0]
-    counts = chosen.bincount().double()
+    counts = chosen.unique(return_counts=True)[1].double()
     neighbours = torch.stack([best.roll(1, 0), best.roll(1, 1)])
     both = (best >= 0) & (neighbours >= 0)
     pairs, alike = int(both.sum()), int((both & (neighbours == best)).sum())

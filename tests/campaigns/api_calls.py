@@ -8,6 +8,7 @@ whole call where the argument means the same as before. Parts of models may rais
 errors of shapes and types, and may hand on NaN as NaN.
 """
 
+import copy
 import inspect
 import math
 import re
@@ -31,7 +32,8 @@ _KINDS = {"f64": torch.float64, "f16": torch.float16, "i64": torch.int64, "c64":
 _NUMBERS = (float("nan"), float("inf"), -1, 0, 2.5, 1e30, -(10**6))
 _FOR_MAKERS = ("x", None, True, [], (2,), (-1, 3), (), 10**12)  # models and settings, as of JSON
 _MAY_BE_NEGATIVE = {"mu", "shift", "seed", "split_seed", "element", "speed", "background", "first"}
-_MAY_BE_NEGATIVE |= {"threshold", "rotate", "shear", "hue"}
+_MAY_BE_NEGATIVE |= {"threshold", "rotate", "shear", "hue", "canonical"}
+_OF_NO_PROBABILITY = {("weights", "-inf"), ("class_log_probs", "-inf"), ("bounds", "inf")}
 _OF_PYTHON = re.compile(r"unpack|not iterable|unsupported operand|not supported between")
 _TOLERANCE = {"f16": 0.1}
 
@@ -47,6 +49,8 @@ class Call(NamedTuple):
         use: what to do with the result, to see whether it computes.
         made: whether it makes a model or settings, which check the types of their numbers.
         part: whether it is a part of models, which may raise errors of torch.
+        overflows: whether it is a step of training, which looks at no value: huge ones, whose
+            result no number can be, are NaN, at which training stops.
     """
 
     function: Callable[..., Any]
@@ -56,6 +60,7 @@ class Call(NamedTuple):
     use: Callable[[Any], Any] = lambda result: result
     made: bool = False
     part: bool = False
+    overflows: bool = False
 
 
 def prepare(base: Path) -> None:
@@ -78,7 +83,7 @@ def cases(base: Path, seed: int) -> list[Case]:
 def _tried(name: str, argument: str, change: str, folder: Path) -> Verdict:
     call = _calls()[name]
     torch.manual_seed(0)
-    whole = call.use(call.function(**call.arguments))
+    whole = call.use(copy.deepcopy(call.function)(**call.arguments))  # which may train a model
     given = dict(_changes(call.arguments[argument], call))[change]
     arguments = {**call.arguments, argument: given}
     torch.manual_seed(0)
@@ -124,6 +129,8 @@ def _taken(
     """Judge a result: finite, and that of the whole call where it should be."""
     before, after = _values(whole), _values(found)
     was_finite, given = all(map(math.isfinite, before)), arguments[argument]
+    if (argument, change) in _OF_NO_PROBABILITY:
+        return Verdict("silent" if any(map(math.isnan, after)) else "fine")
     if change.startswith(("nan", "inf", "-inf", "half")):
         handed_on = isinstance(given, Tensor) and not all(map(math.isfinite, after))
         handed_on |= isinstance(given, float) and not math.isnan(given)  # a limit
@@ -133,6 +140,7 @@ def _taken(
         if call.invariant:
             return _same(before, after, 1e-2)
         bad = was_finite and any(map(math.isnan, after))  # infinite may be the right answer
+        bad &= not call.overflows
         return Verdict("silent", "not a number") if bad else Verdict("fine")
     if was_finite and not all(map(math.isfinite, after)):
         return Verdict("silent", "not finite")
@@ -188,6 +196,8 @@ def _is_array(hint: Any) -> bool:
 def _is_of(value: Any, hint: Any) -> bool:
     """Tell whether a plain value is of a type; True where that cannot be told."""
     origin, members = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _is_of(value, members[0])
     if origin in (typing.Union, types.UnionType):
         return any(_is_of(value, member) for member in members)
     if origin is typing.Literal:
@@ -292,7 +302,6 @@ def _metrics() -> dict[str, Call]:
         "roll_prediction": {"model": model, "x": x, "mean_frame": x.mean((0, 1))},
         "log_likelihood": {"model": model, "x": x, "samples": 3},
         "forecast_errors": {"predicted": x, "true": x * 0.9, "likelihood": "bernoulli"},
-        "entropy_floor": {"x": x, "likelihood": "bernoulli"},
     }
     invariant = {
         "equivariance_error": {"t": t, "centred": True, "speed": 1, "boundary": "cyclic"},
@@ -305,6 +314,7 @@ def _metrics() -> dict[str, Call]:
     plain = {
         "linear_probe": {**probed, "sizes": (8, None), "draws": 2, "seed": 0},
         "phase_r2": {**turned, "period": 4},
+        "entropy_floor": {"x": x, "likelihood": "bernoulli"},
         "dci": {**split, "trees": 3, "seed": 0},
         "axis_correlation": {"t": t, "factors": factors, "shape": (2, 3), "period": 6},
         "capcorr_chance": {"units": 6, "capsules": 4, "period": 6, "frames": 6},
@@ -312,7 +322,7 @@ def _metrics() -> dict[str, Call]:
         "class_selectivity": {"t": t[:, 0], "labels": moved, "threshold": 0.85},
         "frechet_distance": {"first": codes, "second": codes + 1},
         "linear_forecast": {"codes": torch.randn(9, 8, 3), "horizon": 2, "ridge": 0.01},
-        "mixture_bounds": {"bounds": -torch.rand(6, 4), "log_omega": torch.rand(6, 4).log()},
+        "mixture_bounds": {"bounds": -torch.rand(6, 4), "class_log_probs": torch.rand(6, 4).log()},
         "paper_estimate": {"weights": weights},
         "sequence_bound": {"weights": weights},
         "pooled_capsules": {"t": t},
@@ -402,6 +412,8 @@ def _groups() -> dict[str, Call]:
     found = {}
     for room, calls in (groups, of_groups), (affine, of_affine), (colour, of_colour):
         found |= _named(room, calls, part=True)
+    for name in ("affine.exp", "colour.exp", "colour.inverse"):
+        found[f"groups.{name}"] = found[f"groups.{name}"]._replace(overflows=True)
     return found | _named(projective, tilt, part=True)
 
 

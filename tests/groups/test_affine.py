@@ -265,5 +265,5 @@ def test_a_pose_that_is_not_an_invertible_affine_map_is_quoted(
 )
 def test_wrong_shapes_are_named(call, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(ValueError, match=r"shape \(4, (2, 2|5)\)"):
+    with pytest.raises(ValueError, match=r"shape.* \(4, (2, 2|5)\)"):
         call()

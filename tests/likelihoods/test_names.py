@@ -77,3 +77,18 @@ def test_an_unknown_name_is_answered_by_the_nearest(name, hint, monkeypatch):
 def test_options_that_a_likelihood_does_not_have_are_refused(likelihood, options, message):
     with pytest.raises(ValueError, match=message):
         make_likelihood(likelihood, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"likelihood": []}, "unknown likelihood"),
+        ({"likelihood": "bernoulli", "clamp": 1}, "clamp=1: give True or False"),
+        ({"likelihood": "gaussian", "scale": (-1, 3)}, r"scale=\(-1, 3\): give a positive number"),
+        ({"likelihood": "gaussian", "scale": True}, "scale=True: give a positive number"),
+    ],
+)
+def test_options_of_other_kinds_are_refused(options, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=message):
+        make_likelihood(**options)

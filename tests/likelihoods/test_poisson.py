@@ -34,3 +34,8 @@ def test_the_floor_is_the_nats_of_counts_as_their_own_rates(device, dtype):
     expected = -scipy.stats.poisson(x.cpu().numpy()).logpmf(x.cpu().numpy()).sum(1)
     floor = Poisson().entropy_floor(x, dims=1).cpu().double()
     torch.testing.assert_close(floor, torch.from_numpy(expected).double(), rtol=1e-5, atol=1e-6)
+
+
+def test_rates_beyond_every_number_are_as_good_as_impossible():
+    p = Poisson()(torch.full((2, 1, 5), 1e20), dims=1)
+    assert p.mean.isfinite().all() and p.log_prob(torch.ones(2, 5)).lt(-1e38).all()

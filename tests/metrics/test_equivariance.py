@@ -144,7 +144,8 @@ def test_noise_with_an_offset_scores_the_known_values(size, mean, known, device)
 
 @pytest.mark.parametrize("sizes", [(0, 2, 3), (2, 0, 3), (2, 2, 0)])
 def test_chance_names_numbers_that_make_no_sense(sizes):
-    with pytest.raises(ValueError, match=f"frames={sizes[0]}, capsules={sizes[1]}"):
+    name = ("frames", "capsules", "units")[sizes.index(0)]
+    with pytest.raises(ValueError, match=f"{name}=0: give a whole number"):
         equivariance_chance(*sizes)
     with pytest.raises(ValueError, match="two units if centred"):
         equivariance_chance(3, 3, 1, centred=True)

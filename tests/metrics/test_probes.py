@@ -60,3 +60,8 @@ def test_rolling_capsules_tell_the_factor_and_noise_does_not():
     assert phase_r2(rolled(factor), factor, 8, rolled(test_factor), test_factor) > 0.99
     noise, test_noise = torch.randn(400, 4, 8), torch.randn(200, 4, 8)
     assert abs(phase_r2(noise, factor, 8, test_noise, test_factor)) < 0.1
+
+
+def test_a_test_factor_that_never_changes_has_no_r2():
+    t, factor = torch.randn(60, 2, 6), torch.arange(60) % 6
+    assert math.isnan(phase_r2(t, factor, 6, t, torch.full_like(factor, 2)))

@@ -14,7 +14,8 @@ from symgen.likelihoods import GrayBernoulli, Likelihood
 from symgen.metrics import entropy_floor, roll_prediction
 
 FRAMES, SHAPE = 8, (1, 4, 4)
-BASELINES = ("repeat_nll", "repeat_squared_error", "mean_nll", "mean_squared_error")
+GUESSES = ("nearest", "interpolation", "mean")
+BASELINES = tuple(f"{guess}_{error}" for guess in GUESSES for error in ("nll", "squared_error"))
 
 
 class Pixels:
@@ -54,7 +55,7 @@ def test_world_that_rolls_is_predicted_as_well_as_its_entropy_allows():
     floor = torch.stack([entropy_floor(x[:, [frame]]) for frame in range(FRAMES)], 1)
     torch.testing.assert_close(prediction.nll, floor, rtol=1e-4, atol=1e-5)
     assert prediction.squared_error.max() < 1e-9
-    assert (prediction.repeat_squared_error[:, 1:] > 0.01).all()
+    assert (prediction.nearest_squared_error > 0.01).all()
     assert (prediction.mean_squared_error > prediction.squared_error).all()
 
 
@@ -113,38 +114,82 @@ def test_predictions_do_not_change_with_unseen_frames_and_do_with_seen_ones():
 # --- baselines ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("window", [1, 3, 5, 8])
-def test_baselines_repeat_the_last_seen_frame_and_the_mean_image(window):
-    model, x, mean_image = tvae(window), images().round(), torch.rand(SHAPE)
+def other_seen(seen, frame, cyclic=True):
+    """Return distance and number of the nearest other seen frames before and after a frame."""
+    found = []
+    for way in (-1, 1):
+        steps = range(1, FRAMES if cyclic else FRAMES - frame if way > 0 else frame + 1)
+        near = (d for d in steps if seen[(frame + way * d) % FRAMES])
+        distance = next(near, None)
+        found.append(distance and (distance, (frame + way * distance) % FRAMES))
+    return found
+
+
+def guesses(x, seen, frame, mean_image, cyclic=True):
+    """Return what each baseline says of a frame, by loops."""
+    before, after = other_seen(seen, frame, cyclic)
+    found = {"mean": mean_image.expand_as(x[:, 0])}
+    near = [edge for edge in (before, after) if edge]
+    if near:
+        found["nearest"] = x[:, min(near, key=lambda edge: edge[0])[1]]
+    if before and after and before[1] != after[1]:
+        a, b = before[0], after[0]
+        found["interpolation"] = (b * x[:, before[1]] + a * x[:, after[1]]) / (a + b)
+    return found
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("options", [{}, {"causal": True}, {"boundary": "zero"}])
+def test_baselines_are_the_nearest_seen_frame_the_line_between_two_and_the_mean(window, options):
+    model, x, mean_image = tvae(window, **options), images().round(), torch.rand(SHAPE)
     prediction = roll_prediction(model, x, mean_image)
-    seen = prediction.seen.tolist()
+    seen, cyclic = prediction.seen.tolist(), "boundary" not in options
     for frame in range(FRAMES):
-        guesses = {"mean": mean_image.expand_as(x[:, 0])}
-        if frame:
-            guesses["repeat"] = x[:, max(k for k in range(frame) if seen[k])]
-        for name, guess in guesses.items():
-            clamped = guess.clamp(0.001, 0.999)
-            nll = binary_cross_entropy(clamped, x[:, frame], reduction="none").sum((1, 2, 3))
-            torch.testing.assert_close(getattr(prediction, f"{name}_nll")[:, frame], nll)
-            squared = (guess - x[:, frame]).square().sum((1, 2, 3))
-            torch.testing.assert_close(
-                getattr(prediction, f"{name}_squared_error")[:, frame], squared
-            )
-    assert prediction.repeat_nll[:, 0].isnan().all()
-    assert prediction.repeat_squared_error[:, 0].isnan().all()
+        known = guesses(x, seen, frame, mean_image, cyclic)
+        for name in GUESSES:
+            nll = getattr(prediction, f"{name}_nll")[:, frame]
+            squared_error = getattr(prediction, f"{name}_squared_error")[:, frame]
+            if name not in known:
+                assert nll.isnan().all() and squared_error.isnan().all()
+                continue
+            clamped = known[name].clamp(0.001, 0.999)
+            expected = binary_cross_entropy(clamped, x[:, frame], reduction="none").sum((1, 2, 3))
+            torch.testing.assert_close(nll, expected)
+            expected = (known[name] - x[:, frame]).square().sum((1, 2, 3))
+            torch.testing.assert_close(squared_error, expected)
 
 
-def test_unseen_frames_repeat_the_last_frame_before_the_gap():
+def lags(prediction, name):
+    """Return by how much a baseline misses where frame l is l everywhere."""
+    return (getattr(prediction, f"{name}_squared_error")[0] / 16).sqrt() * FRAMES
+
+
+def test_the_gap_has_two_edges():
     x = torch.arange(FRAMES, dtype=torch.float32)[None, :, None, None, None].expand(1, -1, *SHAPE)
     prediction = roll_prediction(tvae(window=5), x / FRAMES, torch.zeros(SHAPE))
-    lag = (prediction.repeat_squared_error[0, 1:] / 16).sqrt() * FRAMES
-    torch.testing.assert_close(lag, torch.tensor([1.0, 1, 1, 2, 3, 4, 1]))
+    assert prediction.seen.tolist() == [True] * 3 + [False] * 3 + [True] * 2  # gap of 3, 4, 5
+    # Frame 0 repeats frame 7, the earlier of two as near; frames 3 and 4 repeat 2, 5 repeats 6.
+    expected = torch.tensor([7.0, 1, 1, 1, 2, 1, 1, 1])
+    torch.testing.assert_close(lags(prediction, "nearest"), expected)
+    inside_the_gap = lags(prediction, "interpolation")[2:7]  # steady motion is a line
+    torch.testing.assert_close(inside_the_gap, torch.zeros(5), rtol=0, atol=1e-5)
+
+
+def test_a_gap_with_one_edge_has_no_interpolation():
+    x = images()
+    ends = roll_prediction(tvae(window=5, boundary="zero"), x, x[0, 0])
+    plain = VAE(SHAPE, capsules=2, units=FRAMES, frames=FRAMES, width=16)
+    for prediction in (ends, roll_prediction(plain, x, x[0, 0])):
+        outside = prediction.outside()
+        assert outside["interpolation_nll"].isnan().all()
+        assert outside["interpolation_squared_error"].isnan().all()
+        assert outside["nearest_squared_error"].isfinite().all()
 
 
 # A frame is (1, 2); the mean frame is (1, -1) and so misses by (0, 3): squared error 9. The last
 # frame misses by (3, 4), squared error 25. ½ log 2π is 0.918939, log ½ is -0.693147.
 @pytest.mark.parametrize(
-    ("scale", "mean_nll", "repeat_nll"),
+    ("scale", "mean_nll", "nearest_nll"),
     [
         (1.0, 2 * 0.918939 + 9 / 2, 2 * 0.918939 + 25 / 2),
         (0.5, 2 * (0.918939 - 0.693147) + 18, 2 * (0.918939 - 0.693147) + 50),
@@ -153,14 +198,15 @@ def test_unseen_frames_repeat_the_last_frame_before_the_gap():
         ("value", math.log(4.5) + 2 * 0.918939 + 1, math.log(12.5) + 2 * 0.918939 + 1),
     ],
 )
-def test_a_gaussian_model_is_compared_with_gaussian_baselines(scale, mean_nll, repeat_nll):
+def test_a_gaussian_model_is_compared_with_gaussian_baselines(scale, mean_nll, nearest_nll):
     model = tvae(3, (2,), likelihood="gaussian", likelihood_scale=scale)
     last, frame = torch.tensor([-2.0, -2.0]), torch.tensor([1.0, 2.0])
     x = torch.stack([last, frame] * (FRAMES // 2))[None]
     prediction = roll_prediction(model, x, torch.tensor([1.0, -1.0]))
-    assert prediction.mean_squared_error[0, 1] == 9 and prediction.repeat_squared_error[0, 1] == 25
+    assert prediction.mean_squared_error[0, 1] == 9
+    assert prediction.nearest_squared_error[0, 1] == 25
     assert prediction.mean_nll[0, 1] == pytest.approx(mean_nll, abs=1e-4)
-    assert prediction.repeat_nll[0, 1] == pytest.approx(repeat_nll, abs=1e-4)
+    assert prediction.nearest_nll[0, 1] == pytest.approx(nearest_nll, abs=1e-4)
 
 
 @pytest.mark.parametrize("scale", ["one", "channel"])
@@ -188,7 +234,7 @@ def test_counts_are_compared_with_poisson_baselines():
     assert prediction.mean_nll[0, 1] == pytest.approx(expected, abs=1e-5)
     # A repeated 0 is a rate of 0.001, a repeated 3 costs 3 nats where there is nothing.
     expected = 0.001 - 2 * math.log(0.001) + math.log(2) + 3
-    assert prediction.repeat_nll[0, 1] == pytest.approx(expected, abs=1e-5)
+    assert prediction.nearest_nll[0, 1] == pytest.approx(expected, abs=1e-5)
 
 
 class LaplaceNoise(Likelihood):
@@ -203,9 +249,9 @@ def test_a_likelihood_without_baselines_leaves_their_squared_errors():
     x = torch.randn(2, FRAMES, 5)
     prediction = roll_prediction(tvae(3, (5,), likelihood=LaplaceNoise()), x, x.mean((0, 1)))
     assert prediction.nll.isfinite().all()
-    for name in ("mean", "repeat"):
+    for name in GUESSES:
         assert getattr(prediction, f"{name}_nll").isnan().all()
-        assert getattr(prediction, f"{name}_squared_error")[:, 1:].isfinite().all()
+        assert getattr(prediction, f"{name}_squared_error").isfinite().all()
 
 
 # --- averages and options -----------------------------------------------------------------------

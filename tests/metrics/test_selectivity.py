@@ -74,7 +74,7 @@ def test_class_selectivity_of_neurons_without_variance():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (torch.zeros(4, dtype=torch.int64), r"labels has shape \(4,\) but t \(5, 2, 3\)"),
+        (torch.zeros(4, dtype=torch.int64), r"got t \(5, 2, 3\), labels \(4,\)"),
         (torch.zeros(5, dtype=torch.int64), r"classes \[0\]"),
         (torch.tensor([0, 1, -1, 0, 1]), r"classes \[-1, 0, 1\]"),
     ],

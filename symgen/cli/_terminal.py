@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,27 @@ from torch import Tensor
 from symgen.data.batches import factor_names
 from symgen.training import Progress as TrainingProgress
 
-console = Console(highlight=False, emoji=False, markup=False)
+
+class _Output(Console):
+    """Standard output, which an error names, and which a reader may close early."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does."""
+        try:
+            super().print(*objects, **options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "standard output") from error
+
+    def on_broken_pipe(self) -> None:
+        """Raise what Rich would make a failure of the command."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+        raise BrokenPipeError
+
+
+console = _Output(highlight=False, emoji=False, markup=False)
 errors = Console(stderr=True, highlight=False, emoji=False, markup=False)
 Show = Callable[[int, int, str], None]
 

@@ -8,7 +8,8 @@ import numpy as np
 from symgen._files import file_to_write, write_atomically
 from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
 from symgen.cli._terminal import batches_shown, print_paths, progress
-from symgen.experiments.runs import encode_batches, held_out, open_run
+from symgen.data.batches import Batches, fitting
+from symgen.experiments.runs import encode_batches, open_run
 
 
 def encode(
@@ -36,7 +37,8 @@ def encode(
         raise ValueError(f"out={out}: let the name end in .npz")
     run = open_run(folder, data or root)
     model = run.model().to(usable_device(device))
-    batches = held_out(run.require_data().source(split == "train"), run.family)
+    source = run.require_data().source(split == "train")
+    batches = Batches(source, fitting(source, run.family.batch_size), shuffle=False)
     file_to_write(out)
     with progress("encoding") as show:
         found = encode_batches(model, batches, examples, batches_shown(show))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from symgen.data.options import MOST, require_seed, require_whole
 
 __all__ = ["Batch", "Batches", "SequenceBatch", "Source", "factor_names"]
+
+_ROOM = 2**28  # bytes of a batch that nobody chose the size of
 
 
 @runtime_checkable
@@ -79,6 +82,18 @@ def require_items(source: Source[Any], indices: Int64[Tensor, " B"]) -> Int64[Te
     if outside.numel():
         raise ValueError(f"no item {int(outside[0])}: {source!r} has items 0 to {len(source) - 1}")
     return indices
+
+
+def fitting(source: Source[Any], most: int) -> int:
+    """Return the items of a batch: the most, or as many as 256 MiB of floats hold, or one.
+
+    Example:
+        >>> from symgen.data import DistortedImages, load
+        >>> fitting(DistortedImages(load("digits"), "rts"), most=250)
+        250
+    """
+    item = 4 * source.frames * prod(source.data_shape)
+    return max(1, min(most, len(source), _ROOM // item))
 
 
 def mix(seed: int, index: int, stream: int) -> int:

@@ -15,6 +15,7 @@ FOLDER = "cifar-10-batches-bin"  # in that archive
 
 _BATCHES = {"train": [f"data_batch_{n}.bin" for n in range(1, 6)], "test": ["test_batch.bin"]}
 _RECORD = 1 + 3 * 32 * 32  # the label, then the red, green and blue planes, row by row
+_MOST = 10_000  # images in a file
 
 
 def read(folder: str | Path, split: Split = "train") -> Images:
@@ -45,13 +46,13 @@ def _records(path: Path) -> np.ndarray:
         raise FileNotFoundError(
             f"no CIFAR-10 batch {path}: unpack all of cifar-10-binary.tar.gz from {URL} there"
         )
-    content = np.fromfile(path, np.uint8)
-    if not len(content) or len(content) % _RECORD:
+    size = path.stat().st_size
+    if not 0 < size <= _MOST * _RECORD or size % _RECORD:
         raise ValueError(
-            f"{path} has {len(content)} bytes, not a multiple of the {_RECORD} of an image: "
-            "unpack it again"
+            f"{path} has {size} bytes, not a multiple of the {_RECORD} of an image, for 1 to "
+            f"{_MOST:,} images: unpack it again"
         )
-    records = content.reshape(-1, _RECORD)
+    records = np.fromfile(path, np.uint8).reshape(-1, _RECORD)
     wrong = np.flatnonzero(records[:, 0] > 9)
     if len(wrong):
         raise ValueError(

@@ -98,7 +98,8 @@ def _find(
         return cache / names[0]
     raise FileNotFoundError(
         f"no {' or '.join(names)} of {data_set} in {', '.join(map(str, folders))}: "
-        "set SYMGEN_DATA or pass root (--root) to name a folder that has it, or pass download=True"
+        "set SYMGEN_DATA or pass root (--root) to name a folder that has it, or pass "
+        "download=True (--download)"
     )
 
 

@@ -1,10 +1,10 @@
 """The process of a training: signals that stop it, memory that it keeps."""
 
 import ctypes
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from symgen._signals import handled
 
 __all__ = ["keep_freed_memory", "stop_signals"]
 
@@ -15,26 +15,13 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 def stop_signals() -> Iterator[list[int]]:
     """Put the number of the first SIGINT or SIGTERM into a list; a second acts as before."""
     stop: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
     def ask(number: int, _: object) -> None:
         restore()
         stop.append(number)
 
-    for number in numbers:
-        signal.signal(number, ask)
-    try:
+    with handled(ask) as restore:
         yield stop
-    finally:
-        restore()
 
 
 def keep_freed_memory() -> bool:

@@ -53,6 +53,46 @@ def test_ctrl_c_at_any_moment_is_one_line(seconds: float, times: int, empty_fold
     assert not list(empty_folder.glob(".*"))
 
 
+_EXPORT = """
+import signal, sys
+from torch.export import export
+from symgen.cli import main
+import symgen.models
+def interrupted(*arguments, **options):
+    for _ in range(2):
+        signal.raise_signal(signal.{name})
+    print("exported", flush=True)
+    return export(*arguments, **options)
+sys.modules["symgen.models.export"].export = interrupted
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", -signal.SIGTERM)])
+def test_a_signal_that_comes_twice_in_an_export_waits_for_torch_and_leaves_nothing(
+    name: str, status: int, empty_folder: Path
+) -> None:
+    assert main(["train", "demo", *SMALL, "--out", "run"]) == 0
+    command = [sys.executable, "-c", _EXPORT.format(name=name), "export", "run", "--out", "out"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = "symgen: stopped\n" if name == "SIGINT" else ""
+    assert (done.returncode, done.stdout, done.stderr) == (status, "exported\n", said)
+    assert [path.name for path in empty_folder.iterdir()] == ["run"]
+
+
+def test_standard_output_that_is_full_is_named_and_one_that_is_closed_is_no_error() -> None:
+    command = [sys.executable, "-m", "symgen", "presets", "--all"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "symgen: standard output: No space left on device\n"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_training_that_a_signal_stops_has_its_status(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

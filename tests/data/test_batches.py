@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from symgen.data import Batch, Batches, SequenceBatch, Source
-from symgen.data.batches import factor_names
+from symgen.data.batches import factor_names, fitting
 
 
 class Draws(NamedTuple):
@@ -148,3 +148,20 @@ def test_the_representation_tells_what_the_batches_depend_on():
         "Batches(Recorder(10), batch_size=3, seed=2, shuffled)"
     )
     assert repr(Batches(Recorder(10), 3, shuffle=False)).endswith("seed=0, in order)")
+
+
+@pytest.mark.parametrize(
+    ("length", "shape", "items"),
+    [(16, (3, 64, 64), 50), (16, (1024,), 50), (4, (1, 4096, 4096), 1)],
+)
+def test_a_batch_of_large_items_has_fewer(length, shape, items):
+    class Large:
+        frames, data_shape = length, shape
+
+        def __len__(self):
+            return 1000
+
+        def batch(self, indices, generator):
+            raise NotImplementedError
+
+    assert fitting(Large(), 50) == items

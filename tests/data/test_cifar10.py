@@ -57,7 +57,8 @@ def test_a_missing_folder_says_what_where_and_what_to_do(nowhere):
     with pytest.raises(FileNotFoundError) as caught:
         load("cifar10", root=nowhere)
     said = str(caught.value)
-    for part in (cifar10.FOLDER, nowhere / "cifar10", "SYMGEN_DATA", "--root", "download=True"):
+    options = "SYMGEN_DATA", "--root", "download=True (--download)"
+    for part in (cifar10.FOLDER, nowhere / "cifar10", *options):
         assert str(part) in said
 
 
@@ -85,6 +86,15 @@ def test_damaged_batches_are_named(content, message, nowhere):
     path = nowhere / cifar10.FOLDER / "data_batch_2.bin"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"{path} {message}"):
+        load("cifar10", root=nowhere)
+
+
+def test_a_batch_of_a_wrong_size_is_not_read(nowhere):
+    write_cifar10(nowhere)
+    path = nowhere / cifar10.FOLDER / "data_batch_3.bin"
+    with path.open("ab") as file:
+        file.truncate(10**7 * 3073)  # sparse
+    with pytest.raises(ValueError, match=f"{path} has 30730000000 bytes, .* for 1 to 10,000"):
         load("cifar10", root=nowhere)
 
 

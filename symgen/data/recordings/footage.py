@@ -109,7 +109,7 @@ class Footage:
     @cached_property
     def sample(self) -> Shaped[ndarray, " frames *data"]:
         """All frames of small footage, or up to 16 MiB of them, evenly spread."""
-        count = min(self._looked_at, max(1, _LOOKED_AT // self._frame_bytes))
+        count = min(self._looked_at, max(1, _LOOKED_AT // self.frame_bytes))
         return np.concatenate(list(self._spread(count)))
 
     @cached_property
@@ -122,14 +122,15 @@ class Footage:
             content.update(frames.tobytes())
         return content.hexdigest()[:16]
 
-    @property
-    def _frame_bytes(self) -> int:
+    @cached_property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame in the file."""
         return self.read(self.first[:1]).nbytes
 
     @property
     def _looked_at(self) -> int:
-        fewest = min(_FEWEST, max(2, _MOST // self._frame_bytes))
-        return min(max(fewest, _LOOKED_AT // self._frame_bytes), int(self.lengths.sum()))
+        fewest = min(_FEWEST, max(2, _MOST // self.frame_bytes))
+        return min(max(fewest, _LOOKED_AT // self.frame_bytes), int(self.lengths.sum()))
 
     def _spread(self, count: int) -> Iterator[Shaped[ndarray, " frames *data"]]:
         """Read so many frames, evenly spread over all recordings, a few at a time: see Footage."""
@@ -137,7 +138,7 @@ class Footage:
         rank = np.linspace(0, ends[-1] - 1, count).astype(np.int64)
         recording = np.searchsorted(ends, rank, side="right")
         numbers = self.first[recording] + rank - (ends - self.lengths)[recording]
-        step = max(1, min(_FEWEST, _LOOKED_AT // self._frame_bytes))
+        step = max(1, min(_FEWEST, _LOOKED_AT // self.frame_bytes))
         yield from (self.read(numbers[start : start + step]) for start in range(0, count, step))
 
 

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
@@ -155,8 +156,9 @@ def _tensors(data: Any, vectors: bool) -> Iterator[Recording]:
     """Read tensors (S, [channels,] height, width) or (S, features) from an iterable or Dataset."""
     # A torch Dataset has no iterator; its length, not an IndexError, says where it ends.
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    if not indexed and not hasattr(data, "__iter__"):
-        raise ValueError(f"{data!r} is not a recording: give a path or tensors")
+    if isinstance(data, Mapping) or not (indexed or hasattr(data, "__iter__")):
+        given = "a dictionary" if isinstance(data, Mapping) else repr(data)
+        raise ValueError(f"{given} is not a recording: give a path or tensors")
     for number, item in enumerate(map(data.__getitem__, range(len(data))) if indexed else data):
         name, kind = f"item {number}", type(item).__name__
         if not isinstance(item, Tensor | np.ndarray):
@@ -217,9 +219,8 @@ def _temporary_folder() -> Path:
             if left.stat().st_mtime < time.time() - 60:  # not just being made
                 os.close(_hold(left))  # fails where its process lives
                 shutil.rmtree(left)
-    folder, owner = Path(tempfile.mkdtemp(prefix=_TEMPORARY)), os.getpid()
-    with suppress(OSError):  # some file systems have no locks
-        _hold(folder)
+    folder = Path(tempfile.gettempdir()) / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    owner = os.getpid()
 
     def remove() -> None:
         if os.getpid() == owner:  # and not a fork of it
@@ -234,6 +235,9 @@ def _temporary_folder() -> Path:
     main = threading.current_thread() is threading.main_thread()
     if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, stop)
+    folder.mkdir(0o700)  # once it will be removed
+    with suppress(OSError):  # some file systems have no locks
+        _hold(folder)
     return folder
 
 

@@ -32,6 +32,7 @@ DEFAULT_LENGTH = 16
 Axes = Literal["NTF"]
 Record = Mapping[str, Mapping[str, str]]  # see `Recordings.split_record`
 _PIXELS = 2**26  # of a frame
+_AT_ONCE = 2**26  # bytes of frames that are turned to floats together
 _SHOWN = 2**25  # numbers of clips to look at
 _NAMED = 5  # recordings that an error names
 
@@ -80,16 +81,25 @@ class Recordings:
     def frame_numbers(self, items: Int64[Tensor, " B"]) -> Int64[Tensor, "B S"]:
         """Return which frames of the footage make each clip."""
         clip = require_items(self, items).numpy()
-        piece = np.searchsorted(self._ends, clip, side="right")
+        piece = self._pieces(items)
         clips_before = np.where(piece > 0, self._ends[piece - 1], 0)
         begin = self.footage.first[self.part.recording] + self.part.begin
         first = begin[piece] + self.spec.stride * (clip - clips_before)
         steps = self.spec.every * np.arange(self.spec.length)
         return torch.from_numpy(first[:, None] + steps)
 
+    def recording_names(self, items: Int64[Tensor, " B"]) -> list[str]:
+        """Name the recording that each clip was cut from, as `split_record` names them."""
+        names = self.footage.short_names
+        return [names[number] for number in self.part.recording[self._pieces(items)]]
+
+    def _pieces(self, items: Int64[Tensor, " B"]) -> Int64[np.ndarray, " B"]:
+        """Return which part of a recording each clip was cut from."""
+        return np.searchsorted(self._ends, require_items(self, items).numpy(), side="right")
+
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
         """Read the clips with these numbers; nothing is drawn from the generator."""
-        frames = self._floats(self.footage.read(self.frame_numbers(indices).numpy()))
+        frames = self._read(self.frame_numbers(indices).numpy())
         shape = (len(indices), self.frames, 0)
         factors = torch.zeros(shape, dtype=torch.int64, device=self.device)
         return SequenceBatch(frames, factors, torch.full(shape[:1], -1, device=self.device))
@@ -108,7 +118,18 @@ class Recordings:
         frames = [self.footage.read(one)[0][thin].copy() for one in numbers.reshape(-1, 1)]
         return self._floats(np.stack(frames).reshape(*numbers.shape, *frames[0].shape))
 
-    def _floats(self, raw: Shaped[np.ndarray, "B S *data"]) -> Float32[Tensor, "B S *data"]:
+    def _read(self, numbers: Int64[np.ndarray, "B S"]) -> Float32[Tensor, "B S *data"]:
+        """Read frames as floats, a part of them at a time if they are large."""
+        step = max(1, _AT_ONCE // self.footage.frame_bytes)
+        if numbers.size <= step:
+            return self._floats(self.footage.read(numbers))
+        frames = torch.empty(numbers.size, *self.data_shape, device=self.device)
+        for begin in range(0, numbers.size, step):
+            part = numbers.reshape(-1)[begin : begin + step]
+            frames[begin : begin + step] = self._floats(self.footage.read(part))
+        return frames.unflatten(0, numbers.shape)
+
+    def _floats(self, raw: Shaped[np.ndarray, "*batch"]) -> Float32[Tensor, "*batch"]:
         frames = torch.from_numpy(raw).to(self.device)
         return frames.float() if frames.is_floating_point() else frames.float().div_(255)
 
@@ -267,7 +288,8 @@ def _dealt(
 def _recorded(footage: Footage, record: Record) -> Footage:
     """Return the footage of the recordings in a record of a split, all of which must be there."""
     wanted = dict.fromkeys(name for names in record.values() for name in names)
-    _require_none("missing", [name for name in wanted if name not in set(footage.short_names)])
+    known = set(footage.short_names)
+    _require_none("missing", [name for name in wanted if name not in known])
     there = [number for number, name in enumerate(footage.short_names) if name in wanted]
     return footage.only(np.array(there))
 

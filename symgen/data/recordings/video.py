@@ -7,6 +7,7 @@ from typing import Any
 
 from symgen.data.image_files import require_file
 from symgen.data.recordings.frames import Frame
+from symgen.data.recordings.losses import require_all_there
 
 __all__ = ["VIDEO_SUFFIXES", "read_video"]
 
@@ -15,8 +16,6 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpe
 # A playlist by the name of a video would open other files, or the network.
 _OPTIONS = {"format_whitelist": "mov,mp4,avi,matroska,webm,mpeg,mpegvideo,mpegts"}
 _GAP = 3  # frames; times that are not in the file are guessed, at times by one too late
-# How a program stream and a bare stream of MPEG begin: with a pack, with a sequence header.
-_HEADS = {"mpeg": b"\x00\x00\x01\xba", "mpegvideo": b"\x00\x00\x01\xb3"}
 
 
 def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
@@ -51,8 +50,8 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
             if container.format.name == "avi":  # whose duration is that of the index
                 announced = max(announced, stream.frames / own)
             end, ticks, slack = 0.0, 0, 0.25 / own  # of times that containers round
-            _require_whole_head(container.format.name, path)
-            for frame, end in _decode(container, stream, path, own):
+            fewest = require_all_there(path, container.format.name, own)
+            for frame, end in _decode(container, stream, path, own, fewest):
                 if rate is None:
                     yield frame
                 while rate is not None and ticks / rate < end - slack:
@@ -65,11 +64,14 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame]:
         raise ValueError(f"{path} is truncated: {times}")
 
 
-def _decode(container, stream, path: Path, rate: float) -> Iterator[tuple[Frame, float]]:
+def _decode(
+    container, stream, path: Path, rate: float, fewest: int
+) -> Iterator[tuple[Frame, float]]:
     """Decode frames, each with the time until which it is shown, in seconds from the first one."""
     frame, start, end, time = None, 0.0, 0.0, 0.0
-    for count, decoded in enumerate(_undamaged(container, stream, path)):
-        before, time = time, count / rate if decoded.time is None else decoded.time
+    for count, decoded in enumerate(_undamaged(container, stream, path, fewest)):
+        told = None if container.format.name == "mpegvideo" else decoded.time  # which is guessed
+        before, time = time, count / rate if told is None else told
         if frame is None:
             start = time
         elif time < before:
@@ -84,8 +86,8 @@ def _decode(container, stream, path: Path, rate: float) -> Iterator[tuple[Frame,
         yield frame, end
 
 
-def _undamaged(container, stream, path: Path) -> Iterator[Any]:
-    """Decode frames, none of which comes from a packet that is cut off or damaged."""
+def _undamaged(container, stream, path: Path, fewest: int) -> Iterator[Any]:
+    """Decode frames, none of which comes from a packet that is cut off, damaged or nothing."""
     count = 0
     for packet in container.demux(stream):
         for decoded in packet.decode():
@@ -95,10 +97,5 @@ def _undamaged(container, stream, path: Path) -> Iterator[Any]:
             count += 1
         if packet.is_corrupt:
             raise ValueError(f"{path} is damaged or truncated after frame {count}")
-
-
-def _require_whole_head(kind: str, path: Path) -> None:
-    """Refuse an MPEG stream that has lost its beginning, of which nothing else tells."""
-    with path.open("rb") as file:
-        if kind in _HEADS and file.read(4) != _HEADS[kind]:
-            raise ValueError(f"{path} has lost its beginning: it starts with no header of MPEG")
+    if count < fewest:
+        raise ValueError(f"{path} is damaged: of {fewest} frames, {count} can be decoded")

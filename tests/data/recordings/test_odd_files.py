@@ -267,6 +267,41 @@ data.open(films())
 """
 
 
+_AT_ONCE = """
+import os, signal, torch
+from symgen import data
+from symgen.data.recordings import reading
+reading._hold = lambda folder: os.kill(os.getpid(), signal.SIGTERM)
+data.open([torch.rand(9, 1, 4, 4)] * 5)
+"""
+
+
+def test_a_temporary_folder_goes_though_it_was_made_a_moment_ago(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", _AT_ONCE], env=environment)
+    assert done.returncode == -signal.SIGTERM and not [*tmp_path.iterdir()]
+
+
+def test_large_clips_are_read_a_part_at_a_time(tmp_path, monkeypatch):
+    films = [torch.randint(256, (12, 1, 8, 8)).byte() for _ in range(4)]
+    source = data.open(films, "all", length=6)
+    whole = shown(source)
+    monkeypatch.setattr(sources, "_AT_ONCE", 3 * 64)
+    assert shown(source).equal(whole)
+    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (4, 16, 512, 512)).flush()
+    large = data.open(tmp_path / "x.npy", "all")
+    tracemalloc.start()
+    shown(large)
+    peak = tracemalloc.get_traced_memory()[1]  # of numpy, not of torch
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_dictionary_is_no_recordings():
+    with pytest.raises(ValueError, match="a dictionary is not a recording: give a path or tensors"):
+        data.open({"a": torch.rand(9, 1, 4, 4)})
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_temporary_folder_is_left_by_a_process_that_was_stopped(number, tmp_path):
     environment = os.environ | {"TMPDIR": str(tmp_path)}

@@ -1,0 +1,114 @@
+"""What it takes to work on recordings of any size: memory, open files and time, as documented."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from recording_helpers import films, write_frames, write_video
+
+_MEASURED = """
+import json, pathlib, re, resource, sys, time
+files, *commands = json.loads(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+from symgen.cli import data, encode, evaluate, main, train
+import torch
+torch.set_num_threads(1)
+def memory(name):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(rf"{name}:\\s+(\\d+)", status)[1]) / 1024
+for words in commands:
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    before, begin = memory("VmRSS"), time.monotonic()
+    status = main(words)
+    took = [status, memory("VmHWM") - before, time.monotonic() - begin]
+    print("took", json.dumps(took), flush=True)
+"""
+if not Path("/proc/self/clear_refs").exists():
+    pytest.skip("the peak of a command can be counted on Linux alone", allow_module_level=True)
+
+_SMALL = ["--width", "4", "--depth", "1", "--capsules", "2", "--batch-size", "4"]
+_SMALL += ["--examples", "16", "--warmup", "0"]
+_LARGER = 160  # MB that a verb may take more on a file a thousand times as large
+_OPEN = 64  # files
+
+
+class Cost(NamedTuple):
+    """What a command took."""
+
+    megabytes: float  # beyond what the process had before
+    seconds: float
+
+
+def costs(*commands: list[Any]) -> list[Cost]:
+    """Run commands in a process of its own, which may open so many files at once."""
+    words = json.dumps([_OPEN, *commands], default=str)
+    command = [sys.executable, "-c", _MEASURED, words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("took ")]
+    took = [json.loads(line.removeprefix("took ")) for line in lines]
+    assert [status for status, *_ in took] == [0] * len(commands), done.stderr
+    return [Cost(*rest) for _, *rest in took]
+
+
+def every_verb(recordings: Path, examples: int = 8) -> dict[str, Cost]:
+    """Inspect, train, evaluate and encode."""
+    run, some = f"run of {recordings.name}", ["--examples", examples]
+    commands = [
+        ["data", "inspect", recordings],
+        ["train", "tvae", "--data", recordings, *_SMALL, "--out", run],
+        ["evaluate", run, *some, "--samples", "2"],
+        ["encode", run, "--out", "t.npz", *some],
+    ]
+    commands = [list(map(str, words)) for words in commands]
+    return dict(zip(("inspect", "train", "evaluate", "encode"), costs(*commands), strict=True))
+
+
+def sparse(path: Path, *shape: int) -> Path:
+    """Write bytes that take no room on the disk."""
+    np.lib.format.open_memmap(path, "w+", np.uint8, shape).flush()
+    return path
+
+
+def test_an_array_of_20_gb_takes_no_more_than_one_of_20_mb(empty_folder):
+    small = every_verb(sparse(empty_folder / "small.npy", 40, 32, 128, 128))
+    large = every_verb(sparse(empty_folder / "large.npy", 40, 32_000, 128, 128))
+    for verb, (megabytes, seconds) in large.items():
+        assert megabytes < small[verb].megabytes + _LARGER, (verb, small, large)
+        assert seconds < small[verb].seconds + 60, (verb, small, large)
+
+
+@pytest.mark.parametrize("kind", ["folders", "videos"])
+def test_more_recordings_than_files_may_be_open(kind, empty_folder):
+    place = empty_folder / kind
+    if kind == "folders":
+        write_frames(place, np.concatenate([films()[:, :4]] * 12))  # of 144 films
+    else:
+        place.mkdir()
+        film = write_video(empty_folder / "film.mp4", films()[0])
+        for number in range(2 * _OPEN):
+            (place / f"film {number}.mp4").hardlink_to(film)
+    found = every_verb(place)
+    assert all(megabytes < 512 for megabytes, _ in found.values()), found
+
+
+def test_a_video_ten_times_as_long_takes_no_more(empty_folder):
+    film = np.concatenate(films())  # 144 frames
+    took = {}
+    for times in (1, 10):
+        path = write_video(empty_folder / f"{times}.mp4", np.concatenate([film] * times))
+        took[times] = every_verb(path, examples=1)
+    for verb, (megabytes, _) in took[10].items():
+        assert megabytes < took[1][verb].megabytes + _LARGER, (verb, took)
+
+
+def test_large_frames_are_encoded_in_smaller_batches(empty_folder):
+    path = sparse(empty_folder / "films.npy", 40, 96, 1024, 1024)  # 24 clips of 64 MiB in the test
+    words = ["--width", "1", "--capsules", "1", "--batch-size", "1", "--examples", "1"]
+    train = ["train", "tvae", "--data", str(path), *words, "--warmup", "0", "--out", "run"]
+    _, encode = costs(train, ["encode", "run", "--out", "t.npz"])
+    assert encode.megabytes < 700
+    assert np.load("t.npz")["t"].shape[0] == 24

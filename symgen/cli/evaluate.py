@@ -1,13 +1,23 @@
-"""The verb evaluate and its table."""
+"""The verb evaluate, its table and its verdict."""
 
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
-from symgen.cli._terminal import batches_shown, console, progress, say
+from symgen.cli._terminal import Show, console, errors, progress, say
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
+from symgen.experiments.families import Limit, TimeLimit
+from symgen.experiments.verdict import worst_and_best
+from symgen.training.process import stop_signals
+from symgen.training.progress import duration
+
+_SECONDS = 60.0  # of an evaluation that nobody gave a size
 
 
 def evaluate(
@@ -15,6 +25,7 @@ def evaluate(
     /,
     *,
     examples: int | None = None,
+    all: bool = False,
     samples: int = 10,
     seed: int = 0,
     record: Path | None = None,
@@ -22,16 +33,23 @@ def evaluate(
     data: Data = None,
     device: Device = "cpu",
 ) -> None:
-    """Measure a run on held-out sequences or test images, print the table, write summary.json.
+    """Measure a run on held-out sequences or images, print the table, write it to the run folder.
+
+    By default as many are measured as a minute allows, at least a batch, evenly spread over what
+    was held out. Ctrl-C ends it early and prints what was measured so far.
 
     Args:
-        examples: Number of held-out sequences, or of test images; all by default.
+        examples: Number of held-out sequences, or of images, to measure.
+        all: Measure all of them.
         samples: Samples of the posteriors, over which likelihoods or bounds are taken.
         seed: Seed of the transformations and of the samples.
         record: Also write the record to this file, for example results/NAME.json.
     """
+    if all and examples is not None:
+        raise ValueError(f"examples={examples} and all: give one of --examples and --all")
     run = runs.open_run(folder, data or root)
-    with progress("evaluating") as show:
+    timed = TimeLimit(_SECONDS) if examples is None and not all else None
+    with progress("evaluating") as show, _stoppable(timed) as (limit, stopped):
         measured = runs.evaluate(
             run,
             items=examples,
@@ -39,16 +57,98 @@ def evaluate(
             seed=seed,
             device=usable_device(device),
             record=record,
-            observe=batches_shown(show),
+            observe=_shown(show),
+            limit=limit,
         )
+    _tell(run, measured)
+    asked = measured["held_out"] if examples is None else examples
+    if stopped and measured["examples"] < asked:
+        errors.print(
+            f"symgen: stopped after {measured['examples']:,} of {asked:,} {run.family.examples}; "
+            "the table is of these",
+            soft_wrap=True,
+        )
+        raise SystemExit(128 + stopped[0])
+    if timed and measured["examples"] < asked:
+        say(
+            f"{measured['examples']:,} are as many as a minute allows here, evenly spread; --all "
+            "measures all, --examples N so many."
+        )
+
+
+@contextmanager
+def _stoppable(limit: Limit | None) -> Iterator[tuple[Limit, list[int]]]:
+    """Let SIGINT and SIGTERM end a pass once its first batch is done, rather than the process.
+
+    Yields the limit of the pass, which holds another one too, and the signal that came, if any.
+    """
+    stopped: list[int] = []
+    caught: list[list[int]] = []
+    with ExitStack() as stack:
+
+        def stop(done: int, batches: int) -> int:
+            if done and not caught:
+                caught.append(stack.enter_context(stop_signals()))
+            stopped[:] = caught[0] if caught else []
+            if stopped:
+                return done
+            return batches if limit is None else limit(done, batches)
+
+        yield stop, stopped
+
+
+def _shown(show: Show) -> Callable[[int, int], None]:
+    """Return what shows how far an evaluation is, and the time left at the present speed."""
+    first: list[float] = []
+
+    def observe(done: int, batches: int) -> None:
+        first.append(time.monotonic())
+        left = ""
+        if done > 1:
+            each = (first[-1] - first[0]) / (done - 1)
+            left = f", {duration(each * (batches - done))} left"
+        show(done, batches, f"batch {done} of {batches}{left}")
+
+    return observe
+
+
+def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
+    """Print the table, what it means, and where it was written."""
     table = Table("measure", "value", "reference", box=None, pad_edge=False)
     table.title = ", ".join(filter(None, (run.name, "held out", run.progress)))
     for row in run.family.rows(run.arguments, measured):
         table.add_row(*row)
     console.print(table)
+    _tell_recordings(measured)
+    if measured["verdict"]:
+        say("\n".join(["", *measured["verdict"], ""]))
     if isinstance(run.data, RecordingData):
         say(
             "Roll prediction assumes steady motion that wraps around with the capsule, one unit a "
             "frame: recordings that stop, turn or run on are predicted as if they did not."
         )
-    say(f"{run.family.counted(measured)}; everything: {run.folder / runs.SUMMARY}")
+    say(f"{run.family.counted(measured)}; everything: {runs.summary_of(run.folder, measured)}")
+    main = runs.main_summary(run.folder)
+    if main is not None and (most := main["evaluation"]["examples"]) != measured["examples"]:
+        say(f"{runs.SUMMARY}, which the model card shows, stays that of {most:,}")
+
+
+def _tell_recordings(measured: Mapping[str, Any]) -> None:
+    """Print the recordings that are predicted worst and best."""
+    ranked = worst_and_best(measured)
+    if len(ranked) < 2:
+        return
+    table = Table("recording", "clips", "squared error", box=None, pad_edge=False)
+    for name in ("nearest seen", "interpolation", "mean image", "less than nearest"):
+        table.add_column(name, justify="right")
+    table.title = "unseen frames by recording, worst first"
+    for name, less in ranked:
+        told = measured["recordings"][name]
+        table.add_row(name, f"{told['clips']}", *_errors(told), f"{less:.1f} %")
+    console.print(table)
+
+
+def _errors(told: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("", "nearest_", "interpolation_", "mean_"):
+        value = told[f"{name}squared_error"]
+        yield "–" if value is None else f"{value:.1f}"

@@ -71,10 +71,11 @@ def _results(run: OpenRun) -> str:
         raise ValueError(
             f"{path} is damaged ({error!r}): symgen evaluate {run.folder} writes it anew"
         ) from error
+    verdict = "".join(f"\n\n{line.strip()}" for line in measured.get("verdict", ()))
     return (
         f"{_table(('measure', 'value', 'reference'), rows)}\n"
         f"On held-out data: {run.family.counted(measured)}, seed {measured['seed']}, commit "
-        f"{evaluated['commit'] or 'unknown'}, {evaluated['hardware']}."
+        f"{evaluated['commit'] or 'unknown'}, {evaluated['hardware']}.{verdict}"
     )
 
 

@@ -1,8 +1,10 @@
 """Run folders: training into them, opening them, and the record that others can check."""
 
+import inspect
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +14,23 @@ import torch
 from torch import Tensor
 
 from symgen._files import file_to_write, read_json, write_json
-from symgen.data.batches import Batches
+from symgen._tensors import differences, read_about
+from symgen._typed import typed
+from symgen.data.batches import Batches, fitting
 from symgen.experiments.builders import FROM_DATA, builder, complete
 from symgen.experiments.datasets import DataConfig, RecordingData, data_from_json, data_to_json
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.families import Family, Metric, ObserveBatches, family_of, first_items
+from symgen.experiments.families import (
+    Family,
+    Limit,
+    Metric,
+    ObserveBatches,
+    evenly_spread,
+    family_of,
+    first_items,
+)
 from symgen.models import Pretrained
-from symgen.models.pretrained import weights_step
+from symgen.models.pretrained import WEIGHTS, weights_step
 from symgen.training import (
     Run,
     Training,
@@ -33,6 +45,17 @@ from symgen.training.run_folder import CONFIG, METRICS
 from symgen.training.trainable import as_batches
 
 SUMMARY = "summary.json"
+_PARTS = {  # of what `config.json` says
+    "name": str,
+    "model": Any,
+    "data": dict[str, Any] | None,
+    "training": dict[str, Any],
+    "command": str | None,
+    "commit": str | None,
+    "hardware": str,
+    "precision": str,
+}
+_OWN = "held out by the run"  # what a summary was measured on
 
 
 @dataclass(frozen=True)
@@ -103,7 +126,21 @@ class OpenRun:
     def model(self) -> Any:
         """Load the trained model, whose weights must be those of the checkpoint."""
         require_current_weights(self.folder)
-        return Pretrained.from_pretrained(self.folder, **self.parts)
+        model = Pretrained.from_pretrained(self.folder, **self.parts)
+        self.require_same(model.described())
+        return model
+
+    def require_same(self, described: Mapping[str, Any]) -> None:
+        """Refuse a model that was saved with other arguments than `config.json` has."""
+        saved, here = (
+            {"model": each["model"], **each["arguments"]}
+            for each in (described, self.config["model"])
+        )
+        if changed := differences(saved, here):
+            raise ValueError(
+                f"{self.folder / CONFIG} is not that of the saved model: {'; '.join(changed)}; "
+                "put back what was written with it"
+            )
 
     @property
     def progress(self) -> str:
@@ -116,7 +153,7 @@ class OpenRun:
         source = self.require_data().source(train)
         if not train:
             return held_out(source, self.family, seed or 0)
-        size = min(self.family.batch_size, len(source))
+        size = fitting(source, self.family.batch_size)
         return Batches(source, size, self.training.seed if seed is None else seed)
 
     def summary(self, measured: Mapping[str, Any], device: str = "cpu") -> dict[str, Any]:
@@ -181,6 +218,8 @@ def start_run(
 
 def resume_run(run: OpenRun, *, device: str = "cpu", observe: Observe | None = None) -> Run:
     """Continue a run that was stopped, bit for bit as if it had never been."""
+    with suppress(OSError, KeyError):  # which the checkpoint makes anew
+        run.require_same(read_about(run.folder / WEIGHTS))
     model: Any = run.kind(**Pretrained.rebuilt(run.config["model"], run.parts)).to(device)
     source, training = run.require_data().source(train=True, device=device), run.training
     batches = Batches(source, training.batch_size, training.seed, device=device)
@@ -213,13 +252,20 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
         )
     try:
         config = read_json(path)
+        for name, kind in _PARTS.items():
+            typed(name, config[name], kind)
         described = config["data"]
         data = None if described is None else data_from_json(described)
         run = OpenRun(folder, config, data, parts)
         if not isinstance(config["model"], dict):
             raise ValueError(f"its model, a {config['model']}, is none that symgen can make")
-        _ = run.kind, run.training, run.arguments
-    except (ValueError, KeyError, TypeError) as error:
+        typed("arguments", run.arguments, dict[str, Any])
+        unknown = run.arguments.keys() - inspect.signature(run.kind).parameters.keys()
+        complete(run.kind, dict.fromkeys(unknown))
+        _ = run.training
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged or of another version: it lacks {error}") from error
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged or of another version: {error}") from error
     if place is not None:
         if data is not None and data.place is None:
@@ -243,9 +289,14 @@ def evaluate(
     record: Path | None = None,
     metrics: Mapping[str, Metric] | None = None,
     observe: ObserveBatches | None = None,
+    limit: Limit | None = None,
     **parts: Any,
 ) -> dict[str, Any]:
     """Measure a trained model, and write `summary.json` where it has a run folder.
+
+    Items are taken evenly spread over the data, in a fixed order: a part stands for all. The
+    summary of n items is `summary-n.json`; `summary.json` is that of the most items, see
+    `write_summary`.
 
     Args:
         run: what `symgen.fit` returned, or a run folder.
@@ -258,10 +309,11 @@ def evaluate(
         record: a second file for the same summary.
         metrics: metrics of one's own by name, from model and batch to a value for each item.
         observe: is given how many batches of how many are done.
+        limit: says at how many batches to stop, such as `symgen.experiments.families.TimeLimit`.
         **parts: modules of one's own that the model of a run folder was made with, by name.
 
     Returns:
-        Values by name, see `symgen.experiments.families`.
+        Values by name, see `symgen.experiments.families`; `verdict` says in words what they mean.
 
     Raises:
         ValueError: if there are no data to measure on, or they do not fit.
@@ -290,17 +342,56 @@ def evaluate(
     else:
         test, train = opened.batches(train=False, seed=seed), opened.batches(train=True)
     options = {"items": items, "samples": samples, "seed": seed, "metrics": metrics}
-    measured = family.evaluate(model, test, train, observe=observe, **options)
+    how = {"observe": observe, "limit": limit}
+    measured = family.evaluate(model, evenly_spread(test), train, **how, **options)
+    measured["verdict"] = family.verdict(measured)
     if opened is not None:
         summary = opened.summary(measured, device or "cpu")
-        for path in filter(None, (opened.folder / SUMMARY, record)):
-            write_json(path, summary)
+        summary["evaluated"]["data"] = _OWN if data is None else "given"
+        write_summary(opened.folder, summary)
+        if record is not None:
+            write_json(record, summary)
     return measured
+
+
+def summary_of(folder: Path, measured: Mapping[str, Any]) -> Path:
+    """Return the file of the evaluation of as many items in a run folder."""
+    return folder / f"summary-{measured['examples']}.json"
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Write the summary of an evaluation, one file for each number of items, and the main one.
+
+    `summary.json`, which the model card shows, is of the weights that were measured last, on what
+    the run held out rather than on other data, and of the most items; on a tie it is the newest.
+    """
+    write_json(summary_of(folder, summary["evaluation"]), summary)
+    main = main_summary(folder)
+    if main is None or main["step"] != summary["step"] or _rank(summary) >= _rank(main):
+        if main is not None and not (kept := summary_of(folder, main["evaluation"])).exists():
+            write_json(kept, main)
+        write_json(folder / SUMMARY, summary)
+
+
+def main_summary(folder: Path) -> dict[str, Any] | None:
+    """Return what `summary.json` says; None where it is not there or damaged."""
+    try:
+        main = read_json(folder / SUMMARY)
+        _ = main["step"], _rank(main)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return main
+
+
+def _rank(summary: Mapping[str, Any]) -> tuple[bool, int]:
+    """Rank summaries of the same weights."""
+    on = summary["evaluated"].get("data", _OWN)  # earlier versions did not say
+    return on == _OWN, int(summary["evaluation"]["examples"])
 
 
 def held_out(source: Any, family: Family, seed: int = 0, device: str = "cpu") -> Batches[Any]:
     """Return data in order, in batches of a test."""
-    size = min(family.batch_size, len(source))
+    size = fitting(source, family.batch_size)
     return Batches(source, size, seed, shuffle=False, device=device)
 
 

@@ -36,8 +36,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def summary(folder):
-    return json.loads((folder / "summary.json").read_text())
+def summary(folder, items=None):
+    name = "summary.json" if items is None else f"summary-{items}.json"
+    return json.loads((folder / name).read_text())
 
 
 # --- evaluation --------------------------------------------------------------------------------
@@ -47,8 +48,8 @@ def test_own_metrics_join_the_evaluation_and_the_summary(folder):
     x = clips(12)
     measured = symgen.evaluate(folder, x, metrics={"length": length}, samples=2)
     assert measured["own"] == {"length": pytest.approx(x.flatten(1).norm(dim=1).mean().item())}
-    assert summary(folder)["evaluation"]["own"] == measured["own"]
-    assert summary(folder)["evaluation"] == json.loads(json.dumps(measured))
+    assert summary(folder, 12)["evaluation"]["own"] == measured["own"]
+    assert summary(folder, 12)["evaluation"] == json.loads(json.dumps(measured))
     rows = open_run(folder).family.rows({}, measured)
     assert ("length", f"{measured['own']['length']:.4g}", "your own") in list(rows)
     assert "own" not in symgen.evaluate(folder, x, samples=2)
@@ -87,7 +88,7 @@ def test_a_summary_tells_the_run_and_the_evaluation(folder, tmp_path):
     measured = symgen.evaluate(
         folder, clips(), items=9, seed=4, record=tmp_path / "new" / "r.json"
     )
-    found = summary(folder)
+    found = summary(folder, 9)
     assert json.loads((tmp_path / "new" / "r.json").read_text()) == found
     assert found["evaluation"]["examples"] == measured["examples"] == 9
     assert found["evaluation"]["seed"] == 4 and "torch" in found["evaluated"]["hardware"]
@@ -171,6 +172,59 @@ def test_a_model_of_no_family_has_no_evaluation():
         ValueError, match="Mine belongs to no family: give a TopographicVAE or ACE"
     ):
         symgen.evaluate(run, torch.randn(16, 6))
+
+
+# --- summaries ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_film(tmp_path):
+    """A run that held out four recordings of a clip each."""
+    films = np.random.default_rng(0).integers(0, 256, (40, 4, 5, 5), "u1")
+    np.save(tmp_path / "films.npy", films)
+    model = TVAE((1, 5, 5), **MODEL)
+    return symgen.fit(model, tmp_path / "films.npy", **BRIEF, folder=tmp_path / "run").folder
+
+
+def test_a_smaller_evaluation_leaves_the_summary_of_a_larger_one(on_film):
+    symgen.evaluate(on_film, items=2)
+    symgen.evaluate(on_film, items=4)
+    symgen.evaluate(on_film, items=3, seed=1)
+    sizes = [summary(on_film, items)["evaluation"]["examples"] for items in (None, 2, 3, 4)]
+    assert sizes == [4, 2, 3, 4]
+    symgen.evaluate(on_film, seed=2)
+    assert summary(on_film)["evaluation"]["seed"] == 2  # the newest of as many
+
+
+def test_a_summary_is_of_what_the_run_held_out_rather_than_of_other_data(on_film):
+    symgen.evaluate(on_film, torch.rand(12, 4, 1, 5, 5))
+    assert summary(on_film)["evaluation"]["examples"] == 12
+    symgen.evaluate(on_film, items=2)
+    symgen.evaluate(on_film, torch.rand(12, 4, 1, 5, 5))
+    assert summary(on_film)["evaluation"]["examples"] == 2
+
+
+def test_a_summary_of_earlier_weights_or_a_damaged_one_gives_way(on_film):
+    symgen.evaluate(on_film, items=4)
+    earlier = summary(on_film) | {"step": 1}
+    for before in (json.dumps(earlier), "", "[]", "{}"):
+        (on_film / "summary.json").write_text(before)
+        symgen.evaluate(on_film, items=2)
+        assert summary(on_film)["evaluation"]["examples"] == 2
+
+
+def test_a_summary_of_an_earlier_version_is_kept_beside_a_larger_one(on_film):
+    symgen.evaluate(on_film, items=2)
+    (on_film / "summary-2.json").unlink()
+    symgen.evaluate(on_film)
+    assert summary(on_film, 2)["evaluation"]["examples"] == 2
+
+
+def test_a_part_is_spread_over_what_was_held_out(on_film):
+    whole, part = (symgen.evaluate(on_film, items=items) for items in (None, 2))
+    assert [whole["held_out"], part["held_out"], part["examples"]] == [4, 4, 2]
+    names = list(whole["recordings"])
+    assert [names.index(name) for name in part["recordings"]] == [0, 2]
 
 
 # --- a training for a given time ---------------------------------------------------------------

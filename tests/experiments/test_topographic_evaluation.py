@@ -143,4 +143,10 @@ def test_rows_say_what_was_measured_and_what_is_chance(digits, train):
     assert rows["E_eq, centred"] == (f"{measured['e_eq_centred']:.0f}", share)
     chance = measured["capcorr"]["angle"]["chance"]
     assert f"chance {chance:.2f}" in rows["CapCorr angle"][1]
-    assert FAMILY.counted(measured) == "20 sequences, 2 importance samples"
+    held_out = f"20 of {len(digits)} sequences"
+    assert FAMILY.counted(measured) == f"{held_out}, 2 importance samples"
+    errors = measured["roll_prediction"]["outside"]
+    assert (
+        f"interpolation {errors['interpolation_nll']:.1f}"
+        in (rows["roll prediction, unseen frames, NLL"][1])
+    )

@@ -3,7 +3,14 @@
 from typing import Any
 
 from symgen.experiments.families.ace import ACEFamily
-from symgen.experiments.families.family import Family, Metric, ObserveBatches, Row, first_items
+from symgen.experiments.families.extent import (
+    Limit,
+    ObserveBatches,
+    TimeLimit,
+    evenly_spread,
+    first_items,
+)
+from symgen.experiments.families.family import Family, Metric, Row
 from symgen.experiments.families.topographic import TopographicFamily
 
 FAMILIES: tuple[Family, ...] = (TopographicFamily(), ACEFamily())

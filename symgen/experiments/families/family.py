@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from symgen.data.batches import Batches
+from symgen.experiments.families.extent import Limit, ObserveBatches, first_items, numbers_of
 from symgen.models import Pretrained
 
 Row = tuple[str, str, str]
 """A measure, its value, and what to compare it with."""
 Metric = Callable[[Any, Any], Tensor]
 """Takes a model and a batch and returns a value for each of its items."""
-ObserveBatches = Callable[[int, int], object]
-"""Is given how many batches of how many are done."""
 
 
 class Notes:
@@ -40,12 +39,19 @@ class Notes:
 
     def means(self, place: str = "") -> dict[str, float | None]:
         """Average what was noted under a place; None stands for what is not defined."""
-        found = {}
+        return {name: defined(values.mean()) for name, values in self._under(place)}
+
+    def deviations(self, place: str = "") -> dict[str, float | None]:
+        """Return standard deviations over items of what was noted under a place."""
+        return {
+            name: defined(values.std()) if len(values) > 1 else None
+            for name, values in self._under(place)
+        }
+
+    def _under(self, place: str) -> Iterator[tuple[str, Tensor]]:
         for name in self._values:
             if name.startswith(place) and "/" not in name.removeprefix(place):
-                mean = float(self.values(name).double().mean())
-                found[name.removeprefix(place)] = None if mean != mean else mean
-        return found
+                yield name.removeprefix(place), self.values(name).double()
 
 
 class Family(ABC):
@@ -82,6 +88,7 @@ class Family(ABC):
         seed: int = 0,
         metrics: Mapping[str, Metric] | None = None,
         observe: ObserveBatches | None = None,
+        limit: Limit | None = None,
     ) -> dict[str, Any]:
         """Measure a model on held-out data, not shuffled, in one pass.
 
@@ -91,23 +98,28 @@ class Family(ABC):
             samples: samples of the posteriors.
             seed: seed of the samples.
             metrics: further ones by name; their means join the result under `own`.
+            observe: is given how many batches of how many are done.
+            limit: says at how many batches to stop; see `TimeLimit`.
 
         Returns:
             Values by name; None where one is not defined. Likelihoods are the model's own.
+            `examples` items of the `held_out` ones were measured.
         """
         if samples < 1:
             raise ValueError(f"samples={samples}: take at least one")
         notes = Notes()
         with _measured(model, seed), torch.no_grad():
-            batches = first_items(test, items, observe)
+            batches = first_items(test, items, observe, limit)
             baseline = self.prepare(model, test, train)
-            for batch in batches:
+            for step, batch in enumerate(batches):
+                notes.note("item/", number=numbers_of(test, step)[: len(batch.inputs[0])])
                 self.measure(model, batch, test.source, baseline, samples, notes)
                 for name, metric in (metrics or {}).items():
                     notes.note("own/", **{name: _of_items(name, metric(model, batch), batch)})
-            self._require_finite(notes)
+            self.require_finite(notes.values(self.bound))
             found = {
-                "examples": len(test.source) if items is None else items,
+                "examples": len(notes.values("item/number")),
+                "held_out": len(test.source),
                 "samples": samples,
                 "seed": seed,
                 "nats": f"per {self.per}, {type(model.likelihood).__name__}",
@@ -115,9 +127,8 @@ class Family(ABC):
             }
         return found | ({"own": notes.means("own/")} if metrics else {})
 
-    def _require_finite(self, notes: Notes) -> None:
+    def require_finite(self, bound: Tensor) -> None:
         """Refuse a model whose bound is not a number for some of the items."""
-        bound = notes.values(self.bound)
         wrong = int((~bound.isfinite()).sum())
         if wrong:
             raise ValueError(
@@ -152,31 +163,22 @@ class Family(ABC):
             measured: what `evaluate` returned.
         """
 
+    def verdict(self, measured: Mapping[str, Any]) -> list[str]:
+        """Say in plain words what an evaluation means, in a few lines; none by default."""
+        return []
+
     def counted(self, measured: Mapping[str, Any]) -> str:
-        """Say how many items and samples an evaluation took."""
-        return f"{measured['examples']:,} {self.examples}, {measured['samples']} {self.samples}"
+        """Say how many items of how many an evaluation took, and how many samples."""
+        items = f"{measured['examples']:,}"
+        if measured["examples"] < measured.get("held_out", 0):
+            items += f" of {measured['held_out']:,}"
+        return f"{items} {self.examples}, {measured['samples']} {self.samples}"
 
 
-def first_items(
-    data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
-) -> Iterator[Any]:
-    """Iterate over the batches of the first items of data; None stands for all."""
-    count = len(data.source) if items is None else items
-    if not 0 < count <= len(data.source):
-        raise ValueError(
-            f"examples={items}: there are {len(data.source)}; choose a number up to that"
-        )
-
-    def batches() -> Iterator[Any]:
-        steps = -(-count // data.batch_size)
-        for step in range(steps):
-            left = count - step * data.batch_size
-            batch = data.batch(step)
-            yield batch._make(None if part is None else part[:left] for part in batch)
-            if observe is not None:
-                observe(step + 1, steps)
-
-    return batches()
+def defined(value: Tensor | float) -> float | None:
+    """Return a number, or None for one that is not defined."""
+    number = float(value)
+    return None if number != number else number
 
 
 def own_rows(measured: Mapping[str, Any]) -> Iterator[Row]:

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from symgen import metrics
 from symgen.data.batches import Batches, factor_names
-from symgen.experiments.families.family import Family, Notes, Row, own_rows
+from symgen.experiments.families.comparison import by_recording, gains
+from symgen.experiments.families.family import Family, Notes, Row, defined, own_rows
+from symgen.experiments.verdict import BASELINES, baselines_of, verdict
 from symgen.latents import AxesTopography
 from symgen.models import TopographicVAE
 
@@ -53,7 +55,7 @@ class TopographicFamily(Family):
         """Note likelihood, equivariance, rolls and the roll prediction of sequences.
 
         Likelihood, equivariance error and CapCorr use sampled latents, as the paper does; the roll
-        prediction uses the mean of z and the expected energy. Capsules of several axes are rolled
+        prediction uses the mean of t. Capsules of several axes are rolled
         along the axis that each has assigned to the moving factor, or to the time where factors
         are not known.
         """
@@ -61,6 +63,7 @@ class TopographicFamily(Family):
         posterior = model.encode(x)
         t = model.latents(posterior, sampled=True)
         weights = model.log_weights(x, samples, posterior)
+        self.require_finite(weights.sum((0, -1)))
         elbo = model.elbo(x, posterior)
         notes.note(
             elbo=-(elbo.nll + elbo.kl).mean(1),
@@ -85,22 +88,28 @@ class TopographicFamily(Family):
             e_eq=metrics.equivariance_error(t, **roll),
             e_eq_centred=metrics.equivariance_error(t, centred=True, **roll),
         )
-        for chosen, axis in parts if model.frames > 1 else ():
-            predicted = metrics.roll_prediction(
-                model, x[chosen], baseline.mean, axis=axis, posterior=_of(posterior, chosen)
-            )
+        if model.frames > 1:
+            predicted = _predicted(model, x, baseline.mean, parts, posterior)
             notes.note("by_frame/", nll=predicted.nll, squared_error=predicted.squared_error)
             notes.note("inside/", **predicted.inside())
             notes.note("outside/", **predicted.outside())
+            errors = ("squared_error", "mean_squared_error")
+            notes.note("first/", **{name: getattr(predicted, name)[:, 0] for name in errors})
 
     def summed(self, model: Any, source: Any, baseline: Any, notes: Notes) -> dict[str, Any]:
         """Average over sequences, each with the same weight.
 
-        The prediction of frames outside a window of all frames is None. Sequences whose factors
-        are not known have no CapCorr. Models whose windows differ are compared by
-        `roll_prediction_by_frame`, at the frames that none of them sees.
+        `roll_prediction` has the errors of frames that t_0 sees, `inside`, and of those that it
+        does not see, `outside`, which is None where it sees all; `roll_prediction_deviation` has
+        their standard deviations over sequences. Models whose windows differ are compared by
+        `roll_prediction_by_frame`, at the frames that none of them sees. `first_frame` is frame 0
+        decoded from t_0. `gains` compares squared errors with those of the baselines, see
+        `symgen.experiments.families.comparison`. `recordings` has the means of each recording by
+        name, where recordings have names. Sequences whose factors are not known have no CapCorr.
         """
         found: dict[str, Any] = {**notes.means(), "speed": model.speed}
+        latents = model.capsules * model.units
+        found["kl_per_latent"] = (found["kl_z"] + found["kl_u"]) / latents
         if model.likelihood.bits_per_dimension:
             bits = -found["log_p_bound"] / math.log(2)
             found["bits_per_dimension"] = bits / math.prod(model.data_shape)
@@ -117,11 +126,17 @@ class TopographicFamily(Family):
         found["roll_prediction"] = {
             part: notes.means(f"{part}/") for part in ("inside", "outside")
         }
+        found["roll_prediction_deviation"] = {
+            part: notes.deviations(f"{part}/") for part in ("inside", "outside")
+        }
         found["roll_prediction_by_frame"] = {
             name: notes.values(f"by_frame/{name}").double().mean(0).tolist()
             for name in ("nll", "squared_error")
         }
-        return found
+        found["first_frame"] = notes.means("first/")
+        found["frames"] = model.frames
+        found["frames_seen"] = int(model.topography.receptive_field().sum())
+        return found | _compared(source, notes)
 
     def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
         """Return t of sequences, (B, S, C, D)."""
@@ -156,12 +171,15 @@ class TopographicFamily(Family):
                 continue
             name = "unseen" if place == "outside" else "seen"
             for key, unit in (("squared_error", "squared error"), ("nll", "NLL")):
-                repeat, mean = (errors[f"{other}_{key}"] for other in ("repeat", "mean"))
-                reference = "no baseline of this likelihood"
-                if repeat is not None:
-                    reference = f"repeat last frame {repeat:.1f}; mean frame {mean:.1f}"
+                known = baselines_of(errors, key)
+                reference = "; ".join(f"{other} {value:.1f}" for other, value in known.items())
+                reference = reference or "no baseline of this likelihood"
                 yield f"roll prediction, {name} frames, {unit}", f"{errors[key]:.1f}", reference
         yield from own_rows(measured)
+
+    def verdict(self, measured: Mapping[str, Any]) -> list[str]:
+        """Say what the roll prediction means."""
+        return verdict(measured)
 
 
 def mean_frame(data: Batches[Any]) -> Float[Tensor, "*data"]:
@@ -207,6 +225,40 @@ def _of(posterior: Any, chosen: Any) -> Any:
     return posterior._make(parts)
 
 
+def _predicted(
+    model: TopographicVAE, x: Tensor, mean: Tensor, parts: Any, posterior: Any
+) -> metrics.RollPrediction:
+    """Predict sequences, part by part along the axes of each, and return them in their order."""
+    found = [
+        metrics.roll_prediction(
+            model, x[chosen], mean, axis=axis, posterior=_of(posterior, chosen)
+        )
+        for chosen, axis in parts
+    ]
+    if len(found) == 1:
+        return found[0]
+    numbers = torch.arange(len(x), device=x.device)
+    order = torch.cat([numbers[chosen] for chosen, _ in parts]).argsort()
+    errors = {
+        name: torch.cat([vars(part)[name] for part in found])[order]
+        for name in vars(found[0])
+        if name != "seen"
+    }
+    return metrics.RollPrediction(**errors, seen=found[0].seen)
+
+
+def _compared(source: Any, notes: Notes) -> dict[str, Any]:
+    """Compare the prediction of unseen frames with baselines, over all and by recording."""
+    names = getattr(source, "recording_names", None)
+    recordings = None if names is None else names(notes.values("item/number"))
+    errors = {
+        name: notes.values(f"outside/{name}").double()
+        for name in ("squared_error", *(f"{b}_squared_error" for b in BASELINES))
+    }
+    found: dict[str, Any] = {"gains": gains(errors, recordings)}
+    return found if recordings is None else found | by_recording(errors, recordings)
+
+
 def _capcorr(model: TopographicVAE, source: Any, notes: Notes) -> dict[str, dict[str, Any]]:
     """Return CapCorr of every factor that moved, its chance level and the circular variant."""
     names = metrics.ObservedRolls._fields
@@ -221,13 +273,9 @@ def _capcorr(model: TopographicVAE, source: Any, notes: Notes) -> dict[str, dict
         pair = observed[chosen], true[chosen]
         size = (turn, model.capsules, source.factor_sizes[index], model.frames)
         table[name] = {
-            "value": _defined(metrics.correlation(*pair)),
+            "value": defined(metrics.correlation(*pair)),
             "chance": metrics.capcorr_chance(*size) if cyclic else None,
-            "circular": _defined(metrics.correlation(*pair, period=turn)) if cyclic else None,
+            "circular": defined(metrics.correlation(*pair, period=turn)) if cyclic else None,
             "sequences": int(chosen.sum()),
         }
     return table
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value

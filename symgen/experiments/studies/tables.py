@@ -50,6 +50,7 @@ def _made(name: str, study: Study, record: Mapping[str, Any], runs: Runs) -> Tab
         (title, value, *how)
         for title, value, *how in told["columns"]
         if not (isinstance(value, str) and value.startswith("trained.")) or _has(runs, "trained")
+        if title not in told.get("optional", ()) or _measured(runs, value)
     ]
     printed, printed_digits = told.get("printed", ("", 0))
     editions: list[Edition] = [
@@ -115,6 +116,12 @@ def _printed(line: Line, edition: Edition, name: str, digits: int) -> str:
 
 def _has(runs: Runs, measure: str) -> bool:
     return any(measure in entry["measured"] for _, found in runs for entry in found)
+
+
+def _measured(runs: Runs, place: str) -> bool:
+    """Return whether a place is there in what was measured of some run, if only as None."""
+    part, _, key = place.rpartition(".")
+    return any(key in (at(e["measured"], part) or ()) for _, found in runs for e in found)
 
 
 def _capcorr(runs: Runs, factors: Sequence[str]) -> Table:

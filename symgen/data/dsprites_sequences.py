@@ -5,7 +5,7 @@ from math import prod
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -25,6 +25,9 @@ HELD_OUT = 0.1  # share of the orbits of each moving factor
 CYCLE = 15  # frames in which a factor walks through its values
 COUNT = prod(SIZES)
 _COMPARED = 2_048  # images at once in a search
+_DEGREES = 2 * 360 / 39  # between one orientation and the next
+_TURNS = (90.0, 180.0, 360.0)  # after which square, ellipse and heart look the same
+_WITHIN = 20.0  # degrees
 STRIDES = tuple(prod(SIZES[factor + 1 :]) for factor in range(len(SIZES)))
 
 
@@ -135,6 +138,28 @@ class MovingSprites:
             found = torch.where(distance < best, start + index, found)
             best = best.minimum(distance)
         return torch.stack(torch.unravel_index(found, SIZES), -1)
+
+    def told_right(
+        self, images: Float[Tensor, "n 1 64 64"], factors: Int64[Tensor, "n 5"]
+    ) -> dict[str, Bool[Tensor, " n"]]:
+        """Tell whether what a model drew looks like what it should: as the nearest image does.
+
+        Args:
+            images: what it drew.
+            factors: what it should have drawn.
+
+        Returns:
+            By name: whether the `shape` is right, and whether the `orientation` is, within 20° up
+            to the symmetry of the shape. By chance that is 33 and 26 % of them.
+        """
+        found, factors = self.nearest(images), factors.to(self.device)
+        turn = torch.tensor(_TURNS, device=self.device)[factors[:, 0]]
+        degrees = (found - factors)[:, 2] * _DEGREES
+        degrees = (degrees + turn / 2) % turn - turn / 2
+        return {
+            "shape": found[:, 0] == factors[:, 0],
+            "orientation": degrees.abs() <= _WITHIN,
+        }
 
     def _walk(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the value of each factor in each frame, and the moving factor."""

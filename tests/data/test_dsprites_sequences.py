@@ -184,3 +184,20 @@ def test_unknown_options_are_refused(options, message, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=message):
         MovingSprites(**options)
+
+
+def test_what_is_drawn_is_judged_by_the_nearest_image() -> None:
+    source = MovingSprites("all")
+    items = torch.tensor([7, 16_875 + 99, 2 * 16_875 + 5_000])  # a square, an ellipse, a heart
+    factors = source._walk(items, torch.Generator())[0][:, 0]
+    frames = source.batch(items, torch.Generator()).frames[:, 0]
+    assert source.nearest(0.6 * frames + 0.1).equal(factors)
+    told = source.told_right(frames, factors)
+    assert all(told["shape"]) and all(told["orientation"])
+    wrong = factors.clone()
+    wrong[:, 0] = (wrong[:, 0] + 1) % 3
+    assert not any(source.told_right(frames, wrong)["shape"])
+    for steps, right in {1: [True] * 3, 5: [True, False, False], 10: [True, True, False]}.items():
+        turned = factors.clone()  # by 18.5°, 92.3° and 184.6°
+        turned[:, 2] += steps if steps < 10 else 10
+        assert source.told_right(frames, turned)["orientation"].tolist() == right

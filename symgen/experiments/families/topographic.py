@@ -16,6 +16,7 @@ from symgen.experiments.verdict import BASELINES, baselines_of, verdict
 from symgen.latents import AxesTopography
 from symgen.models import TopographicVAE
 
+_JUDGED = 200  # sequences whose rolled frames are judged
 _MEAN_OF = 2_000  # sequences whose mean frame is a baseline
 _ASSIGNED_ON = 4  # batches
 
@@ -93,6 +94,9 @@ class TopographicFamily(Family):
             notes.note("by_frame/", nll=predicted.nll, squared_error=predicted.squared_error)
             notes.note("inside/", **predicted.inside())
             notes.note("outside/", **predicted.outside())
+            if baseline.axes is None:
+                told = _told_right(model, x, factors, source, notes)
+                notes.note("told_right/", **told)
             errors = ("squared_error", "mean_squared_error")
             notes.note("first/", **{name: getattr(predicted, name)[:, 0] for name in errors})
 
@@ -103,7 +107,8 @@ class TopographicFamily(Family):
         does not see, `outside`, which is None where it sees all; `roll_prediction_deviation` has
         their standard deviations over sequences. Models whose windows differ are compared by
         `roll_prediction_by_frame`, at the frames that none of them sees. `first_frame` is frame 0
-        decoded from t_0. `gains` compares squared errors with those of the baselines, see
+        decoded from t_0. `told_right` has the shares of rolled unseen frames in which the data know
+        shape and pose again. `gains` compares squared errors with those of the baselines, see
         `symgen.experiments.families.comparison`. `recordings` has the means of each recording by
         name, where recordings have names. Sequences whose factors are not known have no CapCorr.
         """
@@ -134,6 +139,9 @@ class TopographicFamily(Family):
             for name in ("nll", "squared_error")
         }
         found["first_frame"] = notes.means("first/")
+        if told := notes.means("told_right/"):
+            judged = len(notes.values(f"told_right/{next(iter(told))}"))
+            found["told_right"] = {**told, "sequences": judged}
         found["frames"] = model.frames
         found["frames_seen"] = int(model.topography.receptive_field().sum())
         return found | _compared(source, notes)
@@ -175,11 +183,32 @@ class TopographicFamily(Family):
                 reference = "; ".join(f"{other} {value:.1f}" for other, value in known.items())
                 reference = reference or "no baseline of this likelihood"
                 yield f"roll prediction, {name} frames, {unit}", f"{errors[key]:.1f}", reference
+        for name, share in measured.get("told_right", {}).items():
+            if name != "sequences":
+                seen = (
+                    f"by the nearest true image; {measured['told_right']['sequences']} sequences"
+                )
+                yield f"{name} told right, rolled unseen frames", f"{100 * share:.0f} %", seen
         yield from own_rows(measured)
 
     def verdict(self, measured: Mapping[str, Any]) -> list[str]:
         """Say what the roll prediction means."""
         return verdict(measured)
+
+
+def _told_right(
+    model: TopographicVAE, x: Tensor, factors: Tensor, source: Any, notes: Notes
+) -> dict[str, Tensor]:
+    """Judge the rolled unseen frames of the first sequences, where the source can."""
+    judge = getattr(source, "told_right", None)
+    unseen = ~model.topography.receptive_field().to(x.device)
+    done = len(notes.values("told_right/shape")) if "told_right/shape" in notes else 0
+    x, factors = x[: _JUDGED - done], factors[: _JUDGED - done]
+    if judge is None or len(x) == 0 or not unseen.any():
+        return {}
+    rolled = model.traverse(x, steps=model.frames)[:, unseen]
+    told = judge(rolled.flatten(0, 1), factors[:, unseen].flatten(0, 1))
+    return {name: each.view(len(x), -1).float().mean(1) for name, each in told.items()}
 
 
 def mean_frame(data: Batches[Any]) -> Float[Tensor, "*data"]:

@@ -298,7 +298,9 @@ def test_large_clips_are_read_a_part_at_a_time(tmp_path, monkeypatch):
 
 
 def test_a_dictionary_is_no_recordings():
-    with pytest.raises(ValueError, match="a dictionary is not a recording: give a path or tensors"):
+    with pytest.raises(
+        ValueError, match="a dictionary is not a recording: give a path or tensors"
+    ):
         data.open({"a": torch.rand(9, 1, 4, 4)})
 
 

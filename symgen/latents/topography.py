@@ -203,9 +203,9 @@ class Topography(Topographic):
     def expected_inverse_scale(self, energy: Energy, variance: Energy, eps: float) -> Energy:
         """Return the expectation of `inverse_scale`, to second order in the energies' spread.
 
-        With v = W e + eps it is `E[v]^(-1/2) (1 + 3/8 Var[v] / E[v]²)`, and Var[v] = W Var[e] where
-        the entries of W are 0 and 1: those of a fractional shift are others, and the result is of
-        first order. The energy of padding does not vary.
+        With v = W e + eps it is `E[v]^(-1/2) (1 + 3/8 Var[v] / E[v]²)`, where Var[v] is W Var[e]
+        as long as W holds zeros and ones: with a fractional shift the result is of first order.
+        The energy of padding does not vary.
         """
         scale = self.inverse_scale(energy, eps)
         if self.shift % 1:

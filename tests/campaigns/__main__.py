@@ -104,12 +104,15 @@ def _row(name: str, counts: dict[str, float]) -> str:
 
 
 def _record(path: Path, counts: dict[str, dict[str, float]], seed: int) -> None:
+    """Write the counts of what was run, and keep those of other campaigns on record."""
     from symgen.training import commit, hardware
 
     about = {"command": f"python tests/campaigns {' '.join(sys.argv[1:])}", "seed": seed}
     about |= {"commit": commit(), "hardware": hardware("cpu")}
+    found = json.loads(path.read_text()) if path.exists() else {}
+    found |= {name: {**about, **ended} for name, ended in counts.items() if name != "all"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**about, "campaigns": counts}, indent=2) + "\n")
+    path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _import_everything() -> None:
@@ -143,7 +146,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="cases at once")
     parser.add_argument("--seconds", type=float, default=45, help="limit of a case")
-    parser.add_argument("--record", type=Path, help="write the counts as JSON")
+    parser.add_argument("--record", type=Path, help="write the counts to a file of JSON")
     parser.add_argument("--log", type=Path, help="write the cases that failed, a line each")
     parser.add_argument("--verbose", action="store_true", help="print every case")
     given = parser.parse_args()

@@ -107,8 +107,8 @@ class TopographicFamily(Family):
         does not see, `outside`, which is None where it sees all; `roll_prediction_deviation` has
         their standard deviations over sequences. Models whose windows differ are compared by
         `roll_prediction_by_frame`, at the frames that none of them sees. `first_frame` is frame 0
-        decoded from t_0. `told_right` has the shares of rolled unseen frames in which the data know
-        shape and pose again. `gains` compares squared errors with those of the baselines, see
+        decoded from t_0. `told_right` has the shares of rolled unseen frames that look right to
+        the data. `gains` compares squared errors with those of the baselines, see
         `symgen.experiments.families.comparison`. `recordings` has the means of each recording by
         name, where recordings have names. Sequences whose factors are not known have no CapCorr.
         """

@@ -23,6 +23,7 @@ from symgen._errors import either
 __all__ = [
     "Amount",
     "Count",
+    "Draws",
     "Range",
     "Seed",
     "Share",
@@ -53,6 +54,7 @@ class Range(NamedTuple):
 
 Whole = Annotated[int, Range(0, _MOST)]
 Count = Annotated[int, Range(1, _MOST)]
+Draws = Annotated[int, Range(1, 10**6)]  # at once
 Seed = Annotated[int, Range(-(2**63), 2**64 - 1)]  # of torch's generators
 Amount = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]

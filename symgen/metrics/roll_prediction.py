@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from symgen.metrics.inputs import require_shapes
+from symgen.metrics.inputs import require_finite, require_shapes
 
 __all__ = ["RollPrediction", "roll_prediction"]
 
@@ -96,6 +96,7 @@ def roll_prediction(
         torch.Size([5])
     """
     require_shapes(("x", x, "B S *data"), ("mean_frame", mean_frame, "*data"))
+    require_finite("mean_frame", mean_frame)
     steps = torch.arange(x.shape[1], device=x.device)
     posterior = model.encode(x) if posterior is None else posterior
     first = model.latents(posterior, sampled=sampled)[:, :1]  # (B, 1, C, D)

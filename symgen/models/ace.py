@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from symgen._errors import require_choice
+from symgen._inputs import require_finite
+from symgen._typed import Draws, typed
 from symgen.latents import Density
 from symgen.likelihoods.base import full_precision
 from symgen.models.ace_latents import ACELatents, ACEPosterior, ClassTerms, SupervisedElbo
@@ -164,8 +166,7 @@ class ACE(ACEParts):
         log p(x | pose) instead.
         """
         check_data(self, "x", x)
-        if samples < 1:
-            raise ValueError(f"samples={samples}: draw at least one")
+        samples = typed("samples", samples, Draws)
         weights = []
         for _ in range(samples):
             statistics, h, pose, inputs, _ = self._infer(x, self.variational_pose)
@@ -213,6 +214,7 @@ class ACE(ACEParts):
     ) -> ACELatents:
         """Draw latents from the prior: classes too without `y`, poses too from the "prior"."""
         require_choice("pose", pose, ("identity", "prior"))
+        count = typed("count", count, Draws)
         device = next(self.parameters()).device
         if y is None:
             y = torch.randint(self.classes, (count,), device=device)
@@ -231,6 +233,7 @@ class ACE(ACEParts):
     def manifold(self, z: Float[Tensor, "points N"]) -> Float[Tensor, "classes points *data"]:
         """Decode styles by every class in the canonical pose, and return the means (Figs 1-4)."""
         check_floats("z", z, "points, latents", "P", self.latent_count)
+        require_finite("z", z)
         pose = self._element(self._identity(len(z)))
         return self._every_class(z.expand(self.classes, *z.shape), pose).mean.transpose(0, 1)
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from symgen._typed import Draws, typed
 from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.likelihoods.base import full_precision
@@ -223,8 +224,7 @@ class TopographicVAE(Pretrained):
         `w = log p(x|t) + log p(z) + log p(u) - log q(z|x) - log q(u|x)` with z and u drawn from
         the posterior, which is inferred if it is not given; the samples are decoded one by one.
         """
-        if samples < 1:
-            raise ValueError(f"samples={samples}: draw at least one")
+        samples = typed("samples", samples, Draws)
         posterior = self.encode(x) if posterior is None else posterior
         z, u = posterior.z.rsample(samples), None
         weights = posterior.z.log_ratio(z).sum((-2, -1))
@@ -242,7 +242,8 @@ class TopographicVAE(Pretrained):
         `log mean_k exp sum_l w_k(l)`, which grows with the number of samples towards log p(x)
         (Burda, Grosse & Salakhutdinov 2016, eq. 8).
         """
-        return self.log_weights(x, samples).sum(-1).logsumexp(0) - math.log(samples)
+        weights = self.log_weights(x, samples).sum(-1)
+        return weights.logsumexp(0) - math.log(len(weights))
 
     def baseline(
         self, mean: Float[Tensor, "*batch"], x: Float[Tensor, "*batch"]
@@ -292,6 +293,7 @@ class TopographicVAE(Pretrained):
     @torch.no_grad()
     def sample_latents(self, count: int) -> Float[Tensor, "count S C D"]:
         """Draw the latents of sequences from the prior."""
+        count = typed("count", count, Draws)
         device = next(self.parameters()).device
         z = torch.randn((count, self.frames, self.capsules, self.units), device=device)
         return self.latents_from(z, None if self.topography.is_none else torch.randn_like(z))

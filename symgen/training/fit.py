@@ -27,6 +27,7 @@ from symgen.training.trainable import Feed
 __all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
 
 Measure = Callable[[Any], dict[str, Any]]
+_MAPPINGS = ("optimizer_options", "learning_rates")  # None for an empty one
 
 
 class TrainingDiverged(RuntimeError):
@@ -142,7 +143,7 @@ def fit(
     chosen: dict[str, Any] = {
         entry.name: dict(value) if isinstance(value, Mapping) else value
         for entry in fields(Training)
-        if (value := given[entry.name]) is not None
+        if (value := given[entry.name]) is not None or entry.name not in _MAPPINGS
     }
     settings = Training(**chosen)
     _check(model, feed, settings, evaluate_every)

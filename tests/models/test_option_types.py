@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from symgen import ACE, TVAE, VAE
+from symgen import ACE, TVAE, VAE, fit
 from symgen.models import Judge, Pretrained
 
 TINY = {"capsules": 2, "frames": 4, "width": 8}
@@ -121,3 +121,20 @@ def test_a_file_of_wrong_options_is_refused(
     write_tensors(tmp_path / "model.safetensors", weights, {**about, **described})
     with pytest.raises(ValueError, match=f"does not make a TVAE: {told}"):
         Pretrained.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.5, True, 10**12])
+def test_how_many_are_drawn_is_a_number_of_them(count):
+    model = TVAE((5,), capsules=2, units=4, frames=4, width=4)
+    for name, draw in {
+        "count": lambda: model.sample(count),
+        "samples": lambda: model.log_prob(torch.rand(2, 4, 5), count),
+    }.items():
+        with pytest.raises(ValueError, match=f"{name}={count}: give a whole number"):
+            draw()
+
+
+def test_a_setting_that_cannot_be_none_is_not_taken_for_its_default():
+    model = TVAE((5,), capsules=2, units=4, frames=4, width=4)
+    with pytest.raises(ValueError, match="examples=None: give"):
+        fit(model, torch.rand(9, 4, 5), examples=None)

@@ -48,6 +48,9 @@ def _baselines(errors: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, told) for name, told in _BASELINES.items() if f"{name}_nll" in errors]
 
 
+_CHANCE = {"shape": "33", "orientation": "26"}  # %, see `MovingSprites.told_right`
+
+
 def demo(results: Path) -> str:
     """The measures of the demonstration."""
     record = read(results / "demo.json")
@@ -70,6 +73,10 @@ def demo(results: Path) -> str:
                 ),
             ]
         )
+    for name, share in measured["told_right"].items():
+        if name != "sequences":
+            what = f"{name} told right in rolled unseen frames, %"
+            rows.append([what, f"{100 * share:.0f}", f"chance {_CHANCE[name]}"])
     count = measured["examples"]
     return (
         markdown(["measure", "value", "reference"], rows)
@@ -295,6 +302,26 @@ def ace_summary(results: Path) -> str:
 
 
 _ACE = ("mnist", "rts", "tc")
+_CAMPAIGNS = {
+    "kills": "commands stopped at random moments, or next to a file's replacement",
+    "run_files": "files of a run damaged, then every command",
+    "inspect_files": "odd and damaged recordings, opened and trained on",
+    "options": "odd options, on the command line and in JSON",
+    "api_calls": "odd arguments of public functions",
+    "disk": "a full disk, or one that cannot be written",
+    "videos": "damaged videos",
+}
+
+
+def campaigns(results: Path) -> str:
+    """What was tried to break the package, and how it ended."""
+    record = read(results / "campaigns.json")
+    shown = ("tried", "fine", "detected", "altered", "silent", "traceback", "hang", "memory")
+    found = {name: record[name] for name in _CAMPAIGNS if name in record}
+    rows = [[_CAMPAIGNS[n], *(f"{ended[s]:,}" for s in shown)] for n, ended in found.items()]
+    rows.append(["**all**", *(f"{sum(e[s] for e in found.values()):,}" for s in shown)])
+    about = {f"`{e['command']}`, commit {e['commit']}, {e['hardware']}." for e in found.values()}
+    return markdown(["", *shown[:-1], "over 4 GB"], rows) + "\n" + "\n".join(sorted(about)) + "\n"
 
 
 def _both(name: str) -> list[tuple[str, str]]:
@@ -308,6 +335,7 @@ def _with_pose(name: str) -> list[tuple[str, str]]:
 TABLES: dict[str, Callable[[Path], str]] = {
     **{name: partial(of_study, name) for name in study_names()},
     "ace-summary": ace_summary,
+    "campaigns": campaigns,
     "colour-mnist": colour_mnist,
     "demo": demo,
     "untrained": untrained,

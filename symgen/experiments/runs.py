@@ -186,7 +186,8 @@ class OpenRun:
 def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Experiment:
     """Shorten a training to what this machine does in a time, by its speed over a few steps.
 
-    The schedule of the learning rate is shortened with it; no training becomes longer.
+    The schedules of the learning rate and of the KL weights are shortened with it; no training
+    becomes longer.
     """
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes={minutes}: give a positive number")
@@ -196,8 +197,12 @@ def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Exper
         short = experiment.training.changed({"examples": steps * size})
         run = fit(model, batches, **asdict(short), progress=False)
     steps = max(1, int(60 * minutes * run.examples / run.seconds / size))
-    examples = min(experiment.training.examples, steps * size)
-    return experiment.changed(training={"examples": examples})
+    whole = experiment.training
+    examples = min(whole.examples, steps * size)
+    ramps = {n: getattr(whole, n) * examples // whole.examples for n in ("warmup", "kl_warmup")}
+    if whole.kl_warmup:
+        ramps["kl_warmup"] = max(1, ramps["kl_warmup"])
+    return experiment.changed(training={"examples": examples, **ramps})
 
 
 def start_run(

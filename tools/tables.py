@@ -84,6 +84,35 @@ def demo(results: Path) -> str:
     )
 
 
+_RECIPES = {
+    "ab-demo": "the recipe of the demonstration",
+    "ab-rolled0": "no rolled reconstruction",
+    "ab-beta1": "KL weight 1 at the end, instead of 0.05",
+    "ab-relu": "ReLU instead of GELU",
+    "ab-silu": "SiLU instead of GELU",
+    "ab-betas": "Adam's second β 0.999 instead of 0.95",
+    "ab-batch4": "batches of 4 instead of 8",
+    "ab-batch16": "batches of 16 instead of 8",
+}
+
+
+def recipes(results: Path) -> str:
+    """What the parts of the demonstration's recipe are worth, on validation orbits."""
+    rows, commands = [], []
+    for name, told in _RECIPES.items():
+        record = read(results / "recipes" / f"{name.replace('ab-', 'demo-')}.json")
+        measured = record["evaluation"]
+        errors = [measured["roll_prediction"][place]["squared_error"] for place in _PLACES]
+        right = [100 * measured["told_right"][each] for each in ("shape", "orientation")]
+        rows.append([told, *(f"{e:.1f}" for e in errors), *(f"{each:.0f}" for each in right)])
+        commands.append(f"`{record['command'].split(' --out')[0]}`")
+    header = ["", "squared error, seen", "unseen frames", "shape right, %", "orientation, %"]
+    return f"{markdown(header, rows)}\n{', '.join(commands)}.\n"
+
+
+_PLACES = ("inside", "outside")
+
+
 def untrained(results: Path) -> str:
     """What the metrics say before and after training."""
     record = read(results / "untrained.json")
@@ -338,6 +367,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "campaigns": campaigns,
     "colour-mnist": colour_mnist,
     "demo": demo,
+    "recipes": recipes,
     "untrained": untrained,
     **BENCH_TABLES,
 }

@@ -57,7 +57,7 @@ def pose_recovery(
     regressors = torch.cat([statistics.double(), offsets], 1).cpu()
     if len(labels) <= regressors.shape[1]:
         raise ValueError(
-            f"{len(labels)} images for a regression on {regressors.shape[1]} numbers: give more"
+            f"{len(labels)} examples for a regression on {regressors.shape[1]} numbers: give more"
         )
     target = true.double().cpu()
     # gelsd, because a class that is absent or a constant statistic leaves the rank short.

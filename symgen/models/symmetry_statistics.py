@@ -64,7 +64,7 @@ class Pose(NamedTuple):
         affine.check_pose(moved)
         if recolour is not None and self.colour is None:
             raise ValueError(
-                "the element has a colour matrix but the model infers no colour pose: "
+                "the element has a colour matrix, such as of a hue, but the model infers no colour pose: "
                 "train with colour_pose=True"
             )
         with torch.autocast(self.affine.device.type, enabled=False):

@@ -133,7 +133,7 @@ class TopographicVAE(Pretrained):
         if not 0 <= ahead < topography.frames:
             raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
         if ahead:
-            self.require_causal()
+            self.require_causal(f"ahead={ahead}")
         self.ahead, self.eps = ahead, eps
         self.mu = None if topography.is_none else nn.Parameter(torch.tensor(float(mu)))
         self.location, self.scale = 0.0, 1.0
@@ -340,11 +340,12 @@ class TopographicVAE(Pretrained):
         state = torch.cat([state[:, :, 1:], moments], 2)
         return self._expected_t(posterior.z.mean[:, None], *state)[:, -1], state
 
-    def require_causal(self) -> None:
+    def require_causal(self, asked: str = "") -> None:
         """Raise ValueError unless t of a frame depends on this and past frames only."""
         if not (self.topography.causal and self.topography.open_ended):
             wanted = "following a stream or predicting needs causal=True and boundary='zero'"
-            raise ValueError(f"{self.topography} sees the future: {wanted}")
+            named = asked and f"{asked}: "
+            raise ValueError(f"{named}{self.topography} sees the future: {wanted}")
 
     # --- inside ----------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ def test_a_class_that_is_absent_and_a_constant_statistic_change_nothing(poses):
 
 
 def test_too_few_images_and_other_lengths_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match="5 images for a regression on 7 numbers"):
+    with pytest.raises(ValueError, match="5 examples for a regression on 7 numbers"):
         pose_recovery(torch.rand(5, 2), torch.rand(5, 1), torch.arange(5))
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match="labels"):

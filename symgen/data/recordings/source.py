@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod, sqrt
+from os.path import realpath
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -235,7 +236,7 @@ def open(
     skipped = footage.skipped + skipped
     origin = None
     if isinstance(data, str | Path):
-        files = {"data": str(Path(data).resolve()), "cache": cache and str(Path(cache).resolve())}
+        files = {"data": realpath(data), "cache": cache and realpath(cache)}
         origin = {"kind": "recordings", **options, **files, "length": length}
     where = torch.device(device)
     source = Recordings(footage, split, spec, parts, in_time, skipped, where, origin)

@@ -223,8 +223,11 @@ def start_run(
 
 def resume_run(run: OpenRun, *, device: str = "cpu", observe: Observe | None = None) -> Run:
     """Continue a run that was stopped, bit for bit as if it had never been."""
-    with suppress(OSError, KeyError):  # which the checkpoint makes anew
-        run.require_same(read_about(run.folder / WEIGHTS))
+    described: dict[str, Any] = {}
+    with suppress(OSError, ValueError):  # else the checkpoint makes the file anew
+        described = read_about(run.folder / WEIGHTS)
+    with suppress(KeyError):
+        run.require_same(described)
     model: Any = run.kind(**Pretrained.rebuilt(run.config["model"], run.parts)).to(device)
     source, training = run.require_data().source(train=True, device=device), run.training
     batches = Batches(source, training.batch_size, training.seed, device=device)
@@ -259,6 +262,8 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
         config = read_json(path)
         for name, kind in _PARTS.items():
             typed(name, config[name], kind)
+        if "split" in config:
+            typed("split", config["split"], dict[str, dict[str, str]])
         described = config["data"]
         data = None if described is None else data_from_json(described)
         run = OpenRun(folder, config, data, parts)

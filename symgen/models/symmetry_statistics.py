@@ -64,8 +64,8 @@ class Pose(NamedTuple):
         affine.check_pose(moved)
         if recolour is not None and self.colour is None:
             raise ValueError(
-                "the element has a colour matrix, such as of a hue, but the model infers no colour pose: "
-                "train with colour_pose=True"
+                "the element has a colour matrix, as of a hue, but the model infers no colour "
+                "pose: train with colour_pose=True"
             )
         with torch.autocast(self.affine.device.type, enabled=False):
             result = affine.compose(moved.to(self.affine), self.affine)

@@ -20,6 +20,7 @@ from symgen.nets import Linear
 
 __all__ = ["Elbo", "Posterior", "TopographicVAE"]
 
+_MOST_FRAMES = 10**6
 _FARTHEST = 1e6  # from 0, of μ and eps
 Sequences = Float[Tensor, "B S *data"]
 Latents = Float[Tensor, "*batch S C D"]
@@ -128,6 +129,8 @@ class TopographicVAE(Pretrained):
         if not (abs(mu) <= _FARTHEST and 0 <= eps <= _FARTHEST):
             limits = f"{_FARTHEST:,.0f} at most, and an eps of 0 or more"
             raise ValueError(f"mu={mu}, eps={eps}: give a mu that is ±{limits}")
+        if self.frames > _MOST_FRAMES:
+            raise ValueError(f"frames={self.frames}: give {_MOST_FRAMES:,} at most")
         if self.frames > 1 and self.units < 2:
             raise ValueError(f"units={self.units}: capsules that roll need 2 units or more")
         if not 0 <= ahead < topography.frames:

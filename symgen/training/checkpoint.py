@@ -60,13 +60,13 @@ class Checkpoint:
         state, weights = optimizer.state_dict()["state"], model.state_dict()
         return cls(step, meter.seconds, settings, weights, state, generators, meter.recent)
 
-    def require_same(self, settings: dict[str, Any], model: Module) -> None:
-        """Refuse settings or a model unlike those of the run, naming each difference."""
+    def require_same(self, settings: dict[str, Any], model: Module, run: object = "") -> None:
+        """Refuse settings or a model unlike those of the run, naming it and each difference."""
         found = differences(self.settings, json.loads(json.dumps(settings)))
         found += differences(kinds(self.weights), kinds(model.state_dict()))
         if found:
             raise ValueError(
-                f"the run to resume had other settings: {'; '.join(found)}. Resume with "
+                f"the run to resume, {run}, had other settings: {'; '.join(found)}. Resume with "
                 "those that it was started with, or start a new run in another folder"
             )
 

@@ -174,7 +174,7 @@ class _Trainer:
             self.identity["product"] = fastest_product()
             keep_freed_memory()
         if start is not None:
-            start.require_same(self.identity, model)
+            start.require_same(self.identity, model, run.path)
         self.step = 0 if start is None else start.step
         self.meter = Meter(settings.log_every, 0.0 if start is None else start.seconds)
 

@@ -35,7 +35,10 @@ _UNEXPECTED = 70
 _NEW_MOUNTS, _BIND = 0x20000, 0x1000  # of Linux's sched.h and mount.h
 _PRIVATE, _READ_ONLY = 0x44000, 0x1021  # recursive; remounted
 _OUT_OF_MEMORY = re.compile(r"MemoryError|can't allocate memory|Unable to allocate|bad_alloc")
-_WARNING = re.compile(r"^\S+:\d+: \w*Warning: .*\n(?:  .*\n?)?", re.MULTILINE)
+_WARNING = re.compile(
+    r"^\S+:\d+: \w*Warning: .*\n(?:  .*\n?)?(?:\w*Warning: Enable tracemalloc .*\n?)?",
+    re.MULTILINE,
+)
 _ERROR = re.compile(r"[\w.]+(Error|Exception|Interrupt|Warning)\b")
 _FRAMES = re.compile(r"[\s│╭╮╰╯─]+")
 
@@ -65,7 +68,12 @@ class Ended(NamedTuple):
     @property
     def said(self) -> str:
         """What it said, without Python's warnings."""
-        return self.output + _WARNING.sub("", self.error)
+        return self.output + without_warnings(self.error)
+
+
+def without_warnings(error: str) -> str:
+    """Leave out what Python's warnings say."""
+    return _WARNING.sub("", error)
 
 
 def start(words: Iterable[str | Path], before: Callable[[], object] | None = None) -> int:
@@ -153,7 +161,7 @@ def judge(
     """
     if ended.peak > GIGABYTES:
         return Verdict("memory", f"{ended.peak:.1f} GB")
-    error = _WARNING.sub("", ended.error)
+    error = without_warnings(ended.error)
     lines = [line for line in error.splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if _ERROR.match(line)), "".join(lines[-1:]))
     if "Traceback (most recent call last)" in error or ended.status not in (0, 1, 2):

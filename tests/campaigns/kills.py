@@ -20,7 +20,17 @@ from fixtures import (
     tensors,
     write_films,
 )
-from harness import Case, Ended, Verdict, at_replacement, command, finish, signal_at, start
+from harness import (
+    Case,
+    Ended,
+    Verdict,
+    at_replacement,
+    command,
+    finish,
+    signal_at,
+    start,
+    without_warnings,
+)
 
 KILLS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
 _AT = ("checkpoint.safetensors", "model.safetensors", "model.json", "config.json")
@@ -168,7 +178,7 @@ def _said(ended: Ended, name: str) -> Verdict | None:
     allowed = {"kill": (-9, 0), "term": (-15, 143, 1, 0)}.get(name, (-2, 130, 1, 0))
     if ended.status not in allowed:
         return Verdict("traceback", f"{name}: status {ended.status}: {ended.error[-200:]}")
-    lines = [line for line in ended.error.splitlines() if line.strip()]
+    lines = [line for line in without_warnings(ended.error).splitlines() if line.strip()]
     if len(lines) > 1 or (name == "int" and ended.status and not lines):
         return Verdict("traceback", f"{name}: {len(lines)} lines: {ended.error[-200:]}")
     return None

@@ -92,11 +92,15 @@ def _damaged(
         unmeasured = file == "summary.json" and content is None  # which the card says
         if not differ or unmeasured:
             return Verdict("fine")
+        if "config.json-entry-another" in seed and list(differ) == ["config.json"]:
+            return Verdict("altered", "a valid entry that changes nothing that was computed")
         more = set(ended.said.replace(str(folder), "").splitlines()) - set(said)
         told = any(path.name in line for line in more)
         return Verdict("detected" if told else "silent", f"differ: {', '.join(differ)}")
 
-    return judge(ended, (path, run / "model.json") if "model" in file else (path, run), right)
+    return judge(
+        ended, (path, run / "model.json") if "model" in file else (path, run, path.name), right
+    )
 
 
 # --- what is done with a run ---------------------------------------------------------------------

@@ -244,10 +244,11 @@ class Timed:
 @pytest.mark.parametrize(("speed", "examples"), [(10, 600), (0.01, 8), (1e6, 8_000)])
 def test_a_training_is_shortened_to_what_the_machine_does(speed, examples, monkeypatch):
     monkeypatch.setattr(runs, "fit", Timed(speed))
-    how = Training(examples=8_000, batch_size=8, schedule="cosine", warmup=80)
+    how = Training(examples=8_000, batch_size=8, schedule="cosine", warmup=80, kl_warmup=4_000)
     experiment = Experiment("TVAE", {"capsules": 2, "width": 8}, SpritesData(length=4), how)
     shorter = within(experiment, 1.0)
-    assert shorter == experiment.changed(training={"examples": examples})
+    ramps = {"warmup": examples // 100, "kl_warmup": examples // 2}
+    assert shorter == experiment.changed(training={"examples": examples, **ramps})
 
 
 def test_the_measured_speed_is_that_of_real_steps(monkeypatch):

@@ -312,8 +312,9 @@ def _require_none(what: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         raise ValueError(
-            f"recordings that the split was recorded of are {what}: {', '.join(names[:_NAMED])}"
-            f"{more}: put them back as they were, or train a new run on what is there"
+            f"recordings of the split on record (a run's config.json) are {what}: "
+            f"{', '.join(names[:_NAMED])}{more}: put them back as they were, or "
+            "train a new run on what is there"
         )
 
 

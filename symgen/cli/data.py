@@ -106,7 +106,18 @@ def inspect(words: Sequence[str]) -> None:
         say(f"skipped {entry.name}: {entry.reason}")
     if len(train.skipped) > _LISTED:
         say(f"... and {len(train.skipped) - _LISTED} more skipped")
-    say(f"{options.out}\nnext: symgen train tvae --data {config.data} and the same options")
+    more = _for_few(train)
+    say(f"{options.out}\nnext: symgen train tvae --data {config.data}{more} and the same options")
+
+
+def _for_few(train: Recordings) -> str:
+    """Return the options that the preset needs for few clips, or for short ones."""
+    experiment, more = preset("tvae").experiment, ""
+    if len(train) < experiment.training.batch_size:
+        more += f" --batch-size {len(train)}"
+    if train.frames < experiment.model["neighbourhood"]:
+        more += " --neighbourhood 1 --no-standardise"
+    return more
 
 
 def _draw(frames: Tensor, titles: list[str], out: Path) -> None:

@@ -133,6 +133,25 @@ def test_inspect_says_what_it_understood(kind, recordings, tmp_path, capsys):
         assert sheet.width > 500
 
 
+@pytest.mark.parametrize(
+    ("count", "length", "more"),
+    [
+        (1, 12, " --batch-size 3 --neighbourhood 1 --no-standardise"),
+        (3, 2, " --batch-size 1 --neighbourhood 1 --no-standardise"),
+        (3, 6, " --batch-size 1"),
+        (40, 2, " --neighbourhood 1 --no-standardise"),
+        (40, 6, ""),
+    ],
+)
+def test_what_inspect_recommends_can_be_trained(count, length, more, capsys):
+    shape = (count, length, 8, 8)
+    np.save("few.npy", np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8))
+    assert main(["data", "inspect", "few.npy"]) == 0
+    words = f"train tvae --data few.npy{more}"
+    assert f"next: symgen {words} and the same options" in capsys.readouterr().out
+    assert main([*words.split(), "--examples", "16", "--width", "8"]) == 0
+
+
 def test_inspect_lists_what_was_skipped_and_says_where_it_decoded(recordings, capsys):
     shutil.copytree(recordings / "frames", "films")
     shutil.copytree("films/film 1", "films/film 12")

@@ -85,14 +85,14 @@ def demo(results: Path) -> str:
 
 
 _RECIPES = {
-    "ab-demo": "the recipe of the demonstration",
-    "ab-rolled0": "no rolled reconstruction",
-    "ab-beta1": "KL weight 1 at the end, instead of 0.05",
-    "ab-relu": "ReLU instead of GELU",
-    "ab-silu": "SiLU instead of GELU",
-    "ab-betas": "Adam's second β 0.999 instead of 0.95",
-    "ab-batch4": "batches of 4 instead of 8",
-    "ab-batch16": "batches of 16 instead of 8",
+    "demo-demo": "the recipe of the demonstration",
+    "demo-rolled0": "no rolled reconstruction",
+    "demo-beta1": "KL weight 1 at the end, instead of 0.05",
+    "demo-relu": "ReLU instead of GELU",
+    "demo-silu": "SiLU instead of GELU",
+    "demo-betas": "Adam's second β 0.999 instead of 0.95",
+    "demo-batch4": "batches of 4 instead of 8",
+    "demo-batch16": "batches of 16 instead of 8",
 }
 
 
@@ -100,16 +100,19 @@ def recipes(results: Path) -> str:
     """What the parts of the demonstration's recipe are worth, on validation orbits."""
     rows, commands = [], []
     for name, told in _RECIPES.items():
-        record = read(results / "recipes" / f"{name.replace('ab-', 'demo-')}.json")
+        record = read(results / "recipes" / f"{name}.json")
         measured = record["evaluation"]
         errors = [measured["roll_prediction"][place]["squared_error"] for place in _PLACES]
         right = [100 * measured["told_right"][each] for each in ("shape", "orientation")]
         rows.append([told, *(f"{e:.1f}" for e in errors), *(f"{each:.0f}" for each in right)])
-        commands.append(f"`{record['command'].split(' --out')[0]}`")
+        commands.append(record["command"].removeprefix(_FIRST_RECIPE))
     header = ["", "squared error, seen", "unseen frames", "shape right, %", "orientation, %"]
-    return f"{markdown(header, rows)}\n{', '.join(commands)}.\n"
+    first, *others = commands
+    told = ", ".join(f"`{options.strip()}`" for options in others)
+    return f"{markdown(header, rows)}\n`{_FIRST_RECIPE}{first}`; the others with {told}.\n"
 
 
+_FIRST_RECIPE = "symgen train demo --validation --examples 16000 --kl-warmup 9600"
 _PLACES = ("inside", "outside")
 
 
@@ -344,7 +347,7 @@ _CAMPAIGNS = {
 
 def campaigns(results: Path) -> str:
     """What was tried to break the package, and how it ended."""
-    record = read(results / "campaigns.json")
+    record = read(results / "campaigns.json")["campaigns"]
     shown = ("tried", "fine", "detected", "altered", "silent", "traceback", "hang", "memory")
     found = {name: record[name] for name in _CAMPAIGNS if name in record}
     rows = [[_CAMPAIGNS[n], *(f"{ended[s]:,}" for s in shown)] for n, ended in found.items()]

@@ -93,16 +93,22 @@ def _prediction(measured: Mapping[str, Any]) -> Iterator[str]:
 
 def _items(gains: Mapping[str, Any]) -> str:
     """Say on how many items a prediction was compared."""
-    told = f"{gains['sequences']:,} held-out sequences"
+    count = gains["sequences"]
+    told = f"{count:,} held-out sequence{'s' * (count != 1)}"
     if (recordings := gains["recordings"]) is not None:
         plural = "s" * (recordings != 1)
-        told = f"{gains['sequences']:,} clips of {recordings:,} held-out recording{plural}"
-    few = f", few {gains['over']}, so that intervals are rough" if gains["count"] < _FEW else ""
-    return told + few
+        told = f"{count:,} clip{'s' * (count != 1)} of {recordings:,} held-out recording{plural}"
+    if 1 < gains["count"] < _FEW:
+        told += f", few {gains['over']}, so that intervals are rough"
+    return told
 
 
 def _answer(measured: Mapping[str, Any]) -> str:
-    """Say which baselines the roll beats."""
+    """Say which baselines the roll beats; a model that has learned nothing beats none."""
+    if _collapsed(measured):
+        return "No: the model has learned nothing yet, see below."
+    if _exact(measured, "nearest"):
+        return "No: nothing moves in them."
     better, worse, open_ = (_names(measured, state) for state in ("better", "worse", "open"))
     if not worse and not open_:
         return "Yes, better than any guess below."
@@ -123,8 +129,9 @@ def _state(measured: Mapping[str, Any], baseline: str) -> str | None:
     gain = measured["gains"].get(baseline)
     if gain is None:
         return "worse" if _exact(measured, baseline) else None
-    low = gain["percent"] if gain["low"] is None else gain["low"]
-    high = gain["percent"] if gain["high"] is None else gain["high"]
+    low, high = gain["low"], gain["high"]
+    if low is None or high is None:  # of a single one
+        return "open"
     return "better" if low > 0 else "worse" if high <= 0 else "open"
 
 
@@ -165,11 +172,14 @@ def _collapsed(measured: Mapping[str, Any]) -> bool:
 
 def _posterior(measured: Mapping[str, Any]) -> str:
     nats, saved = measured["kl_per_latent"], _saved(measured)
-    told = "has collapsed" if _collapsed(measured) else "is in use"
+    told = "has collapsed, or tells nothing yet" if _collapsed(measured) else "is in use"
     less = "less" if saved > 0 else "more"
+    first = f"{abs(saved):.1f} % {less} squared error than the mean image"
+    if not measured["first_frame"]["mean_squared_error"]:
+        first = "some squared error where the mean image has none"
     return (
         f"The posterior {told}: KL of {nats:.3g} nats per latent and frame; frame 0 decoded from "
-        f"t_0 has {abs(saved):.1f} % {less} squared error than the mean image."
+        f"t_0 has {first}."
     )
 
 
@@ -181,27 +191,28 @@ def _advice(measured: Mapping[str, Any]) -> str:
     states = {name: _state(measured, name) for name in BASELINES}
     if _collapsed(measured):
         return (
-            "train longer (--examples) with KL terms that grow slowly (--kl-warmup) or count less "
-            "(--beta below 1)."
+            "train longer, in a new run (--examples), with KL terms that grow slowly "
+            "(--kl-warmup) or count less (--beta below 1)."
         )
     if measured["frames_seen"] == measured["frames"]:
         return "a shorter window (--window), so that there are frames to predict."
     if _saved(measured) < _LEARNED:
-        return "train longer (--examples): it does not reconstruct what it sees yet."
+        return "train longer, in a new run (--examples): it does not reconstruct what it sees yet."
     if measured["frames_seen"] == 1 and "worse" in states.values():
         return "a TVAE with a window (--window): without one, nothing teaches latents to roll."
     if _exact(measured, "nearest"):
         return "other data: nothing moves in unseen frames, so there is no motion to learn."
     if states["mean"] == "worse":
         return (
-            "train longer (--examples), or with a shorter window (--window): it reconstructs, but "
-            "its rolls do not move what they show; motion that is not steady cannot be learned."
+            "train longer, in a new run (--examples), or with a shorter window (--window): it "
+            "reconstructs, but its rolls do not move what they show; motion that is not steady "
+            "cannot be learned."
         )
     if "worse" in states.values():
         return (
-            "train longer (--examples), or make unseen frames differ more from seen ones: a "
-            "shorter window (--window), or for recordings longer clips (--length) or fewer frames "
-            "a second (--every)."
+            "train longer, in a new run (--examples), or make unseen frames differ more from seen "
+            "ones: a shorter window (--window), or for recordings longer clips (--length) or "
+            "fewer frames a second (--every)."
         )
     if "open" in states.values():
         return _more(measured)
@@ -212,4 +223,4 @@ def _more(measured: Mapping[str, Any]) -> str:
     held_out, unit = measured.get("held_out", 0), measured["gains"]["over"]
     if measured["examples"] < held_out:
         return f"measure more: all {held_out:,} with --all, to tell what is not told apart."
-    return f"more held-out {unit}, to tell what is not told apart, or train longer (--examples)."
+    return f"more held-out {unit}, to tell what is not told apart, or a longer training."

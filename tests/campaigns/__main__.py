@@ -107,12 +107,14 @@ def _record(path: Path, counts: dict[str, dict[str, float]], seed: int) -> None:
     """Write the counts of what was run, and keep those of other campaigns on record."""
     from symgen.training import commit, hardware
 
-    about = {"command": f"python tests/campaigns {' '.join(sys.argv[1:])}", "seed": seed}
+    words = " ".join(sys.argv[1:]).partition(" --log")[0]
+    about = {"command": f"python tests/campaigns {words}", "seed": seed}
     about |= {"commit": commit(), "hardware": hardware("cpu")}
-    found = json.loads(path.read_text()) if path.exists() else {}
+    found = json.loads(path.read_text())["campaigns"] if path.exists() else {}
     found |= {name: {**about, **ended} for name, ended in counts.items() if name != "all"}
+    newest = {"command": about["command"], "campaigns": found}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=2) + "\n")
+    path.write_text(json.dumps(newest, indent=2) + "\n")
 
 
 def _import_everything() -> None:

@@ -60,7 +60,7 @@ def test_all_are_measured_where_it_is_asked_for(empty_folder, capsys):
     assert main(["evaluate", "runs/tvae", "--all", "--examples", "3"]) == 2
     told = capsys.readouterr()
     assert "give one of --examples and --all" in told.err
-    assert "--all measures all" not in told.out and "clips of" in told.out
+    assert "--all measures all" not in told.out and "clip of" in told.out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

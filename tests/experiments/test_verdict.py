@@ -100,7 +100,7 @@ def test_unseen_frames_in_which_nothing_moves_are_no_evidence():
     )
     lines = verdict(still)
     assert "is exact, since nothing moves" in lines[1] and "nothing moves" in lines[-1]
-    assert lines[0].count("worse than repeating the nearest seen frame") == 1
+    assert "No: nothing moves in them." in lines[0]
 
 
 def test_a_window_of_all_frames_leaves_nothing_to_predict():
@@ -114,7 +114,11 @@ def test_a_window_of_all_frames_leaves_nothing_to_predict():
 def test_a_collapsed_posterior_comes_first():
     blind = {"squared_error": 19.9, "mean_squared_error": 20.0}
     lines = verdict(measured(BAD, BAD, BAD, kl_per_latent=0.002, first_frame=blind))
-    assert lines[-2].startswith("The posterior has collapsed: KL of 0.002")
+    assert lines[-2].startswith("The posterior has collapsed, or tells nothing yet: KL of 0.002")
+    assert (
+        "? No: the model has learned nothing yet, see below. On"
+        in verdict(measured(kl_per_latent=0.002, first_frame=blind))[0]
+    )  # whatever it beats
     assert "--kl-warmup" in lines[-1] and "--beta" in lines[-1]
     quiet = verdict(measured(kl_per_latent=0.002))  # which few of many latents may need
     assert quiet[-2].startswith("The posterior is in use")
@@ -125,7 +129,7 @@ def test_a_model_that_does_not_reconstruct_yet_is_trained_longer():
     lines = verdict(measured(BAD, BAD, BAD, first_frame=blurred))
     assert "50.0 % more squared error than the mean image" in lines[-2]
     assert lines[-1] == (
-        "Next: train longer (--examples): it does not reconstruct what it sees yet."
+        "Next: train longer, in a new run (--examples): it does not reconstruct what it sees yet."
     )
 
 
@@ -226,3 +230,10 @@ def test_models_without_a_gap_or_a_window_have_a_verdict():
         found = symgen.evaluate(run, x, samples=1)
         assert told in found["verdict"][0]
         json.dumps(found, allow_nan=False)
+
+
+def test_a_single_item_tells_nothing():
+    one = {"percent": 12.0, "low": None, "high": None}
+    lines = verdict(measured(one, one, one))
+    assert "? No: not told apart from repeating the nearest seen frame and" in lines[0]
+    assert "no interval from a single one" in lines[1]

@@ -288,7 +288,7 @@ def test_there_must_be_a_frame_to_roll_to(roll):
 
 @pytest.mark.parametrize("samples", [0, -1])
 def test_there_must_be_a_sample_to_draw(samples):
-    with pytest.raises(ValueError, match=f"samples={samples}: draw at least one"):
+    with pytest.raises(ValueError, match=f"samples={samples}: give a whole number"):
         small("cpu").log_prob(torch.rand(2, 4, 2, 6, 5), samples)
 
 

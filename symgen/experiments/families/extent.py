@@ -111,7 +111,7 @@ def first_items(
     count = len(data.source) if items is None else items
     if not 0 < count <= len(data.source):
         raise ValueError(
-            f"examples={items}: there are {len(data.source)}; choose a number up to that"
+            f"examples={items}: give 1 to {len(data.source):,}, the number of held-out items"
         )
 
     def batches() -> Iterator[Any]:

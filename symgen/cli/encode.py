@@ -9,7 +9,8 @@ from symgen._files import file_to_write, write_atomically
 from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
 from symgen.cli._terminal import batches_shown, print_paths, progress
 from symgen.data.batches import Batches, fitting
-from symgen.experiments.runs import encode_batches, open_run
+from symgen.experiments.encoding import encode_batches
+from symgen.experiments.runs import open_run
 
 
 def encode(

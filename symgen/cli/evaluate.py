@@ -13,6 +13,7 @@ from symgen.cli._terminal import Show, console, errors, progress, say
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.families import Limit, TimeLimit
+from symgen.experiments.summaries import SUMMARY, main_summary, summary_of
 from symgen.experiments.verdict import worst_and_best
 from symgen.training.process import stop_signals
 from symgen.training.progress import duration
@@ -127,10 +128,10 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
             "Roll prediction assumes steady motion that wraps around with the capsule, one unit a "
             "frame: recordings that stop, turn or run on are predicted as if they did not."
         )
-    say(f"{run.family.counted(measured)}; everything: {runs.summary_of(run.folder, measured)}")
-    main = runs.main_summary(run.folder)
+    say(f"{run.family.counted(measured)}; everything: {summary_of(run.folder, measured)}")
+    main = main_summary(run.folder)
     if main is not None and (most := main["evaluation"]["examples"]) != measured["examples"]:
-        say(f"{runs.SUMMARY}, which the model card shows, stays that of {most:,}")
+        say(f"{SUMMARY}, which the model card shows, stays that of {most:,}")
 
 
 def _tell_recordings(measured: Mapping[str, Any]) -> None:

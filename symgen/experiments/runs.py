@@ -2,16 +2,12 @@
 
 import inspect
 import math
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from symgen._files import file_to_write, read_json, write_json
 from symgen._tensors import differences, read_about
@@ -27,8 +23,8 @@ from symgen.experiments.families import (
     ObserveBatches,
     evenly_spread,
     family_of,
-    first_items,
 )
+from symgen.experiments.summaries import OWN, write_summary
 from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
 from symgen.training import (
@@ -44,7 +40,6 @@ from symgen.training.progress import Observe
 from symgen.training.run_folder import CONFIG, METRICS
 from symgen.training.trainable import as_batches
 
-SUMMARY = "summary.json"
 _PARTS = {  # of what `config.json` says
     "name": str,
     "model": Any,
@@ -55,7 +50,6 @@ _PARTS = {  # of what `config.json` says
     "hardware": str,
     "precision": str,
 }
-_OWN = "held out by the run"  # what a summary was measured on
 
 
 @dataclass(frozen=True)
@@ -357,46 +351,11 @@ def evaluate(
     measured["verdict"] = family.verdict(measured)
     if opened is not None:
         summary = opened.summary(measured, device or "cpu")
-        summary["evaluated"]["data"] = _OWN if data is None else "given"
+        summary["evaluated"]["data"] = OWN if data is None else "given"
         write_summary(opened.folder, summary)
         if record is not None:
             write_json(record, summary)
     return measured
-
-
-def summary_of(folder: Path, measured: Mapping[str, Any]) -> Path:
-    """Return the file of the evaluation of as many items in a run folder."""
-    return folder / f"summary-{measured['examples']}.json"
-
-
-def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write the summary of an evaluation, one file for each number of items, and the main one.
-
-    `summary.json`, which the model card shows, is of the weights that were measured last, on what
-    the run held out rather than on other data, and of the most items; on a tie it is the newest.
-    """
-    write_json(summary_of(folder, summary["evaluation"]), summary)
-    main = main_summary(folder)
-    if main is None or main["step"] != summary["step"] or _rank(summary) >= _rank(main):
-        if main is not None and not (kept := summary_of(folder, main["evaluation"])).exists():
-            write_json(kept, main)
-        write_json(folder / SUMMARY, summary)
-
-
-def main_summary(folder: Path) -> dict[str, Any] | None:
-    """Return what `summary.json` says; None where it is not there or damaged."""
-    try:
-        main = read_json(folder / SUMMARY)
-        _ = main["step"], _rank(main)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return main
-
-
-def _rank(summary: Mapping[str, Any]) -> tuple[bool, int]:
-    """Rank summaries of the same weights."""
-    on = summary["evaluated"].get("data", _OWN)  # earlier versions did not say
-    return on == _OWN, int(summary["evaluation"]["examples"])
 
 
 def held_out(source: Any, family: Family, seed: int = 0, device: str = "cpu") -> Batches[Any]:
@@ -420,22 +379,3 @@ def _indexed(feed: Any, data: Any) -> Any:
             "source or a path"
         )
     return feed.source
-
-
-_KNOWN = ("factors", "moved", "labels", "pose")  # what batches say of their items
-
-
-@torch.no_grad()
-def encode_batches(
-    model: Any, data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
-) -> dict[str, Tensor]:
-    """Return the latents of the first items of data, and what is known of them, by name."""
-    device, family = next(model.parameters()).device, family_of(type(model))
-    found: dict[str, list[Tensor]] = defaultdict(list)
-    for batch in first_items(data, items, observe):
-        for name, part in family.encoded(model, batch.inputs[0].to(device)).items():
-            found[name].append(part.cpu())
-        for name in _KNOWN:
-            if isinstance(part := getattr(batch, name, None), Tensor):
-                found["true_pose" if name == "pose" else name].append(part.cpu())
-    return {name: torch.cat(parts) for name, parts in found.items()}

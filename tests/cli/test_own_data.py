@@ -185,8 +185,8 @@ def test_data_draws_the_clips_of_a_preset(recordings, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("train tvae", "no recordings are named: give --data PATH"),
-        ("data inspect", "no recordings are named: give --data PATH"),
+        ("train tvae", "no recordings are named: give their path"),
+        ("data inspect", "no recordings are named: give their path"),
         ("train tvae --data nowhere", "nowhere is not there"),
         ("data inspect nowhere", "nowhere is not there"),
         ("train tvae --data FILMS", "a source of 10 items cannot fill a batch of 16"),

@@ -101,7 +101,7 @@ def test_data_are_found_in_another_place(kind, tmp_path):
 
 
 def test_recordings_that_nobody_names_are_asked_for():
-    with pytest.raises(ValueError, match="no recordings are named: give --data PATH"):
+    with pytest.raises(ValueError, match="no recordings are named: give their path"):
         RecordingData().open("train")
 
 

@@ -246,7 +246,7 @@ def test_a_file_in_place_of_the_folder_is_refused(trained, tmp_path, capsys):
         ("manifold RUN --range -2", "range=-2.0"),
         ("manifold nowhere", "nowhere is not a run folder"),
         ("control nowhere test:0", "nowhere is not a run folder"),
-        ("evaluate RUN --examples 360", "examples=360: there are 359"),
+        ("evaluate RUN --examples 360", "examples=360: give 1 to 359"),
         ("traverse RUN", "symgen manifold RUN"),
         ("data ace-digits --examples 0", "examples=0"),
     ],

@@ -221,7 +221,7 @@ def test_verbs_of_the_other_family_name_the_right_one(words, trained, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("evaluate RUN --examples 1000000", "examples=1000000: there are"),
+        ("evaluate RUN --examples 1000000", "examples=1000000: give 1 to"),
         ("evaluate RUN --samples 0", "samples=0: take at least one"),
         ("evaluate RUN --record folder", "folder is a folder: name a file in it"),
         ("encode RUN --out folder.npz", "folder.npz is a folder: name a file in it"),

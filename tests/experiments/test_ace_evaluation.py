@@ -119,7 +119,7 @@ def test_without_poses_to_recover_there_is_no_number(pose, distortion):
 
 @pytest.mark.parametrize("items", [0, 360, -1])
 def test_more_images_than_there_are_are_refused(items):
-    with pytest.raises(ValueError, match=f"examples={items}: there are 359"):
+    with pytest.raises(ValueError, match=f"examples={items}: give 1 to 359,"):
         evaluate(make_model(), digits(), items=items)
 
 

@@ -124,7 +124,7 @@ def test_a_single_frame_has_neither_rolls_nor_a_roll_prediction():
 
 @pytest.mark.parametrize("items", [0, -1, 100_000])
 def test_more_sequences_than_there_are_are_refused(items, digits, train):
-    with pytest.raises(ValueError, match=f"examples={items}: there are {len(digits)}"):
+    with pytest.raises(ValueError, match=f"examples={items}: give 1 to {len(digits):,},"):
         FAMILY.evaluate(vae(), in_order(digits, 8), train, items=items)
 
 

@@ -217,7 +217,7 @@ class RecordingData(DataConfig):
     def open(self, split: RecordingSplit, device: str = "cpu") -> Recordings:
         """Open a split of the recordings."""
         if self.data is None:
-            raise ValueError("no recordings are named: give their path, in training as --data PATH")
+            raise ValueError("no recordings are named: give their path, as with --data PATH")
         options = {e.name: getattr(self, e.name) for e in fields(self) if e.name != "data"}
         return open_recordings(self.data, split, device=device, record=self.record, **options)
 

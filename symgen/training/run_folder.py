@@ -147,7 +147,8 @@ def require_current_weights(folder: Path) -> int | None:
     found = weights_step(folder)
     if state.is_file() and (wanted := saved_step(state)) != found:
         is_there = (folder / WEIGHTS).is_file()
-        held = "is damaged or of no training" if found is None else f"holds weights of step {found}"
+        told = f"holds weights of step {found}"
+        held = "is damaged or of no training" if found is None else told
         what = held if is_there else "is missing"
         raise ValueError(
             f"{folder / WEIGHTS} {what}, the checkpoint is of step {wanted}: "

@@ -38,7 +38,7 @@ if not Path("/proc/self/status").exists():
 
 _SMALL = ["--width", "4", "--depth", "1", "--capsules", "2", "--batch-size", "4"]
 _SMALL += ["--examples", "16", "--warmup", "0"]
-_LARGER = 160  # MB that a verb may take more on a file a thousand times as large
+_LARGER = 256  # MB that a verb may take more on a file a thousand times as large
 _OPEN = 64  # files
 
 
@@ -116,6 +116,7 @@ def test_large_frames_are_encoded_in_smaller_batches(empty_folder):
     path = sparse(empty_folder / "films.npy", 40, 96, 1024, 1024)  # 24 clips of 64 MiB in the test
     words = ["--width", "1", "--capsules", "1", "--batch-size", "1", "--examples", "1"]
     train = ["train", "tvae", "--data", str(path), *words, "--warmup", "0", "--out", "run"]
-    _, encode = costs(train, ["encode", "run", "--out", "t.npz"])
-    assert encode.megabytes < 700
+    costs(train)
+    (encode,) = costs(["encode", "run", "--out", "t.npz"])
+    assert encode.megabytes < 1000  # all clips at once would be 1,536
     assert np.load("t.npz")["t"].shape[0] == 24

@@ -120,7 +120,7 @@ class MovingSprites:
     def nearest(self, images: Float[Tensor, "n 1 64 64"]) -> Int64[Tensor, "n 5"]:
         """Return the factors of the nearest of the 50,625 images, by squared error.
 
-        It judges what a model draws, and takes about a second for 100 images.
+        It judges what a model draws.
 
         Example:
             >>> source = MovingSprites("test")

@@ -56,9 +56,8 @@ class TopographicFamily(Family):
         """Note likelihood, equivariance, rolls and the roll prediction of sequences.
 
         Likelihood, equivariance error and CapCorr use sampled latents, as the paper does; the roll
-        prediction uses the mean of t. Capsules of several axes are rolled
-        along the axis that each has assigned to the moving factor, or to the time where factors
-        are not known.
+        prediction uses the mean of t. Capsules of several axes are rolled along the axis that each
+        has assigned to the moving factor, or to the time where factors are not known.
         """
         x = batch.inputs[0].to(baseline.mean.device)
         posterior = model.encode(x)

@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 __all__ = ["Density"]
+
+DensityT = TypeVar("DensityT", bound="Density")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,15 @@ class Density(ABC):
 
     mean: Float[Tensor, "*shape"]
     log_variance: Float[Tensor, "*shape"]
+
+    @classmethod
+    def from_outputs(cls: type[DensityT], mean: Tensor, spread: Tensor) -> DensityT:
+        """Build it from the outputs of a net: the variance is exp(s) for s ≤ 0, 1 + s beyond.
+
+        Every variance can be had, and up to that of the prior this is the usual exponential. Above
+        it the exponential would turn one unusual input into a divergence beyond all bounds.
+        """
+        return cls(mean, torch.where(spread > 0, spread.clamp(min=0).log1p(), spread))
 
     @classmethod
     def standard(cls, shape: tuple[int, ...], **options: Any) -> "Density":

@@ -76,7 +76,8 @@ class TopographicVAE(Pretrained):
         data_shape: shape of a frame: (features,), (channels, height, width) or (channels, depth,
             height, width).
         encoder: (n, *data_shape) -> (n, 4N), with N = C·D: means and log-variances of z, then
-            those of u; (n, 2N) without a topography.
+            those of u; (n, 2N) without a topography. A positive s stands for the variance 1 + s
+            instead of exp(s), see `Gaussian.from_outputs`.
         decoder: (n, N) -> (n, likelihood.parameters, *data_shape).
         topography: which units share energy; its capsules, units and frames shape the latents.
         likelihood: what the decoder's outputs parametrise, by name or as a value.
@@ -359,9 +360,10 @@ class TopographicVAE(Pretrained):
                 module.project_()
 
     def posterior(self, outputs: Float[Tensor, "*batch outputs"]) -> Posterior:
-        """Take the outputs of the encoder for means and log-variances."""
+        """Take the outputs of the encoder for means and log-variances, see `from_outputs`."""
         parts = full_precision(outputs).unflatten(-1, (-1, self.capsules, self.units)).unbind(-3)
-        return Posterior(Gaussian(*parts[:2]), Gaussian(*parts[2:]) if parts[2:] else None)
+        z = Gaussian.from_outputs(*parts[:2])
+        return Posterior(z, Gaussian.from_outputs(*parts[2:]) if parts[2:] else None)
 
     def _check_part(self, name: str, module: nn.Module) -> None:
         latents, plain = self.capsules * self.units, self.topography.is_none

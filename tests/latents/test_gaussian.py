@@ -52,3 +52,21 @@ def test_standard_is_the_prior(device, dtype):
     assert x.shape == (5, 2, 3) and x.dtype == dtype and x.device.type == device.type
     torch.testing.assert_close(prior.log_prob(x), standard_normal_log_prob(x))
     assert prior.kl().eq(0).all()
+
+
+def test_the_variance_of_outputs_is_exponential_up_to_one_and_linear_beyond(device, dtype):
+    mean = torch.zeros(5, device=device, dtype=dtype)
+    spread = torch.tensor([-30.0, -2.0, 0.0, 3.0, 1e6], device=device, dtype=dtype)
+    spread.requires_grad_()
+    q = Gaussian.from_outputs(mean, spread)
+    wanted = torch.where(spread < 0, spread.exp(), 1 + spread)
+    torch.testing.assert_close(q.log_variance.exp(), wanted, rtol=1e-5, atol=0)
+    (slope,) = torch.autograd.grad(q.log_variance.exp().sum(), spread)
+    torch.testing.assert_close(slope, wanted.clamp(max=1), rtol=1e-5, atol=0)
+
+
+def test_an_absurd_output_costs_no_more_than_itself():
+    spread = torch.tensor(1e4, requires_grad=True)
+    kl = Gaussian.from_outputs(torch.tensor(0.0), spread).kl()
+    (slope,) = torch.autograd.grad(kl, spread)
+    assert kl < 1e4 and 0 < slope < 1

@@ -63,6 +63,7 @@ class Linear(nn.Module):
         inputs, outputs: sizes of the last dimension of input and output.
         fan: m in the initial U(±1/√m) of weights and biases; None for `inputs`, torch's default.
             The authors' decoder uses its outputs.
+        gain: factor of the initial weights, not of the biases.
         normalisation: "weight" reparametrises each row as g·v/‖v‖ (Salimans & Kingma 2016);
             "projected" has `project_` rescale weights to length one after each optimiser step.
         projected_dimension: of "projected" weights: 1 for those into each output, 0 for those out
@@ -82,6 +83,7 @@ class Linear(nn.Module):
         outputs: int,
         *,
         fan: int | None = None,
+        gain: float = 1.0,
         normalisation: Normalisation = "none",
         projected_dimension: int = 1,
         shared_bias: int | None = None,
@@ -89,7 +91,8 @@ class Linear(nn.Module):
         super().__init__()
         require_choice("normalisation", normalisation, get_args(Normalisation))
         bound = 1 / math.sqrt(fan or inputs)
-        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        weight = torch.empty(outputs, inputs).uniform_(-bound, bound)
+        self.weight = nn.Parameter(weight if gain == 1 else gain * weight)
         self.bias = nn.Parameter(torch.empty(shared_bias or outputs).uniform_(-bound, bound))
         self.gain: nn.Parameter | None = None
         if normalisation == "weight":
@@ -111,8 +114,8 @@ class Linear(nn.Module):
 
     @torch.no_grad()
     def project_(self) -> None:
-        """Rescale the weights to unit length if the layer is "projected", else do nothing."""
-        if self.normalisation == "projected":
+        """Rescale weights that are trained to unit length if the layer is "projected"."""
+        if self.normalisation == "projected" and self.weight.requires_grad:
             self.weight /= self.weight.norm(dim=self.projected_dimension, keepdim=True)
 
     def extra_repr(self) -> str:

@@ -16,7 +16,7 @@ from symgen.nets.strided import ConvDecoder, ConvEncoder
 __all__ = ["Initialisation", "NetName", "OutputBias", "make_decoder", "make_encoder", "make_nets"]
 
 NetName = Literal["dense", "residual", "conv"]
-Initialisation = Literal["fan_in", "reference"]
+Initialisation = Literal["fan_in", "lecun", "reference"]
 OutputBias = Literal["value", "channel"]
 DeepName = Literal["residual", "conv"]
 _DEEPEST = 1000  # layers
@@ -49,8 +49,10 @@ def make_nets(
             (384), or channels of the first convolution (32).
         depth: hidden layers (2), residual layers (3), or residual layers at every size (1).
         activation: between layers.
-        initialisation: of dense nets: "fan_in" draws every layer from U(±1/√inputs); "reference"
-            draws the decoder's from U(±1/√outputs) as the authors' transposed convolutions do.
+        initialisation: of dense nets: "fan_in" draws every layer from U(±1/√inputs); "lecun" draws
+            weights from U(±√(3/inputs)), which keeps the scale of activations (LeCun et al. 1998);
+            "reference" draws the decoder's from U(±1/√outputs) as the authors' transposed
+            convolutions do.
         output_bias: of dense nets: one for every "value", or for every "channel" as the authors'.
         normalisation: of dense nets' weights: "none", "weight" or "projected" (Table 3).
         posteriors: Gaussian posteriors to infer: 2 for z and u, 1 for z alone.
@@ -84,7 +86,8 @@ def make_nets(
     if width is None and depth not in (None, 2):
         raise ValueError(f"depth={depth} of a dense net: give a width as well")
     widths = (3 * latents, 2 * latents) if width is None else (width,) * (depth or 2)
-    layer = partial(Linear, normalisation=normalisation)
+    gain = math.sqrt(3) if initialisation == "lecun" else 1.0
+    layer = partial(Linear, normalisation=normalisation, gain=gain)
     encoder = DenseEncoder(data_shape, outputs, widths, posteriors, activation, layer)
 
     def make(inputs: int, outputs: int, shared_bias: int | None = None) -> Linear:

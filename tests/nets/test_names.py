@@ -48,7 +48,7 @@ def test_the_other_nets_have_the_documented_sizes_or_those_given():
 
 
 @pytest.mark.parametrize("output_bias", ["value", "channel"])
-@pytest.mark.parametrize("initialisation", ["fan_in", "reference"])
+@pytest.mark.parametrize("initialisation", ["fan_in", "lecun", "reference"])
 @pytest.mark.parametrize("normalisation", ["none", "weight", "projected"])
 def test_options_of_dense_nets(output_bias, initialisation, normalisation):
     options = {"output_bias": output_bias, "initialisation": initialisation}
@@ -62,15 +62,20 @@ def test_options_of_dense_nets(output_bias, initialisation, normalisation):
             lengths = layer.weight.norm(dim=1 if incoming else 0)
             torch.testing.assert_close(lengths, torch.ones_like(lengths))
         else:
-            fan = layer.weight.shape[1 if incoming or initialisation == "fan_in" else 0]
-            assert layer.weight.abs().max().item() == pytest.approx(fan**-0.5, rel=0.1)
+            fan = layer.weight.shape[0 if initialisation == "reference" and not incoming else 1]
+            bound = (3 if initialisation == "lecun" else 1) ** 0.5
+            assert layer.weight.abs().max().item() == pytest.approx(bound * fan**-0.5, rel=0.1)
+            assert layer.bias.abs().max().item() <= fan**-0.5
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"net": "dens"}, "net='dens': choose dense, residual or conv"),
-        ({"initialisation": "fan-in"}, "initialisation='fan-in': choose fan_in or reference"),
+        (
+            {"initialisation": "fan-in"},
+            "initialisation='fan-in': choose fan_in, lecun or reference",
+        ),
         ({"output_bias": "pixel"}, "output_bias='pixel': choose value or channel"),
         ({"normalisation": "batch"}, "normalisation='batch': choose"),
         ({"width": 0}, "width=0: give 1 or more"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
+from symgen.cli._options import Best, Data, Device, Root, RunFolder, usable_device
 from symgen.cli._terminal import Show, console, errors, progress, say
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
@@ -27,6 +27,7 @@ def evaluate(
     *,
     examples: int | None = None,
     all: bool = False,
+    best: Best = False,
     samples: int = 10,
     seed: int = 0,
     record: Path | None = None,
@@ -48,7 +49,7 @@ def evaluate(
     """
     if all and examples is not None:
         raise ValueError(f"examples={examples} and all: give one of --examples and --all")
-    run = runs.open_run(folder, data or root)
+    run = runs.open_run(folder, data or root, best=best)
     timed = TimeLimit(_SECONDS) if examples is None and not all else None
     with progress("evaluating") as show, _stoppable(timed) as (limit, stopped):
         measured = runs.evaluate(
@@ -128,8 +129,8 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
             "Roll prediction assumes steady motion that wraps around with the capsule, one unit a "
             "frame: recordings that stop, turn or run on are predicted as if they did not."
         )
-    say(f"{run.family.counted(measured)}; everything: {summary_of(run.folder, measured)}")
-    main = main_summary(run.folder)
+    say(f"{run.family.counted(measured)}; everything: {summary_of(run.weights, measured)}")
+    main = main_summary(run.weights)
     if main is not None and (most := main["evaluation"]["examples"]) != measured["examples"]:
         say(f"{SUMMARY}, which the model card shows, stays that of {most:,}")
 
@@ -140,12 +141,12 @@ def _tell_recordings(measured: Mapping[str, Any]) -> None:
     if len(ranked) < 2:
         return
     table = Table("recording", "clips", "squared error", box=None, pad_edge=False)
-    for name in ("nearest seen", "interpolation", "mean image", "less than nearest"):
+    for name in ("nearest seen", "interpolation", "mean image", "against nearest"):
         table.add_column(name, justify="right")
     table.title = "unseen frames by recording, worst first"
     for name, less in ranked:
         told = measured["recordings"][name]
-        table.add_row(name, f"{told['clips']}", *_errors(told), f"{less:.1f} %")
+        table.add_row(name, f"{told['clips']}", *_errors(told), f"{-less:+.1f} %")
     console.print(table)
 
 

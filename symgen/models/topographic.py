@@ -153,6 +153,11 @@ class TopographicVAE(Pretrained):
         """Units by which capsules roll per step of `act`, on average where it is learned."""
         return self.topography.speed
 
+    @property
+    def farthest_roll(self) -> int:
+        """Frames that a training sequence has room to roll by, see `forward`."""
+        return self.frames - 1 - self._first_full
+
     # --- inference -------------------------------------------------------------------------
 
     def encode(self, x: Sequences) -> Posterior:
@@ -201,19 +206,22 @@ class TopographicVAE(Pretrained):
         A `roll` decodes not every frame from its own latents but `act(t_l, roll)` into frame
         l + roll: rolled reconstruction, which trains the roll too. Where a roll through all of
         cyclic time comes back to its start, the last frames go on to the first; elsewhere nll has
-        as many columns as there are frames to roll to.
+        as many columns as there are frames to roll to. A causal model rolls frames whose window is
+        full: those before cannot know how the data move.
         """
         return self.elbo(x, self.encode(x), roll)
 
     def elbo(self, x: Sequences, posterior: Posterior, roll: int = 0) -> Elbo:
         """Estimate the bound as `forward` does, from what `encode` returned."""
-        if not 0 <= roll < x.shape[1]:
-            raise ValueError(f"roll={roll}: choose 0 to {x.shape[1] - 1} frames")
+        farthest = x.shape[1] - 1 - self._first_full
+        if not 0 <= roll <= farthest:
+            raise ValueError(f"roll={roll}: choose 0 to {farthest} frames")
         t = self.latents(posterior, sampled=True)
         if roll and self._closes():
             nll = -self.decode(self.act(t, roll)).log_prob(x.roll(-roll, 1))
         else:
-            nll = -self._log_likelihood(t, x, roll or self.ahead)
+            first = self._first_full if roll else 0
+            nll = -self._log_likelihood(t[:, first:], x[:, first:], roll or self.ahead)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
         if posterior.u is None:
             return Elbo(nll, kl_z, torch.zeros_like(kl_z))
@@ -395,6 +403,13 @@ class TopographicVAE(Pretrained):
         cyclic = not topography.open_ended and topography.capsule_boundary == "cyclic"
         turn = getattr(topography, "shape", (self.units,))[0]
         return cyclic and self.frames * self.speed % turn == 0
+
+    @property
+    def _first_full(self) -> int:
+        """Number of the first frame whose window is full, if padding precedes the first frame."""
+        if not (self.topography.causal and self.topography.open_ended):
+            return 0
+        return max(0, min(self.topography.window - 1, self.frames - 2))
 
     def _with_target(self, values: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch targets"]:
         """Leave out the last frames, which have no target `ahead`."""

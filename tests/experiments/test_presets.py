@@ -156,5 +156,7 @@ def test_options_reach_the_topography():
 def test_near_names_are_three_at_most():
     with pytest.raises(ValueError, match=r"unknown preset 'tvae-mnist-fast'") as error:
         preset("tvae-mnist-fast")
-    named = str(error.value).partition("did you mean ")[2].rstrip("?").split(", ")
+    near, _, more = str(error.value).partition("did you mean ")[2].partition("? ")
+    named = near.split(", ")
     assert len(named) == 3 and {*named} <= {*EVERY}
+    assert more == "symgen presets --all lists every one"

@@ -105,9 +105,11 @@ def preset(name: str) -> Preset:
         10
         >>> preset("dmeo")
         Traceback (most recent call last):
-        ValueError: unknown preset 'dmeo': did you mean demo?
+        ValueError: unknown preset 'dmeo': did you mean demo? symgen presets --all lists every one
     """
     known = _described()[1]
     if name not in known:
-        raise ValueError(f"unknown preset {name!r}: {nearest(name, known)}")
+        near = nearest(name, known)
+        near += "" if near.endswith("?") else ";"
+        raise ValueError(f"unknown preset {name!r}: {near} symgen presets --all lists every one")
     return _preset(name)

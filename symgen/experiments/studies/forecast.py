@@ -105,7 +105,7 @@ def _partners(moved: Tensor) -> Tensor:
 
 
 def _codes(model: Any, training: Any) -> Iterator[Float[Tensor, "B S N"]]:
-    """Encode the sequences that the model was trained on."""
-    data = Batches(MovingSprites("train"), 32, training.seed)
-    for step in range(-(-training.examples // 32)):
+    """Encode the batches of sequences that the model was trained on."""
+    data = Batches(MovingSprites("train"), training.batch_size, training.seed)
+    for step in range(training.steps):
         yield model.latents(data.batch(step).frames).flatten(2)

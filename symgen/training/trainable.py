@@ -24,7 +24,8 @@ class Trainable(Protocol):
 
     The loss is their sum, each averaged over all its entries; the weight of a term whose name
     begins with `kl_` follows the schedule of the training. Optional are `frames`, if it takes
-    sequences; `project_()`, called after every step; a `roll` that `forward` takes; and
+    sequences; `project_()`, called after every step; a `roll` that `forward` takes, at most
+    `farthest_roll` or else `frames` - 1; and
     `save_pretrained(folder)`, without which a run folder has a checkpoint but no model file.
     """
 
@@ -55,6 +56,11 @@ def frames_of(model_or_source: Any) -> int:
 def takes_roll(model: Any) -> bool:
     """Tell whether a model can be trained to decode rolled latents."""
     return "roll" in inspect.signature(model.forward).parameters
+
+
+def farthest_roll_of(model: Any) -> int:
+    """Count the frames that a model can be trained to roll by."""
+    return getattr(model, "farthest_roll", frames_of(model) - 1)
 
 
 def items_of(feed: Feed) -> int | None:

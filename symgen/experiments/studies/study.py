@@ -171,7 +171,7 @@ def _words(option: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [option if value else option.replace("--", "--no-", 1)]
     if isinstance(value, Mapping):
-        return [option, *(str(word) for pair in value.items() for word in pair)]
+        return [option, *(word for name, each in value.items() for word in _words(name, each))]
     if isinstance(value, tuple | list):
         return [option, *map(str, value)]
     return [option, str(value)]

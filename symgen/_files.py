@@ -1,16 +1,18 @@
 """Files that are replaced in one act, errors that name them, and files of the package."""
 
-import fcntl
 import json
 import os
 import secrets
 import shutil
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from symgen._locks import POSIX, lock
 
 __all__ = [
     "file_to_write",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _PARTIAL, _TOKEN = ".partial.", 8  # bytes
+_LONG_AGO = 60.0  # seconds
 
 
 def file_to_write(path: Path) -> Path:
@@ -72,17 +75,23 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         remove_stale(path.parent)
         partial, descriptor = _new_sibling(path)
         try:
-            write(partial)
-            os.fsync(descriptor)  # the content must be on disk before the name points to it
-            os.replace(partial, path)
+            try:
+                write(partial)
+                os.fsync(descriptor)  # the content must be on disk before the name points to it
+                if POSIX:
+                    os.replace(partial, path)
+            finally:
+                os.close(descriptor)
+            if not POSIX:
+                os.replace(partial, path)
         finally:
-            os.close(descriptor)
             partial.unlink(missing_ok=True)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        if POSIX:  # elsewhere a folder cannot be opened
+            directory = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
 
 
 def _require_file(path: Path) -> None:
@@ -99,7 +108,7 @@ def _new_sibling(path: Path) -> tuple[Path, int]:
         partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(_TOKEN)}{path.suffix}")
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         with suppress(OSError):  # some network folders have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
         if os.fstat(descriptor).st_nlink:  # else taken for stale between the two lines
             return partial, descriptor
         os.close(descriptor)
@@ -108,10 +117,14 @@ def _new_sibling(path: Path) -> tuple[Path, int]:
 def remove_stale(folder: Path) -> None:
     """Remove what processes that were killed left of files that they wrote into a folder."""
     for partial in folder.glob(f"{_PARTIAL}{2 * _TOKEN * '[0-9a-f]'}*"):
-        with suppress(OSError):
+        with suppress(OSError):  # which fails while somebody writes it, on whatever machine
+            if not POSIX:
+                if partial.stat().st_mtime < time.time() - _LONG_AGO:  # not just being renamed
+                    partial.unlink()
+                continue
             descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW)
-            try:  # which fails while somebody writes it, on whatever machine
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                lock(descriptor, wait=False)
                 partial.unlink()
             finally:
                 os.close(descriptor)

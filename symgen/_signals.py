@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, taken in a way that leaves nothing behind."""
+"""SIGINT and SIGTERM, taken in a way that leaves nothing behind; SIGUSR1, which asks to save."""
 
 import signal
 import threading
@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["handled", "signals_clean_up", "signals_wait"]
+__all__ = ["asked_to_save", "handled", "signals_clean_up", "signals_wait"]
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+_SAVE = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(signal, name))
 
 
 @contextmanager
@@ -44,11 +45,28 @@ def signals_clean_up() -> Iterator[None]:
 
 
 @contextmanager
-def handled(handler: Callable[[int, object], None]) -> Iterator[Callable[[], None]]:
+def asked_to_save(answer: Callable[[], object]) -> Iterator[None]:
+    """Answer SIGUSR1, as of a cluster that is about to stop a job, instead of ending with it.
+
+    Windows has no such signal. An answer within another takes its place.
+
+    Example:
+        >>> with asked_to_save(lambda: print("saved")):
+        ...     signal.raise_signal(signal.SIGUSR1)
+        saved
+    """
+    with handled(lambda *_: answer(), _SAVE):
+        yield
+
+
+@contextmanager
+def handled(
+    handler: Callable[[int, object], Any], numbers: tuple[int, ...] = _STOPS
+) -> Iterator[Callable[[], None]]:
     """Handle SIGINT and SIGTERM, which only the main thread can; give what ends it early."""
     previous: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        previous = {number: signal.getsignal(number) or signal.SIG_DFL for number in _STOPS}
+        previous = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
 
     def restore() -> None:
         for number, before in previous.items():

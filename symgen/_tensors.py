@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from torch.overrides import TorchFunctionMode
 from symgen._files import write_atomically
 
 __all__ = [
-    "MEMORY",
     "Bounded",
     "differences",
     "kinds",
@@ -25,8 +23,6 @@ __all__ = [
     "read_tensors",
     "write_tensors",
 ]
-
-MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # bytes of this machine
 
 _DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16"}
 _DTYPES |= {torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32", torch.int16: "I16"}

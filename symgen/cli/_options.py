@@ -19,7 +19,10 @@ Root = Annotated[Path | None, arg(help="Folder of the image files, if they have 
 Data = Annotated[
     Path | None, arg(help="Recordings, if they have moved, or data for a run from Python.")
 ]
-Device = Annotated[str, arg(help="Where to compute: cpu, cuda.")]
+Best = Annotated[
+    bool, arg(help="Take the weights of the least validation loss, not the last ones.")
+]
+Device = Annotated[str, arg(help="Where to compute: cpu, cuda, mps.")]
 
 
 def call(verb: Callable[..., None], name: str, words: Sequence[str]) -> None:

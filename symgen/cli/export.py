@@ -6,21 +6,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from symgen._signals import signals_clean_up
-from symgen.cli._options import RunFolder
+from symgen.cli._options import Best, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths
 from symgen.experiments.card import write_card
 from symgen.experiments.runs import open_run
-from symgen.models import export_model
+from symgen.models import ProgramFormat, export_model
 from symgen.models.pretrained import CONFIG, WEIGHTS, weights_step
 
 
-def export(folder: RunFolder, /, *, out: Path) -> None:
-    """Write a trained model to share: weights, a model card for the hub, programs for torch.
+def export(
+    folder: RunFolder, /, *, out: Path, format: ProgramFormat = "torch", best: Best = False
+) -> None:
+    """Write a trained model to share: weights, a model card for the hub, programs for others.
 
     Args:
         out: Folder to write, new or empty.
+        format: Programs for torch, or for ONNX, which needs symgen[onnx].
     """
-    run, there = open_run(folder), out.exists()
+    run, there = open_run(folder, best=best), out.exists()
     out = folder_to_write(out)
     if any(out.iterdir()):
         raise ValueError(f"{out} is not empty: give --out a new or empty folder")
@@ -28,10 +31,11 @@ def export(folder: RunFolder, /, *, out: Path) -> None:
     with signals_clean_up():
         partial = Path(tempfile.mkdtemp(prefix=".partial-export-", dir=out.absolute().parent))
         try:
-            model.save_pretrained(partial, step=weights_step(run.folder))
-            written = [partial / WEIGHTS, partial / CONFIG, write_card(run, partial)]
-            written += export_model(model, partial)
+            model.save_pretrained(partial, step=weights_step(run.weights))
+            written = [partial / WEIGHTS, partial / CONFIG, write_card(run, partial, format)]
+            written += export_model(model, partial, format)
             partial.chmod(out.stat().st_mode)
+            out.rmdir()  # whose place Windows gives to none
             partial.replace(out)  # all or nothing: what is half done would block the next
         finally:
             shutil.rmtree(partial, ignore_errors=True)

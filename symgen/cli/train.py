@@ -1,7 +1,9 @@
 """The verb train: train a preset into a run folder, or continue there."""
 
 import shlex
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,23 +16,30 @@ from symgen.experiments.builders import options_of
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of
 from symgen.experiments.presets import preset
-from symgen.experiments.runs import open_run, resume_run, start_run, within
-from symgen.training import Run
+from symgen.experiments.runs import open_run
+from symgen.experiments.starting import longer, resume_run, start_run, with_options_of, within
+from symgen.training import Run, extension_told, saved_step
+from symgen.training.checkpoint import CHECKPOINT
 from symgen.training.progress import duration
 
 
 @dataclass(frozen=True)
 class _Resume:
-    """Continue a run that was stopped, bit for bit as if it had never been."""
+    """Continue a run that was stopped, bit for bit as if it had never been, or make it longer."""
 
     resume: Path
     """Run folder."""
+    examples: int | None = None
+    """Go on until so many are seen in all, more than before; a cosine schedule is stretched over
+    them, which is said."""
+    patience: int | None = None
+    """Measurements in a row without a better one after which the training ends, from now on."""
     root: Path | None = None
     """Folder of the image files, if they have moved."""
     data: Path | None = None
     """Recordings, if they have moved, or the array that a run from Python was trained on."""
     device: str = best_device()
-    """Where to compute: cpu, cuda. It must be the kind of device of the run."""
+    """Where to compute: cpu, cuda, mps. It must be the kind of device of the run."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,21 @@ class _Where:
     """Run folder to write; by default runs/PRESET."""
     minutes: float | None = None
     """Shorten the training and its schedule to what this machine does in this many minutes."""
+    start: Annotated[str | None, arg(name="from")] = None
+    """Start from the weights of a run folder, of a folder of a model, or of owner/name on the
+    Hugging Face hub, and with the options of that model."""
     device: str = best_device()
-    """Where to compute: cpu, cuda."""
+    """Where to compute: cpu, cuda, mps."""
 
 
 def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     """Take the name of a preset, and the options after it."""
-    experiment = preset(words[0]).experiment
+    experiment, missing = preset(words[0]).experiment, None
+    if (start := _start(words)) is not None:
+        try:
+            experiment = with_options_of(experiment, start)
+        except FileNotFoundError as error:  # told once the words are understood
+            missing = error
     parts: dict[str, Any] = {
         "model": _options(experiment.kind)(**experiment.model),
         "data": experiment.data,
@@ -58,6 +75,8 @@ def read_train(words: Sequence[str]) -> tuple[Experiment, _Where]:
     kind = make_dataclass("Train", entries, frozen=True)
     kind.__doc__ = f"Train {words[0]}. Every setting of it can be replaced by an option below."
     given = parse(kind, f"train {words[0]}", words[1:], kind(**parts))
+    if missing is not None:
+        raise missing
     training, was = given.training, experiment.training
     if training.optimizer != was.optimizer and training.optimizer_options == was.optimizer_options:
         training = replace(training, optimizer_options={})  # which were the other optimiser's
@@ -74,19 +93,33 @@ def _options(kind: type[Any]) -> type[Any]:
     return make_dataclass(f"{kind.__name__}Options", entries, frozen=True)
 
 
+def _start(words: Sequence[str]) -> str | None:
+    """Find what to start from, whose options take the place of the preset's as defaults."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--from", dest="start")
+    with suppress(ArgumentError):  # which is told when all is parsed
+        return parser.parse_known_args(words)[0].start
+    return None
+
+
 def train(words: Sequence[str]) -> None:
     """Train a preset into a run folder, or continue there."""
     if words and words[0].startswith("--resume"):
         options = parse(_Resume, "train", words)
         run = open_run(options.resume, options.data or options.root)
+        training = longer(run.training, options.examples, options.patience)
         device = usable_device(options.device)
+        if options.examples is not None:
+            step = saved_step(run.folder / CHECKPOINT)
+            say(extension_told(run.training, training.examples, step))
         with progress("training") as show:
-            done = resume_run(run, device=device, observe=training_shown(show))
+            done = resume_run(run, training, device=device, observe=training_shown(show))
         _tell(done, run.kind)
     elif not words or words[0].startswith("-"):
         say(
             "usage: symgen train PRESET [options]   (symgen presets lists them)\n"
-            "       symgen train --resume RUN\n"
+            "       symgen train PRESET --from RUN   start from its weights\n"
+            "       symgen train --resume RUN [--examples N]   continue it, or make it longer\n"
             "       symgen train PRESET --help     all options with the preset's values"
         )
         if words and words[0] not in ("-h", "--help"):
@@ -106,6 +139,7 @@ def train(words: Sequence[str]) -> None:
                 command=shlex.join(["symgen", "train", *words]),
                 device=device,
                 observe=training_shown(show),
+                weights=where.start,
             )
         _tell(done, experiment.kind)
 
@@ -115,5 +149,19 @@ def _tell(run: Run, kind: type[Any]) -> None:
     verbs = "; ".join(f"symgen {verb} {run.folder}" for verb in ("evaluate", family.verbs[0]))
     say(
         f"{run.examples:,} {family.examples} in {duration(run.seconds)}: {run.folder}\n"
-        f"next: {verbs}"
+        f"{_validated(run)}next: {verbs}"
+    )
+
+
+def _validated(run: Run) -> str:
+    """Tell where the validation loss was least, if it was not at the end."""
+    found = [line for line in run.records if "validation" in line]
+    best = [line for line in found if line["validation"]["best"]]
+    if not best or best[-1] is found[-1]:
+        return ""
+    least, last = (line["validation"]["loss"] for line in (best[-1], found[-1]))
+    return (
+        f"the validation loss was least at step {best[-1]['step']:,}, {least:.2f}, and is "
+        f"{last:.2f} now: those "
+        f"weights are in {run.folder}/best, which symgen evaluate --best takes\n"
     )

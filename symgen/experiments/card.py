@@ -11,6 +11,7 @@ from huggingface_hub import ModelCardData
 
 from symgen._files import read_json, read_text, read_toml, write_atomically
 from symgen.experiments.runs import OpenRun
+from symgen.models import ProgramFormat
 from symgen.training import last_record
 from symgen.training.run_folder import METRICS
 
@@ -18,15 +19,38 @@ _PLACES = ("root", "data", "cache", "download")  # of files on the machine of th
 _OPTIONS = ("--root", "--data", "--cache", "--out")
 
 
-def write_card(run: OpenRun, folder: Path) -> Path:
+_PROGRAMS = {
+    "torch": """or, with torch alone,
+
+```python
+import torch
+
+encode = torch.export.load("encoder.pt2").module()
+decode = torch.export.load("decoder.pt2").module()
+$programs
+```""",
+    "onnx": """or, with onnxruntime alone, on numpy arrays,
+
+```python
+import onnxruntime
+
+encode, decode = map(onnxruntime.InferenceSession, ("encoder.onnx", "decoder.onnx"))
+$onnx
+```""",
+}
+
+
+def write_card(run: OpenRun, folder: Path, format: ProgramFormat = "torch") -> Path:
     """Write `README.md`, the model card of a run, next to exported weights, and return its path.
 
-    The results are those of the run's `summary.json`; without one the card says so.
+    The results are those of the run's `summary.json`; without one the card says so. The card shows
+    how to use the exported programs of a `format`.
     """
     told = read_toml("families/cards.toml", __name__)[run.family.name]
     tags = ["symgen", "generative-model", "variational-autoencoder", "equivariance", told["tag"]]
     header = ModelCardData(license="apache-2.0", library_name="symgen", tags=tags).to_yaml()
-    text = Template(read_text("card.md", __name__)).substitute(
+    page = read_text("card.md", __name__).replace("$programs", _PROGRAMS[format])
+    text = Template(page).substitute(
         told,
         header=header,
         name=_escaped(run.name),
@@ -60,7 +84,7 @@ def _training(run: OpenRun) -> str:
 
 
 def _results(run: OpenRun) -> str:
-    path = run.folder / "summary.json"
+    path = run.weights / "summary.json"
     if not path.is_file():
         return "This run was not measured: `symgen evaluate` does it."
     summary: dict[str, Any] = read_json(path)

@@ -8,12 +8,21 @@ from typing import Any
 
 import torch
 
-from symgen._tensors import MEMORY
+from symgen._memory import MEMORY
 from symgen.data.batches import Batches
 from symgen.experiments.builders import builder, complete, takes
 from symgen.experiments.datasets import DataConfig, SpritesData, data_from_json, data_to_json
 from symgen.models import Pretrained
 from symgen.training import Training
+
+
+def validation_batches(data: DataConfig, training: Training, device: str) -> Batches[Any] | None:
+    """Open the validation data of a training, None where there are none or nobody measures."""
+    source = data.validation_source(device) if training.validate_every else None
+    if source is None:
+        return None
+    size = min(training.batch_size, len(source))
+    return Batches(source, size, training.seed, device=device)
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,10 @@ class Experiment:
             torch.manual_seed(self.training.seed)
             model: Any = self.kind(source.data_shape, **given, **self.model)  # pyright: ignore
         return model.to(device), Batches(source, size, self.training.seed, device=device)
+
+    def validation(self, device: str = "cpu") -> Batches[Any] | None:
+        """Open what chooses the best weights; None if the data have none, or nobody measures."""
+        return validation_batches(self.data, self.training, device)
 
     def to_json(self) -> dict[str, Any]:
         """Return the experiment as plain JSON values."""

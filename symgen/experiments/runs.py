@@ -1,16 +1,14 @@
 """Run folders: training into them, opening them, and the record that others can check."""
 
 import inspect
-import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from symgen._files import file_to_write, read_json, write_json
-from symgen._tensors import differences, read_about
+from symgen._tensors import differences
 from symgen._typed import typed
 from symgen.data.batches import Batches, fitting
 from symgen.experiments.builders import FROM_DATA, builder, complete
@@ -31,14 +29,14 @@ from symgen.training import (
     Run,
     Training,
     commit,
-    fit,
     hardware,
     read_records,
     require_current_weights,
 )
-from symgen.training.progress import Observe
+from symgen.training.checkpoint import CHECKPOINT, saved_validation
 from symgen.training.run_folder import CONFIG, METRICS
 from symgen.training.trainable import as_batches
+from symgen.training.validation import BEST
 
 _PARTS = {  # of what `config.json` says
     "name": str,
@@ -61,12 +59,14 @@ class OpenRun:
         config: what `config.json` says.
         data: what was trained on; None where it cannot be named in a file.
         parts: modules and values of one's own that the model was made with.
+        best: whether its weights are those of the least validation loss, rather than the last.
     """
 
     folder: Path
     config: dict[str, Any]
     data: DataConfig | None
     parts: Mapping[str, Any]
+    best: bool = False
 
     @property
     def name(self) -> str:
@@ -82,6 +82,11 @@ class OpenRun:
     def family(self) -> Family:
         """Family of the model."""
         return family_of(self.kind)
+
+    @property
+    def weights(self) -> Path:
+        """Folder of the weights, and of what is measured with them."""
+        return self.folder / BEST if self.best else self.folder
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -118,9 +123,10 @@ class OpenRun:
         return self.data
 
     def model(self) -> Any:
-        """Load the trained model, whose weights must be those of the checkpoint."""
-        require_current_weights(self.folder)
-        model = Pretrained.from_pretrained(self.folder, **self.parts)
+        """Load the trained model, whose weights must be those of the checkpoint, or the best."""
+        if not self.best:
+            require_current_weights(self.folder)
+        model = Pretrained.from_pretrained(self.weights, **self.parts)
         self.require_same(model.described())
         return model
 
@@ -139,8 +145,14 @@ class OpenRun:
     @property
     def progress(self) -> str:
         """How far the training of the weights has come, if not to its end."""
-        step, steps = weights_step(self.folder), self.training.steps
-        return "" if step is None or step >= steps else f"step {step} of {steps}, not finished"
+        step, steps = weights_step(self.weights), self.training.steps
+        if self.best:
+            return f"step {step} of {steps}, the best in validation"
+        if step is None or step >= steps:
+            return ""
+        found = saved_validation(self.folder / CHECKPOINT) or {"ended": False}
+        ended = f"ended early, best at step {found['step']}" if found["ended"] else "not finished"
+        return f"step {step} of {steps}, {ended}"
 
     def batches(self, train: bool, seed: int | None = None) -> Batches[Any]:
         """Return the training data, shuffled as they were, or held-out data in order."""
@@ -155,6 +167,7 @@ class OpenRun:
         about = {name: self.config[name] for name in ("name", "command", "commit", "hardware")}
         options = {n: v for n, v in self.arguments.items() if n not in FROM_DATA}
         plain = not any(isinstance(value, dict) for value in options.values())
+        about |= {name: self.config[name] for name in ("start", "extended") if name in self.config}
         return {
             **about,
             "experiment": {
@@ -164,7 +177,7 @@ class OpenRun:
                 "training": asdict(self.training),
             },
             "precision": self.config["precision"],
-            "step": weights_step(self.folder),
+            "step": weights_step(self.weights),
             "training": self._trained(),
             "evaluation": dict(measured),
             "evaluated": {"commit": commit(), "hardware": hardware(device)},
@@ -172,77 +185,24 @@ class OpenRun:
 
     def _trained(self) -> dict[str, Any] | None:
         """Return the last line of the log that the training of the weights wrote, if any."""
-        step = weights_step(self.folder)
+        step = weights_step(self.weights)
         lines = [line for line in read_records(self.folder / METRICS) if "loss" in line]
         return next((line for line in lines[::-1] if step is None or line["step"] <= step), None)
 
 
-def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Experiment:
-    """Shorten a training to what this machine does in a time, by its speed over a few steps.
-
-    The schedules of the learning rate and of the KL weights are shortened with it; no training
-    becomes longer.
-    """
-    if not 0 < minutes < math.inf:
-        raise ValueError(f"minutes={minutes}: give a positive number")
-    size = experiment.training.batch_size
-    model, batches = experiment.build(device)
-    for steps in (5, 30):  # what is done once is done in the first ones
-        short = experiment.training.changed({"examples": steps * size})
-        run = fit(model, batches, **asdict(short), progress=False)
-    steps = max(1, int(60 * minutes * run.examples / run.seconds / size))
-    whole = experiment.training
-    examples = min(whole.examples, steps * size)
-    ramps = {n: getattr(whole, n) * examples // whole.examples for n in ("warmup", "kl_warmup")}
-    if whole.kl_warmup:
-        ramps["kl_warmup"] = max(1, ramps["kl_warmup"])
-    return experiment.changed(training={"examples": examples, **ramps})
-
-
-def start_run(
-    name: str,
-    experiment: Experiment,
-    folder: Path,
-    *,
-    command: str,
-    device: str = "cpu",
-    observe: Observe | None = None,
-) -> Run:
-    """Train an experiment in a new run folder; `command` is put on record."""
-    model, batches = experiment.build(device)
-    config = {"name": name, "data": data_to_json(experiment.data), "command": command}
-    how = asdict(experiment.training)
-    return fit(model, batches, **how, **_silent(folder, config, observe))
-
-
-def resume_run(run: OpenRun, *, device: str = "cpu", observe: Observe | None = None) -> Run:
-    """Continue a run that was stopped, bit for bit as if it had never been."""
-    described: dict[str, Any] = {}
-    with suppress(OSError, ValueError):  # else the checkpoint makes the file anew
-        described = read_about(run.folder / WEIGHTS)
-    with suppress(KeyError):
-        run.require_same(described)
-    model: Any = run.kind(**Pretrained.rebuilt(run.config["model"], run.parts)).to(device)
-    source, training = run.require_data().source(train=True, device=device), run.training
-    batches = Batches(source, training.batch_size, training.seed, device=device)
-    how = asdict(training)
-    return fit(model, batches, **how, **_silent(run.folder, run.config, observe), resume=True)
-
-
-def _silent(folder: Path, config: Any, observe: Observe | None) -> dict[str, Any]:
-    return {"folder": folder, "config": config, "observe": observe, "progress": False}
-
-
-def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> OpenRun:
+def open_run(
+    folder: Path | str, place: Path | None = None, *, best: bool = False, **parts: Any
+) -> OpenRun:
     """Read a run folder, as `symgen train` or `symgen.fit(folder=…)` wrote it.
 
     Args:
         place: where image files or recordings are, if not where they were, or the data of a run
             that no file names.
+        best: take the weights of the least validation loss rather than the last.
         **parts: modules and values of one's own that the model was made with, by name.
 
     Raises:
-        FileNotFoundError: if the folder is not there or holds no run.
+        FileNotFoundError: if the folder is not there or holds no run, or no best weights.
         ValueError: if its `config.json` is damaged, or its data need no files.
     """
     folder = Path(folder)
@@ -260,7 +220,7 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
             typed("split", config["split"], dict[str, dict[str, str]])
         described = config["data"]
         data = None if described is None else data_from_json(described)
-        run = OpenRun(folder, config, data, parts)
+        run = OpenRun(folder, config, data, parts, best)
         if not isinstance(config["model"], dict):
             raise ValueError(f"its model, a {config['model']}, is none that symgen can make")
         typed("arguments", run.arguments, dict[str, Any])
@@ -271,6 +231,11 @@ def open_run(folder: Path | str, place: Path | None = None, **parts: Any) -> Ope
         raise ValueError(f"{path} is damaged or of another version: it lacks {error}") from error
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged or of another version: {error}") from error
+    if best and not (run.weights / WEIGHTS).is_file():
+        raise FileNotFoundError(
+            f"{folder} has no best weights, since no validation data were measured: take the last "
+            "ones, or train with some"
+        )
     if place is not None:
         if data is not None and data.place is None:
             raise ValueError(
@@ -352,7 +317,7 @@ def evaluate(
     if opened is not None:
         summary = opened.summary(measured, device or "cpu")
         summary["evaluated"]["data"] = OWN if data is None else "given"
-        write_summary(opened.folder, summary)
+        write_summary(opened.weights, summary)
         if record is not None:
             write_json(record, summary)
     return measured

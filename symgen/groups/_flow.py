@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["combine", "deviator", "flow"]
+__all__ = ["combine", "deviator", "flow", "precise"]
 
 # Gauss-Legendre quadrature of ∫₀¹ t f(t) dt.
 _LEGENDRE_NODES, _LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(4)  # over [-1, 1]
@@ -13,6 +13,14 @@ _NODES = ((_LEGENDRE_NODES + 1) / 2).tolist()
 _WEIGHTS = ((_LEGENDRE_NODES + 1) * _LEGENDRE_WEIGHTS / 4).tolist()
 
 _SERIES_RADIUS = 1e-3  # within it four terms of a power series give every digit
+
+
+_SINGLE = ("mps",)  # devices without double precision
+
+
+def precise(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return numbers in double precision, in single precision on devices that have no other."""
+    return values.float() if values.device.type in _SINGLE else values.double()
 
 
 def deviator(rotation: Tensor, stretch: Tensor, shear: Tensor) -> tuple[Tensor, Tensor]:

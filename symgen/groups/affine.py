@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from symgen._inputs import checked
-from symgen.groups._flow import combine, deviator, flow
+from symgen.groups._flow import combine, deviator, flow, precise
 
 __all__ = [
     "Similarity",
@@ -231,7 +231,7 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
             f"exp takes (*batch, 6) coefficients, got shape {tuple(generators.shape)} and "
             f"{generators.dtype}: give floats, rotation, scale, stretch, shear, shift x, shift y"
         )
-    double = generators.double()
+    double = precise(generators)
     rotation, scale, stretch, shear = double[..., :4].unbind(-1)
     traceless, square = deviator(rotation, stretch, shear)
     end, phi = flow(scale, square)
@@ -321,7 +321,7 @@ def _angle_over_sine(half: Tensor, b: Tensor, c: Tensor, cosine: Tensor) -> Tens
 
 def _shift_logarithm(linear: list[Tensor], matrix: Tensor) -> Tensor:
     """Solve φ(L) v = b for the shift v of the algebra."""
-    rotation, scale, stretch, shear = (coefficient.double() for coefficient in linear)
+    rotation, scale, stretch, shear = map(precise, linear)
     traceless, square = deviator(rotation, stretch, shear)
     _, (one, along) = flow(scale, square)
     determinant = one.square() - square * along.square()

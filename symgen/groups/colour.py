@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen._inputs import checked
+from symgen.groups._flow import precise
 
 __all__ = ["act", "exp", "hue_degrees", "hue_rotation", "hue_vector", "inverse"]
 
@@ -56,7 +57,8 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
             f"exp takes (*batch, 8) coefficients, got shape {tuple(generators.shape)} and "
             f"{generators.dtype}: give floats, three rotations, saturation, stretch, three shears"
         )
-    matrix = torch.einsum("...g,gij->...ij", generators.double(), _basis(generators.device))
+    coefficients = precise(generators)
+    matrix = torch.einsum("...g,gij->...ij", coefficients, _basis().to(coefficients))
     return torch.linalg.matrix_exp(matrix).to(generators.dtype)
 
 
@@ -160,11 +162,11 @@ def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
     return (60 - torch.minimum(phase, 240 - phase)).clamp(0, 60) / 60
 
 
-def _basis(device: torch.device) -> Float[Tensor, "8 3 3"]:
+def _basis() -> Float[Tensor, "8 3 3"]:
     """Return the generators as matrices that act on (red, green, blue)."""
-    frame = torch.tensor(_FRAME, dtype=torch.float64, device=device)
+    frame = torch.tensor(_FRAME, dtype=torch.float64)
     frame = frame / torch.linalg.vector_norm(frame, dim=1, keepdim=True)
-    generators = torch.tensor(_GENERATORS, dtype=torch.float64, device=device)
+    generators = torch.tensor(_GENERATORS, dtype=torch.float64)
     return frame.mT @ generators @ frame
 
 

@@ -1,15 +1,20 @@
-"""Encoder and decoder as programs of torch.export, which run where symgen is not installed."""
+"""Encoder and decoder as programs of torch or ONNX, which run where symgen is not installed."""
 
-from collections.abc import Mapping
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.export import Dim, export, save
+from torch.export import Dim, ExportedProgram, export, save
 
+from symgen._errors import require_choice
 from symgen._files import write_atomically
 from symgen._signals import signals_wait
 from symgen.models.ace import ACE
@@ -18,17 +23,24 @@ from symgen.models.pretrained import Pretrained
 from symgen.models.symmetry_statistics import Pose
 from symgen.models.topographic import TopographicVAE
 
-__all__ = ["export_model"]
+__all__ = ["ProgramFormat", "export_model"]
 
+ProgramFormat = Literal["torch", "onnx"]
+_SUFFIXES = {"torch": ".pt2", "onnx": ".onnx"}
+_ONNX = ("onnx", "onnxscript", "onnxruntime")  # what the extra brings
 _EXAMPLES = 2  # torch.export takes a batch of 0 or 1 for a constant
 
 
-def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
-    """Write `encoder.pt2` and `decoder.pt2`, programs that need torch alone; return their paths.
+def export_model(
+    model: Pretrained, folder: str | Path, format: ProgramFormat = "torch"
+) -> tuple[Path, Path]:
+    """Write encoder and decoder, programs that need nothing of symgen; return their paths.
 
-    `torch.export.load(path).module()` loads them. They take any number of items at once and
-    compute on the device that the model is on now, in evaluation mode and without checking the
-    range of their input.
+    `torch.export.load(path).module()` loads `encoder.pt2` and `decoder.pt2`, which compute on the
+    device that the model is on now; `onnxruntime.InferenceSession(path)` loads `encoder.onnx` and
+    `decoder.onnx`. They take any number of items at once, in evaluation mode and without checking
+    the range of their input. Inputs of ONNX have the names below, outputs, too; that of a decoder
+    is `mean`.
 
     * Of a Topographic VAE the encoder turns `x` (B, S, *data_shape) into the mean of t
       (B, S, C, D); S is the model's, also where time has a zero boundary.
@@ -39,8 +51,13 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
       colour, in this order, and returns means.
 
     Args:
-        model: what to export, of either family, or ValueError; it is not changed.
+        model: what to export, of either family; it is not changed.
         folder: where to write; made if it is not there.
+        format: "torch", programs of torch.export; or "onnx", which needs `symgen[onnx]`.
+
+    Raises:
+        ValueError: for another model or format, or what ONNX cannot express: a colour pose.
+        ModuleNotFoundError: if what ONNX needs is not installed.
 
     Example:
         >>> import tempfile
@@ -56,6 +73,9 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
     if not isinstance(model, TopographicVAE | ACE):
         kind = type(model).__name__
         raise ValueError(f"{kind} cannot be exported: give a kind of TopographicVAE or an ACE")
+    require_choice("format", format, get_args(ProgramFormat))
+    if format == "onnx":
+        _require_onnx()
     device = next(model.parameters()).device
     model = deepcopy(model).eval().requires_grad_(False)
     if isinstance(model, ACE):
@@ -63,17 +83,19 @@ def export_model(model: Pretrained, folder: str | Path) -> tuple[Path, Path]:
         encoder = _InferImage(model, without=("decoder",))
         decoder = _ShowImage(model, without=("classifier", "encoder", "heads", "stem"))
         code = encoder(x)
+        outputs = list(code)
         code.pop("probabilities")
     else:
         x = torch.zeros(_EXAMPLES, model.frames, *model.data_shape, device=device)
         encoder = _InferLatents(model, without=("decoder",))
         decoder = _ShowLatents(model, without=("encoder",))
-        code = {"t": encoder(x)[:, 0]}
+        code, outputs = {"t": encoder(x)[:, 0]}, ["t"]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / "encoder.pt2", folder / "decoder.pt2"
-    _write(encoder, {"x": x}, paths[0])
-    _write(decoder, code, paths[1])
+    suffix = _SUFFIXES[format]
+    paths = folder / f"encoder{suffix}", folder / f"decoder{suffix}"
+    _write(encoder, {"x": x}, outputs, paths[0])
+    _write(decoder, code, ["mean"], paths[1])
     return paths
 
 
@@ -117,11 +139,60 @@ class _ShowImage(_Program):
         return self.model.decode(ACELatents(z, y, Pose(affine, colour))).mean
 
 
-def _write(program: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
+def _require_onnx() -> None:
+    for name in _ONNX:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"format='onnx' needs {name}, which is not installed: pip install 'symgen[onnx]', "
+                "or take format='torch'"
+            ) from error
+
+
+def _write(
+    program: nn.Module, inputs: Mapping[str, Tensor], outputs: list[str], path: Path
+) -> None:
     # Run once for real: the matrices of the neighbourhoods, which are kept, must not be traced.
     program(**inputs)
     batch = {0: Dim("batch")}
     shapes = {name: batch for name in inputs}
     with signals_wait():
         exported = export(program, tuple(inputs.values()), dynamic_shapes=shapes)
-    write_atomically(path, lambda partial: save(exported, partial))
+        if path.suffix == _SUFFIXES["torch"]:
+            write_atomically(path, lambda partial: save(exported, partial))
+        else:
+            _write_onnx(exported, outputs, path)
+
+
+def _write_onnx(program: ExportedProgram, outputs: list[str], path: Path) -> None:
+    with _quiet():
+        # onnxruntime knows the hyperbolic sine of the pose's exponential in single precision only.
+        program = program.run_decompositions({torch.ops.aten.sinh.default: _sinh})
+        try:
+            made = torch.onnx.export(program, dynamo=True, verbose=False, output_names=outputs)
+        except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+            cause = str(error.__cause__ or error).strip().partition("\n")[0].partition(" :")[0]
+            raise ValueError(
+                f"{path.stem} cannot be written as ONNX ({cause}): take format='torch'"
+            ) from error
+        assert made is not None
+        write_atomically(path, lambda partial: made.save(partial))
+
+
+def _sinh(x: Tensor) -> Tensor:
+    return (x.exp() - (-x).exp()) / 2
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling of libraries that are not there and of its own future."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

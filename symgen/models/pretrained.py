@@ -13,14 +13,8 @@ from torch import Tensor, nn
 
 from symgen._errors import nearest
 from symgen._files import read_json, write_json
-from symgen._tensors import (
-    MEMORY,
-    Bounded,
-    differences,
-    read_about,
-    read_tensors,
-    write_tensors,
-)
+from symgen._memory import MEMORY
+from symgen._tensors import Bounded, differences, read_about, read_tensors, write_tensors
 from symgen._typed import typed
 from symgen.latents import AxesTopography, Topography
 from symgen.likelihoods import LikelihoodName, make_likelihood
@@ -41,9 +35,12 @@ class Pretrained(nn.Module):
     Attributes:
         config: arguments of the constructor, by name. A part that was assigned later takes the
             place of the argument of its name.
+        data_scale: numbers of the recordings that it was trained on which became 0 and 1; None
+            where numbers stayed as they are. Saved with the model.
     """
 
     config: dict[str, Any]
+    data_scale: tuple[float, float] | None = None
     _replaceable: ClassVar[tuple[str, ...]] = ()  # parts that can be assigned, and are saved
     _fixed: ClassVar[tuple[str, ...]] = ()  # parts that others were made to fit
     _built = False
@@ -109,9 +106,10 @@ class Pretrained(nn.Module):
         return folder
 
     def described(self) -> dict[str, Any]:
-        """Return the name of the class and its arguments as plain JSON values."""
+        """Return the name of the class, its arguments and the data's scale as plain JSON."""
         arguments = {name: _described(value) for name, value in self.config.items()}
-        return {"model": type(self).__name__, "arguments": arguments}
+        scale = {} if self.data_scale is None else {"data_scale": list(self.data_scale)}
+        return {"model": type(self).__name__, "arguments": arguments, **scale}
 
     def own_parts(self) -> dict[str, Any]:
         """Return the modules and values of your own among the arguments, by name."""
@@ -151,6 +149,8 @@ class Pretrained(nn.Module):
             ) from error
         _require_fit(folder / WEIGHTS, weights, model)
         model.load_state_dict(weights)
+        if (scale := described.get("data_scale")) is not None:
+            model.data_scale = typed("data_scale", scale, tuple[float, float])
         return model.eval()
 
     @staticmethod
@@ -281,11 +281,11 @@ def weights_step(folder: Path | str) -> int | None:
 def _read_description(path: Path) -> dict[str, Any]:
     described = read_json(path)
     match described:
-        case {"model": str(), "arguments": dict(), **others} if not others:
+        case {"model": str(), "arguments": dict(), **others} if others.keys() <= {"data_scale"}:
             return described
     raise ValueError(
-        f"{path} does not describe a model, which takes a name as its model and, by name, its "
-        "arguments, and nothing else: save it again with save_pretrained"
+        f"{path} does not describe a model, which takes a name as its model, by name its "
+        "arguments, at most a data_scale, and nothing else: save it again with save_pretrained"
     )
 
 

@@ -1,6 +1,7 @@
 """Training: the loop, its settings, its checkpoints and its records."""
 
 from symgen.training.checkpoint import *
+from symgen.training.extension import *
 from symgen.training.fit import *
 from symgen.training.lock import *
 from symgen.training.meter import *
@@ -11,3 +12,4 @@ from symgen.training.run_folder import *
 from symgen.training.settings import *
 from symgen.training.step import *
 from symgen.training.trainable import *
+from symgen.training.trainer import *

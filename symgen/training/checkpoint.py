@@ -1,20 +1,21 @@
 """Checkpoints: one file that holds all of a training run, replaced in one act."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
 from symgen._tensors import differences, kinds, read_about, read_tensors, write_tensors
-from symgen.training.meter import Meter
+from symgen.training.meter import Meter, on_device
+from symgen.training.process import generators, set_generators
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint", "saved_step"]
 
@@ -37,6 +38,7 @@ class Checkpoint:
         generators: states of the random generators, by type of device.
         recent: terms of the loss in the latest steps, kept for the next line of the log.
         log: number of lines of the log by then, and a checksum of them; None without a log.
+        validation: what the validation found by then, see `Validation.state`; None without one.
     """
 
     step: int
@@ -47,22 +49,26 @@ class Checkpoint:
     generators: dict[str, UInt8[Tensor, " bytes"]]
     recent: Float[Tensor, "steps terms"]
     log: dict[str, Any] | None = None
+    validation: dict[str, Any] | None = None
 
     @classmethod
     def capture(
         cls, step: int, settings: dict[str, Any], model: Module, optimizer: Optimizer, meter: Meter
     ) -> "Checkpoint":
         """Gather the state of a run, the random generators of its devices included."""
-        generators = {"cpu": torch.get_rng_state()}
-        device = next(model.parameters()).device
-        if device.type == "cuda":
-            generators["cuda"] = torch.cuda.get_rng_state(device)
+        drawn = generators(next(model.parameters()).device)
         state, weights = optimizer.state_dict()["state"], model.state_dict()
-        return cls(step, meter.seconds, settings, weights, state, generators, meter.recent)
+        return cls(step, meter.seconds, settings, weights, state, drawn, meter.recent)
 
     def require_same(self, settings: dict[str, Any], model: Module, run: object = "") -> None:
-        """Refuse settings or a model unlike those of the run, naming it and each difference."""
-        found = differences(self.settings, json.loads(json.dumps(settings)))
+        """Refuse settings or a model unlike those of the run, naming it and each difference.
+
+        It may have become longer, which stretches its schedule.
+        """
+        given, before = json.loads(json.dumps(settings)), dict(self.settings)
+        if given.get("examples", 0) > before.get("examples", math.inf):
+            del given["examples"], before["examples"]
+        found = differences(before, given)
         found += differences(kinds(self.weights), kinds(model.state_dict()))
         if found:
             raise ValueError(
@@ -82,10 +88,8 @@ class Checkpoint:
                 if isinstance(value, Tensor):  # torch has rounded some to the parameter's type
                     loaded[name] = value.to(loaded[name].device)
         device = parameters[0].device
-        meter.recent = self.recent.to(device)
-        torch.set_rng_state(self.generators["cpu"])
-        if device.type == "cuda":
-            torch.cuda.set_rng_state(self.generators["cuda"], device)
+        meter.recent = on_device(self.recent, device)
+        set_generators(self.generators, device)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -103,7 +107,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
                 tensors[f"optimizer/{position}/{name}"] = value
             else:
                 plain[position][name] = value
-    described = {name: getattr(checkpoint, name) for name in _DESCRIBED}
+    described = {name: getattr(checkpoint, name) for name in (*_DESCRIBED, "validation")}
     write_tensors(path, tensors, {"format": _FORMAT, **described, "optimizer": plain})
 
 
@@ -132,6 +136,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         optimizer[int(position)][name] = tensor
     return Checkpoint(
         **{name: header[name] for name in _DESCRIBED},
+        validation=header.get("validation"),
         weights=_part(tensors, "weights/"),
         optimizer=optimizer,
         generators=_part(tensors, "generators/"),
@@ -155,6 +160,11 @@ def saved_step(path: Path) -> int:
 def saved_log(path: Path) -> dict[str, Any] | None:
     """Read what a checkpoint says of the log, as `Checkpoint.log`; None if there is no file."""
     return _header(path).get("log") if path.is_file() else None
+
+
+def saved_validation(path: Path) -> dict[str, Any] | None:
+    """Read what the validation found, as `Checkpoint.validation`; None if there was none."""
+    return _header(path).get("validation") if path.is_file() else None
 
 
 def _header(path: Path) -> dict[str, Any]:

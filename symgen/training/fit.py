@@ -1,45 +1,23 @@
 """Training: the set-up and the loop."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import partial
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from symgen.nets.products import fastest_product, use_product
 from symgen.training import trainable
-from symgen.training.checkpoint import Checkpoint
-from symgen.training.meter import Meter
-from symgen.training.optimizer import make_optimizer, set_rates
-from symgen.training.process import keep_freed_memory, stop_signals
-from symgen.training.progress import Observe, Progress, observed, shown
-from symgen.training.provenance import describe_data, describe_run, how_to_resume
+from symgen.training.freezing import frozen
+from symgen.training.progress import Observe, shown
+from symgen.training.provenance import describe_run
 from symgen.training.run_folder import Run, RunFolder
-from symgen.training.settings import Precision, Schedule, Training, kl_weight, require_kl_terms
-from symgen.training.step import resolved_precision
-from symgen.training.step import step as take_step
+from symgen.training.settings import Precision, Schedule, Training
 from symgen.training.trainable import Feed
+from symgen.training.trainer import Measure, Trainer
+from symgen.training.validation import Validation
 
-__all__ = ["TrainingDiverged", "TrainingStopped", "fit"]
+__all__ = ["fit"]
 
-Measure = Callable[[Any], dict[str, Any]]
 _MAPPINGS = ("optimizer_options", "learning_rates")  # None for an empty one
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss, the gradient or a weight is no longer a finite number."""
-
-
-class TrainingStopped(RuntimeError):
-    """A signal, by its number, ended the training early; `run` is what there is of it."""
-
-    def __init__(self, message: str, run: Run, signal: int) -> None:
-        super().__init__(message)
-        self.run, self.signal = run, signal
 
 
 def fit(
@@ -61,10 +39,14 @@ def fit(
     kl_start: float | Mapping[str, float] = Training.kl_start,
     beta: float = Training.beta,
     rolled: float = Training.rolled,
+    freeze: Sequence[str] = (),
+    validate_every: int = Training.validate_every,
+    patience: int | None = Training.patience,
     precision: Precision = Training.precision,
     checkpoint_every: float = Training.checkpoint_every,
     log_every: int = Training.log_every,
     seed: int = Training.seed,
+    validation: Any = None,
     folder: Path | str | None = None,
     resume: bool = False,
     config: Mapping[str, Any] | None = None,
@@ -102,12 +84,18 @@ def fit(
         kl_start: where they start.
         beta: weight of all KL terms.
         rolled: share of steps that decode rolled latents into later frames.
+        freeze: parts of the model that stay as they are, by name, such as "encoder".
+        validate_every: steps between measurements of the loss on `validation`.
+        patience: measurements in a row without a better one after which the training ends.
         precision: number format of the matrix products.
         checkpoint_every: seconds between checkpoints.
         log_every: steps between lines of the log.
         seed: seed of the noise of the training and of the order of the data.
+        validation: data of any kind that `data` can be, which are not trained on. The loss on
+            them joins the log; the best weights are kept in the folder `best` in `folder`.
         folder: run folder to write; None writes nothing.
-        resume: whether to continue the run in `folder` rather than start one.
+        resume: whether to continue the run in `folder` rather than start one. More `examples`
+            than before make it longer: see `symgen.training.extension_told`.
         config: what `config.json` says of a new run in place of what it would say by itself.
         progress: show a bar, or lines outside a terminal; None shows a bar to whoever can see it.
         observe: is given the progress a few times per second and at the end, in place of a bar.
@@ -130,6 +118,7 @@ def fit(
         TrainingStopped: at the first SIGINT or SIGTERM, once the state is saved.
 
     Example:
+        >>> import torch
         >>> from symgen import TVAE
         >>> model = TVAE((12,), capsules=2, frames=16, likelihood="gaussian", width=32)
         >>> run = fit(model, torch.randn(64, 16, 12), examples=640, log_every=1)
@@ -139,203 +128,29 @@ def fit(
     given = dict(locals())
     trainable.require_trainable(model)
     feed = trainable.as_batches(data, model, batch_size, seed)
+    if hasattr(model, "data_scale"):  # saved with it, so that other data can be scaled alike
+        model.data_scale = getattr(getattr(feed, "source", None), "scale", None)
     given["batch_size"] = feed.batch_size
     chosen: dict[str, Any] = {
-        entry.name: dict(value) if isinstance(value, Mapping) else value
+        entry.name: _plain(value)
         for entry in fields(Training)
         if (value := given[entry.name]) is not None or entry.name not in _MAPPINGS
     }
     settings = Training(**chosen)
     _check(model, feed, settings, evaluate_every)
+    held_out = _validation(validation, model, feed, settings)
     run = RunFolder(None if folder is None else Path(folder), resume)
-    with shown(progress if observe is None else False) as bar:
-        return _Trainer(model, feed, settings, run).train(
+    with shown(progress if observe is None else False) as bar, frozen(model, settings.freeze):
+        return Trainer(model, feed, settings, run, held_out).train(
             describe_run(model, feed, settings, config), observe or bar, evaluate, evaluate_every
         )
 
 
-class _Trainer:
-    """A model, its data, its optimiser and its run folder: what the loop works on."""
-
-    def __init__(self, model: Any, feed: Feed, settings: Training, run: RunFolder) -> None:
-        self.model, self.feed, self.settings, self.run = model, feed, settings, run
-        self.optimizer = make_optimizer(model, settings)
-        like = next(model.parameters())
-        self.device, self.dtype = like.device, like.dtype
-        self.devices = [self.device] if self.device.type == "cuda" else []
-        self.precision = resolved_precision(settings, self.device.type)
-        self.items = trainable.items_of(feed) or feed.batch_size
-        start = run.checkpoint
-        if start is not None and "product" in start.settings:
-            use_product(start.settings["product"])  # the one that it was started with
-        self.identity = settings.resume_fingerprint() | describe_data(feed)
-        self.identity |= {"device": self.device.type, "precision": self.precision}
-        if self.device.type == "cpu":
-            self.identity["product"] = fastest_product()
-            keep_freed_memory()
-        if start is not None:
-            start.require_same(self.identity, model, run.path)
-        self.step = 0 if start is None else start.step
-        self.meter = Meter(settings.log_every, 0.0 if start is None else start.seconds)
-
-    def train(
-        self, config: dict[str, Any], observe: Observe | None, evaluate: Measure | None, every: int
-    ) -> Run:
-        settings, report = self.settings, observed(observe)
-        with stop_signals() as stop, self.run.open(config), torch.random.fork_rng(self.devices):
-            self._begin()
-            saved, saved_at = self.step, self.meter.seconds
-            self.model.train()
-            while self.step < settings.steps and not stop:
-                rate = set_rates(self.optimizer, settings, self.step, self.items)
-                inputs = self._take_step()
-                last = self.step == settings.steps
-                logs = last or self.step % settings.log_every == 0
-                if logs or self.device.type == "cpu":  # elsewhere looking means waiting
-                    self._require_finite()
-                if logs:
-                    self.run.write(self._line(rate))
-                report(self._progress, last)
-                if last:
-                    self._require_useful(inputs)
-                due = last or (every and self.step % every == 0)
-                if evaluate is not None and due:
-                    self.run.write(self._taken() | {"evaluation": self._measure(evaluate)})
-                    self.meter.pause()
-                if self.meter.seconds - saved_at >= settings.checkpoint_every:
-                    self._save()
-                    saved, saved_at = self.step, self.meter.seconds
-            if self.step > saved:
-                self._save()
-        return self._end(config, *stop)
-
-    def _begin(self) -> None:
-        """Go on from the checkpoint, or seed and save, so that there is something to resume.
-
-        The model file follows from the checkpoint: it may be older, damaged or gone.
-        """
-        if self.run.checkpoint is None:
-            torch.manual_seed(self.settings.seed)
-            self._save()
-        else:
-            self.run.checkpoint.restore(self.model, self.optimizer, self.meter)
-            self.run.save_model(self.model, self.step)
-        self.meter.pause()  # what came before the first step is not training
-
-    def _take_step(self) -> list[Tensor]:
-        inputs = [
-            x.to(self.device, self.dtype if x.is_floating_point() else None)
-            for x in self.feed.batch(self.step).inputs
-        ]
-        values = take_step(
-            self.model,
-            self.optimizer,
-            inputs,
-            partial(kl_weight, self.settings, self.step),
-            roll=self._roll(),
-            clip_norm=self.settings.clip_norm,
-            bfloat16=self.precision == "bfloat16",
-        )
-        if self.step == 0:
-            require_kl_terms(self.settings, values)
-        self.meter.add(self.step, values)
-        self.step += 1
-        return inputs
-
-    def _roll(self) -> int:
-        """Draw the steps to roll by: 0 in the share of steps that decode frames as they are."""
-        if not self.settings.rolled or torch.rand(()) >= self.settings.rolled:
-            return 0
-        return int(torch.randint(1, 1 + trainable.farthest_roll_of(self.model), ()))
-
-    def _taken(self) -> dict[str, Any]:
-        examples = self.step * self.settings.batch_size
-        return {"step": self.step, "examples": examples, "seconds": self.meter.seconds}
-
-    def _line(self, rate: float) -> dict[str, Any]:
-        taken, done = self._taken(), self.step - 1
-        means = self.meter.means(done, aligned=True)
-        names = [name for name in means if name.startswith("kl_")]
-        mu = getattr(self.model, "mu", None)
-        return {
-            **taken,
-            "frames": taken["examples"] * trainable.frames_of(self.model),
-            **means,
-            **{f"weight_{name}": kl_weight(self.settings, done, name) for name in names},
-            "mu": mu.item() if isinstance(mu, Tensor) else None,
-            "learning_rate": rate,
-            "examples_per_second": self._speed(),
-        }
-
-    def _speed(self) -> float:
-        return self.meter.steps_per_second() * self.settings.batch_size
-
-    def _progress(self) -> Progress:
-        loss, *terms = self.meter.means(self.step - 1).items()
-        steps = self.settings.steps
-        return Progress(
-            **self._taken(),
-            steps=steps,
-            examples_per_second=self._speed(),
-            seconds_left=(steps - self.step) / self.meter.steps_per_second(),
-            loss=loss[1],
-            terms={name: value for name, value in terms if name != "gradient_norm"},
-        )
-
-    def _measure(self, evaluate: Measure) -> dict[str, Any]:
-        """Measure with the same noise each time, leaving the noise of the training alone."""
-        with torch.random.fork_rng(self.devices), torch.no_grad():
-            torch.manual_seed(self.settings.seed)
-            self.model.eval()
-            measured = evaluate(self.model)
-            self.model.train()
-        return measured
-
-    def _save(self) -> None:
-        self._require_finite()
-        for name, parameter in self.model.named_parameters():
-            moments = self.optimizer.state.get(parameter, {}).values()
-            tensors = [parameter, *(v for v in moments if isinstance(v, Tensor))]
-            if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-                raise self._diverged(f"step {self.step}: {name} is not finite")
-        for name, buffer in self.model.named_buffers():
-            if buffer.isnan().any():
-                raise self._diverged(f"step {self.step}: {name} is not a number")
-        now = Checkpoint.capture(self.step, self.identity, self.model, self.optimizer, self.meter)
-        self.run.save(now, self.model)
-
-    def _require_useful(self, inputs: list[Tensor]) -> None:
-        """Refuse weights of the last step that no later one shows to have gone wrong."""
-        terms = self._measure(lambda model: model(*inputs)._asdict())
-        values = {name: term.mean().item() for name, term in terms.items()}
-        wrong = [f"{name}={value:g}" for name, value in values.items() if not isfinite(value)]
-        if wrong:
-            what = f"step {self.step}: its weights give {', '.join(wrong)} in evaluation mode"
-            raise self._diverged(what)
-
-    def _require_finite(self) -> None:
-        found = self.meter.not_finite(self.step - 1)
-        if found is not None:
-            first, values = found
-            listed = ", ".join(f"{name}={value:g}" for name, value in values.items())
-            raise self._diverged(f"step {first + 1}: {listed}")
-
-    def _diverged(self, what: str) -> TrainingDiverged:
-        state = self.run.state
-        kept = "" if state is None else f" The last good checkpoint is kept in {state}."
-        return TrainingDiverged(
-            f"training diverged at {what}.{kept} Try a learning_rate below "
-            f"{self.settings.learning_rate:g}, a clip_norm, or a warmup"
-        )
-
-    def _end(self, config: Mapping[str, Any], signal: int = 0) -> Run:
-        taken, steps = self._taken(), self.settings.steps
-        finished, lines = self.step >= steps, tuple(self.run.lines)
-        run = Run(self.run.path, self.model, **taken, finished=finished, records=lines)
-        if not finished:
-            how = how_to_resume(config, self.feed, self.settings, run.folder, self.device.type)
-            raise TrainingStopped(f"stopped at step {self.step} of {steps}; {how}", run, signal)
-        return run
+def _plain(value: Any) -> Any:
+    """Copy what the caller may change: mappings and lists."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> None:
@@ -352,6 +167,33 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
             f"decay={settings.decay} of an epoch, but {feed!r} does not tell how long one is: "
             "give weight_decay in optimizer_options instead"
         )
+    _require_shapes(model, feed)
+    source: Any = getattr(feed, "source", None)
+    if source is not None and not feed.shuffle and len(source) % feed.batch_size:  # pyright: ignore
+        raise ValueError(
+            f"unshuffled data of {len(source)} items end on a smaller batch than "
+            f"{feed.batch_size}: shuffle them, or take a batch size that divides their number"
+        )
+
+
+def _validation(data: Any, model: Any, feed: Feed, settings: Training) -> Validation | None:
+    """Return what validates a training, None without data for it."""
+    if data is None:
+        if settings.patience is not None:
+            raise ValueError(
+                f"patience={settings.patience} but there are no validation data: give some, or "
+                "leave patience out"
+            )
+        return None
+    if not settings.validate_every:
+        return None
+    batches = trainable.as_batches(data, model, None, settings.seed)
+    _require_shapes(model, batches)
+    return Validation(batches, settings)
+
+
+def _require_shapes(model: Any, feed: Feed) -> None:
+    """Refuse data of other shapes than the model takes."""
     source = getattr(feed, "source", None)
     if source is None:
         return
@@ -361,9 +203,4 @@ def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> N
         raise ValueError(
             f"the data have {given[0]} frames of shape {given[1]}, the model takes {wanted[0]} "
             f"of shape {wanted[1]}: build the model with the frames and data_shape of the data"
-        )
-    if not feed.shuffle and len(source) % feed.batch_size:  # pyright: ignore
-        raise ValueError(
-            f"unshuffled data of {len(source)} items end on a smaller batch than "
-            f"{feed.batch_size}: shuffle them, or take a batch size that divides their number"
         )

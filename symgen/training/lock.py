@@ -1,12 +1,12 @@
 """One process at a time in a run folder."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from symgen._files import naming
+from symgen._locks import held
 
 __all__ = ["RunBusy", "hold"]
 
@@ -33,31 +33,25 @@ def hold(folder: Path | None, wait: bool = False) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lock"
-    descriptor = _lock(path, wait)
+    path, entered = folder / "lock", False
     try:
-        with naming(path):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
-    finally:
-        path.unlink(missing_ok=True)  # while it is still held
-        os.close(descriptor)
+        with held(path, wait=wait) as descriptor:
+            entered = True
+            with naming(path):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+    except BlockingIOError:
+        if entered:
+            raise
+        raise RunBusy(
+            f"process {_holder(path)} is training in {folder}: wait for it, stop it, or choose "
+            "another folder"
+        ) from None
 
 
-def _lock(path: Path, wait: bool) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            holder = os.read(descriptor, 32).decode().strip() or "another"
-            os.close(descriptor)
-            raise RunBusy(
-                f"process {holder} is training in {path.parent}: wait for it, stop it, or choose "
-                "another folder"
-            ) from None
-        # Its last holder may have removed the file between our opening and locking it.
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip() or "another"
+    except OSError:  # it has ended by now
+        return "another"

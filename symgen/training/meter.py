@@ -11,6 +11,11 @@ from torch import Tensor
 __all__ = ["Meter"]
 
 
+def on_device(values: Float[Tensor, "..."], device: torch.device) -> Float[Tensor, "..."]:
+    """Move values of double precision to a device, in single precision where it has no other."""
+    return values.to(device, torch.float32 if device.type == "mps" else None)
+
+
 class Meter:
     """Keeps the values of the latest `length` steps on their device, and the time that steps take.
 
@@ -37,7 +42,7 @@ class Meter:
         row = torch.stack(list(values.values()))
         if self.recent.shape != (self.length, len(row)):
             self.recent = torch.zeros(self.length, len(row), dtype=torch.float64)
-        self.names, self.recent = tuple(values), self.recent.to(row.device)
+        self.names, self.recent = tuple(values), on_device(self.recent, row.device)
         self.recent[step % self.length] = row
         self.seconds = time.monotonic() - self._origin
         self._ticks.append(self.seconds)

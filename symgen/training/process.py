@@ -1,12 +1,14 @@
-"""The process of a training: signals that stop it, memory that it keeps."""
+"""The process of a training: signals that stop it, generators and memory that it keeps."""
 
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 from symgen._signals import handled
 
-__all__ = ["keep_freed_memory", "stop_signals"]
+__all__ = ["generators", "generators_kept", "keep_freed_memory", "set_generators", "stop_signals"]
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -22,6 +24,35 @@ def stop_signals() -> Iterator[list[int]]:
 
     with handled(ask) as restore:
         yield stop
+
+
+def generators(device: torch.device) -> dict[str, torch.Tensor]:
+    """Return the states of torch's random generators that a model on a device draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_generators(states: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Put generators into the states that `generators` returned."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps":
+        torch.mps.set_rng_state(states["mps"])
+
+
+@contextmanager
+def generators_kept(device: torch.device) -> Iterator[None]:
+    """Leave torch's random generators, those of a device included, as they were found."""
+    before = generators(device)
+    try:
+        yield
+    finally:
+        set_generators(before, device)
 
 
 def keep_freed_memory() -> bool:

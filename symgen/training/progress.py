@@ -26,6 +26,7 @@ class Progress:
         seconds_left: time to the end at that speed.
         loss: sum of the terms, KL terms with their weight.
         terms: terms of the loss by name, without weights.
+        saved: whether the state has just been saved because SIGUSR1 asked for it.
     """
 
     step: int
@@ -36,6 +37,12 @@ class Progress:
     seconds_left: float
     loss: float
     terms: dict[str, float]
+    saved: bool = False
+
+    @property
+    def news(self) -> str:
+        """What is to be said at once, if anything."""
+        return f"saved at step {self.step:,} of {self.steps:,}" if self.saved else ""
 
     def __str__(self) -> str:
         terms = ", ".join(f"{name} {value:.2f}" for name, value in self.terms.items())
@@ -82,12 +89,22 @@ def shown(wanted: bool | None) -> Iterator[Observe | None]:
         columns = (TextColumn("training"), BarColumn(None), TextColumn("{task.fields[text]}"))
         with Bar(*columns, console=console, transient=True) as bar:
             task = bar.add_task("training", total=None, text="")
-            yield lambda now: bar.update(task, completed=now.step, total=now.steps, text=str(now))
+
+            def update(now: Progress) -> None:
+                if now.news:
+                    _print(console, now.news)
+                bar.update(task, completed=now.step, total=now.steps, text=str(now))
+
+            yield update
     else:
         report = observed(partial(_line, console), every=30.0, reported=time.monotonic())
-        yield lambda now: report(lambda: now, now.step == now.steps)
+        yield lambda now: report(lambda: now, now.saved or now.step == now.steps)
 
 
 def _line(console: Console, now: Progress) -> None:
     done = 100 * now.step // now.steps
-    console.print(f"training {done} %: {now}", markup=False, soft_wrap=True)
+    _print(console, f"training {done} %: {now.news or now}")
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)

@@ -90,7 +90,7 @@ def how_to_resume(
         return "without a folder it cannot be resumed, but the model keeps what it has learned"
     if _is_named(config, feed, settings):
         command = ["symgen", "train", "--resume", str(folder)]
-        if device == "cpu" and torch.cuda.is_available():  # which the command would take
+        if device == "mps" or (device == "cpu" and torch.cuda.is_available()):  # no default here
             command += ["--device", device]
         return f"resume with: {shlex.join(command)}"
     default = asdict(Training())

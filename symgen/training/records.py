@@ -51,13 +51,17 @@ def _record(line: bytes, before: dict[str, Any] | None) -> dict[str, Any]:
         raise ValueError("is not JSON") from error
     if not isinstance(record, dict) or type(record.get("step")) is not int:
         raise ValueError("tells of no step")
-    if before is not None and _place(record) <= _place(before):
-        raise ValueError(f"comes after step {before['step']}")
+    if before is not None:
+        place, last = _place(record), _place(before)
+        if place < last or (place == last and "extended" not in record):
+            raise ValueError(f"comes after step {before['step']}")
     return record
 
 
-def _place(record: dict[str, Any]) -> tuple[int, bool]:
-    return record["step"], "evaluation" in record
+def _place(record: dict[str, Any]) -> tuple[int, int]:
+    """Return the step, and which of the lines of a step it is."""
+    kinds = ("evaluation", "validation", "extended")
+    return record["step"], next((n for n, kind in enumerate(kinds, 1) if kind in record), 0)
 
 
 def _log(lines: int, checksum: int) -> dict[str, Any]:
@@ -113,8 +117,9 @@ class Records:
             log.flush()
         self._count, self._checksum = self._count + 1, zlib.crc32(line, self._checksum)
         named = {f"training/{name}": value for name, value in record.items() if name != "step"}
-        evaluation = record.get("evaluation", {}).items()
-        named |= {f"evaluation/{name}": value for name, value in evaluation}
+        for kind in ("evaluation", "validation"):
+            values = record.get(kind, {}).items()
+            named |= {f"{kind}/{name}": value for name, value in values}
         with naming(self._path.with_name("tensorboard")):
             for name, value in named.items():
                 if isinstance(value, int | float):

@@ -17,7 +17,9 @@ from symgen.training.checkpoint import (
     saved_step,
 )
 from symgen.training.lock import hold
+from symgen.training.provenance import commit
 from symgen.training.records import METRICS, Records
+from symgen.training.validation import BEST
 
 __all__ = ["Run", "RunFolder", "require_current_weights"]
 
@@ -60,7 +62,8 @@ class Run:
 class RunFolder:
     """A run folder, or nothing on disk if there is no path: its records stay in memory.
 
-    If its run is to be resumed, `checkpoint` is the state to go on from, else None.
+    If its run is to be resumed, `checkpoint` is the state to go on from, else None. Once it is
+    open, `extended` says from how many examples to how many, if that makes its run longer.
 
     Raises:
         ValueError: if a run without a folder is to be resumed, or the checkpoint is damaged.
@@ -71,6 +74,7 @@ class RunFolder:
     def __init__(self, path: Path | None, resume: bool) -> None:
         self.path = path
         self.checkpoint = self._find(resume)
+        self.extended: dict[str, int] | None = None
         self._records = Records(None, 0)
 
     @property
@@ -95,11 +99,20 @@ class RunFolder:
                 state.mkdir(parents=True, exist_ok=True)
                 remove_stale(state)
                 if self.checkpoint is not None and path.is_file():
-                    config = read_json(path) | {"training": config["training"]}
+                    config = self._resumed(read_json(path), config["training"])
                 write_json(path, dict(config))
             step = 0 if self.checkpoint is None else self.checkpoint.step
             with Records(self.path, step) as self._records:
                 yield self
+
+    def _resumed(self, config: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+        """Return a description with another training, and what is on record of a longer one."""
+        before, now = config["training"].get("examples", 0), training["examples"]
+        if before < now and self.checkpoint is not None:
+            self.extended = {"from": before, "to": now}
+            entry = {"step": self.checkpoint.step, **self.extended, "commit": commit()}
+            config = config | {"extended": [*config.get("extended", []), entry]}
+        return config | {"training": training}
 
     def write(self, line: dict[str, Any]) -> None:
         """Add a line to the log."""
@@ -115,10 +128,13 @@ class RunFolder:
 
     def save_model(self, model: Any, step: int) -> None:
         """Write the model, which is of a step, for those who use it; resuming does not."""
-        if self.path is not None and isinstance(model, Pretrained):
-            model.save_pretrained(self.path, step=step)
-        elif self.path is not None and hasattr(model, "save_pretrained"):
-            model.save_pretrained(self.path)
+        if self.path is not None:
+            _save_model(model, self.path, step)
+
+    def save_best(self, model: Any, step: int) -> None:
+        """Write the model, which is the best one so far, beside the last one."""
+        if self.path is not None:
+            _save_model(model, self.path / BEST, step)
 
     def _find(self, resume: bool) -> Checkpoint | None:
         if resume:
@@ -134,6 +150,13 @@ class RunFolder:
                 "one"
             )
         return None
+
+
+def _save_model(model: Any, folder: Path, step: int) -> None:
+    if isinstance(model, Pretrained):
+        model.save_pretrained(folder, step=step)
+    elif hasattr(model, "save_pretrained"):
+        model.save_pretrained(folder)
 
 
 def require_current_weights(folder: Path) -> int | None:

@@ -63,6 +63,13 @@ class Training:
     """Share of steps that roll the capsules of every frame by a random number of steps and decode
     them into the frame so much later, in cyclic time after the last into the first. 0 is the
     paper."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the model to leave as they are, by name, such as encoder, decoder or mu."""
+    validate_every: Whole = 500
+    """Steps between measurements of the loss on validation data, where the data have some; the
+    best weights are kept beside the last. It takes up to a twentieth of the time. 0: never."""
+    patience: Count | None = None
+    """Measurements in a row without a better one after which the training ends; None: none."""
     precision: Precision = "float32"
     """Number format of the matrix products, not of the weights. "auto" takes bfloat16 where the
     device has units for it and float32 elsewhere."""
@@ -97,6 +104,11 @@ class Training:
             )
         if self.decay and self.optimizer != "AdamW":
             raise ValueError(f"decay={self.decay} with optimizer={self.optimizer!r}: give 'AdamW'")
+        if self.patience is not None and not self.validate_every:
+            raise ValueError(
+                f"patience={self.patience} with validate_every=0: give a number of steps, such as "
+                "500"
+            )
 
     @property
     def steps(self) -> int:
@@ -123,7 +135,10 @@ class Training:
         The length is one of them only if the schedule refers to it; else a run may be made longer.
         """
         values = asdict(self)
-        del values["checkpoint_every"]
+        for name in ("checkpoint_every", "validate_every", "patience"):
+            del values[name]
+        if not self.freeze:
+            del values["freeze"]
         if self.schedule != "cosine":
             del values["examples"]
         return values

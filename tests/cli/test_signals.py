@@ -106,6 +106,50 @@ def test_a_training_that_a_signal_stops_has_its_status(
     assert said.count("\n") == 1
 
 
+def test_a_training_that_is_asked_to_save_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, saved = run_folder.save_checkpoint, list[int]()
+
+    def save(path: Path, checkpoint: Any) -> None:
+        saved.append(checkpoint.step)
+        real(path, checkpoint)
+
+    module = import_module("symgen.cli.train")
+    shown = module.training_shown
+
+    def asked(show: Any) -> Any:
+        def observe(now: Any) -> None:
+            if not now.saved and len(saved) == 1:
+                signal.raise_signal(signal.SIGUSR1)
+            shown(show)(now)
+
+        return observe
+
+    monkeypatch.setattr(module, "training_shown", asked)
+    monkeypatch.setattr(run_folder, "save_checkpoint", save)
+    assert main(["train", "demo", *SMALL, "--out", "run"]) == 0
+    assert saved == [0, 1, 6]
+    assert capsys.readouterr().err == "symgen: saved at step 1 of 6\n"
+
+
+def test_what_has_nothing_to_save_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+
+    def decoded(*given: Any) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        raise ValueError("decoded")
+
+    monkeypatch.setattr("symgen.experiments.experiment.Experiment.build", decoded)
+    assert main(["train", "demo", *SMALL, "--out", "run"]) == 2
+    assert capsys.readouterr().err == (
+        "symgen: train has nothing to save yet, and goes on\nsymgen: decoded\n"
+    )
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
 def test_a_second_ctrl_c_stops_a_training_at_once_and_leaves_its_last_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,7 +221,7 @@ def test_a_newline_in_a_name_does_not_break_the_line(
 def test_weights_that_are_of_no_use_after_the_last_step_are_a_training_that_diverged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ["--optimizer", "SGD", "--learning-rate", "1e4", "--warmup", "0", "--examples", "8"]
+    words = ["--optimizer", "SGD", "--learning-rate", "1e30", "--warmup", "0", "--examples", "8"]
     assert main(["train", "demo", *SMALL, *words, "--out", "run"]) == 1
     said = capsys.readouterr().err
     assert "training diverged at step 1: its weights give" in said and said.count("\n") == 1

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from recording_helpers import write_frames
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from training_helpers import (
@@ -89,8 +89,8 @@ def test_a_source_is_trained_on_in_an_order_of_the_seed() -> None:
 
 
 def test_a_path_is_trained_on_as_the_recordings_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "films.npy"
-    np.save(path, (255 * torch.rand(20, 6, 4, 4)).byte().numpy())
+    films = (255 * torch.rand(20, 6, 1, 4, 4)).byte().numpy()
+    path = write_frames(tmp_path / "films", films)
     source = symgen.open(path, length=6)
     assert len(source) == 16  # of 20 films, the others being kept for validation and test
     by_source, *by_path = (trained(data) for data in (source, path, str(path)))

@@ -246,7 +246,7 @@ def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"learning_rate": 0.5}, r"learning_rate was 0\.001 and is 0\.5"),
-        ({"examples": 80}, "examples was 40 and is 80"),
+        ({"examples": 32}, "examples was 40 and is 32"),
         ({"data": Batches(Noise(), 8, seed=6)}, "data_seed was 5 and is 6"),
         (
             {"model": TVAE((1, 4, 4), capsules=3, units=6, frames=6, window=3)},

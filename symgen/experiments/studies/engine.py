@@ -11,7 +11,8 @@ import torch
 from symgen._errors import nearest
 from symgen._files import file_to_write
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.runs import OpenRun, open_run, resume_run, start_run
+from symgen.experiments.runs import OpenRun, open_run
+from symgen.experiments.starting import resume_run, start_run
 from symgen.experiments.studies.criteria import judged
 from symgen.experiments.studies.measures import MEASURES
 from symgen.experiments.studies.record import Entry, StudyRecord, entry_of, read_entries, shaping

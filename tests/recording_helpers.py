@@ -5,6 +5,7 @@ The photographs and the handwriting are those that scikit-learn carries.
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -12,6 +13,23 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 SIDE = 16
+
+
+def square_film(frames, start=0, height=16, width=16, high=255, dtype: Any = np.uint8):
+    """Return (frames, height, width): a 4 × 4 square at row 6, column (start + l) mod width."""
+    x = np.zeros((frames, height, width), dtype)
+    for frame in range(frames):
+        x[frame, 6:10, (start + frame + np.arange(4)) % width] = high
+    return x
+
+
+def pieces_of(source):
+    """Return the frames of each piece of recordings, scaled."""
+    footage = source.footage
+    return [
+        source.scaled(footage.read(np.arange(first, first + length)))
+        for first, length in zip(footage.first, footage.lengths, strict=True)
+    ]
 
 
 @cache
@@ -79,3 +97,10 @@ def write_videos(folder: Path, array: ndarray) -> Path:
     for number, film in enumerate(array):
         write_video(folder / f"film {number}.mp4", film)
     return folder
+
+
+def write_images(folder: Path, frames, name="{}.png"):
+    """Write a folder of frames by number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / name.format(number))

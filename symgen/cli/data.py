@@ -1,8 +1,8 @@
 """The verb data: what is trained on, and what is understood of one's own recordings."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -11,16 +11,16 @@ from rich.table import Table
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes
 
+from symgen.cli._estimate import training_time
 from symgen.cli._options import parse
-from symgen.cli._terminal import console, say, sequence_titles
-from symgen.data import Recordings
+from symgen.cli._terminal import console, new_file, say, sequence_titles
+from symgen.cli._understood import count_of, kept_where, recommended, remarks, understood
 from symgen.data.batches import Batches
 from symgen.experiments.datasets import DigitsData, ImageData, RecordingData, SpritesData
 from symgen.experiments.presets import preset
 from symgen.figures import as_pictures, contact_sheet, vector_maps
 
 DataT = TypeVar("DataT", bound=DigitsData | SpritesData | ImageData | RecordingData)
-_LISTED = 10  # lengths, and skipped recordings
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,11 @@ class _Inspect:
     """Say what is understood of recordings, and draw a contact sheet of training clips."""
 
     recordings: OmitArgPrefixes[RecordingData]
-    out: Path = Path("recordings.png")
-    """Image to write."""
+    out: Path | None = None
+    """Image to write; by default recordings.png, or the first of recordings-2.png and so on that
+    is not there."""
+    force: bool = False
+    """Replace a file that is there."""
     examples: int = 6
     """Number of clips in it."""
 
@@ -83,6 +86,8 @@ def inspect(words: Sequence[str]) -> None:
     options = parse(_Inspect, "data inspect PATH", words, default)
     if options.examples < 1:
         raise ValueError(f"examples={options.examples}: draw at least one")
+    out = _free_name() if options.out is None else options.out
+    new_file(out, options.force)
     config = options.recordings
     held_out = {"validation": config.validation, "test": config.test}
     splits = {
@@ -92,32 +97,25 @@ def inspect(words: Sequence[str]) -> None:
     }
     train = splits["train"]
     clips = torch.linspace(0, len(train) - 1, min(options.examples, len(train))).long()
-    frames = train.thinned(clips)
-    _draw(frames, [f"clip {clip}" for clip in clips.tolist()], options.out)
+    _draw(train.thinned(clips), [f"clip {clip}" for clip in clips.tolist()], out)
 
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _understood(train).items():
+    for name, value in understood(train).items():
         table.add_row(name, value)
     for split, source in splits.items():
-        table.add_row(split, _count(source))
+        table.add_row(split, count_of(source))
     console.print(table)
-    say(_kept(train, config))
-    for entry in train.skipped[:_LISTED]:
-        say(f"skipped {entry.name}: {entry.reason}")
-    if len(train.skipped) > _LISTED:
-        say(f"... and {len(train.skipped) - _LISTED} more skipped")
-    more = _for_few(train)
-    say(f"{options.out}\nnext: symgen train tvae --data {config.data}{more} and the same options")
+    say("\n".join([kept_where(train, config), *remarks(train)]))
+    experiment, command = recommended(train, config)
+    say(f"{training_time(experiment, train.data_shape, train.frames)}\n{out}\nnext: {command}")
 
 
-def _for_few(train: Recordings) -> str:
-    """Return the options that the preset needs for few clips, or for short ones."""
-    experiment, more = preset("tvae").experiment, ""
-    if len(train) < experiment.training.batch_size:
-        more += f" --batch-size {len(train)}"
-    if train.frames < experiment.model["neighbourhood"]:
-        more += " --neighbourhood 1 --no-standardise"
-    return more
+def _free_name() -> Path:
+    """Return the first name for a picture that is not taken."""
+    names = (
+        Path(f"recordings-{number}.png" if number > 1 else "recordings.png") for number in count(1)
+    )
+    return next(name for name in names if not name.exists())
 
 
 def _draw(frames: Tensor, titles: list[str], out: Path) -> None:
@@ -141,40 +139,3 @@ def _by_class(source: Any, count: int, seed: int) -> tuple[Tensor, list[str]]:
     chosen = torch.cat([numbers[:count] for numbers in items])
     images = source.batch(chosen, generator).images
     return images.unflatten(0, (len(classes), count)), [str(label) for label in classes]
-
-
-def _understood(source: Recordings) -> dict[str, str]:
-    """Say in words what the footage is and how it is cut."""
-    footage, spec, sample = source.footage, source.spec, source.footage.sample
-    counted = sorted(Counter(footage.lengths.tolist()).items())
-    lengths = ", ".join(f"{length} frames: {count:,}" for length, count in counted[:_LISTED])
-    channels, *size = footage.data_shape
-    frame = f"{channels} features"
-    if size:
-        frame = f"{size[0]} × {size[1]}, {channels} channel{'s' if channels > 1 else ''}"
-    return {
-        "kind": footage.kind,
-        "sequences": f"{len(footage.lengths):,}, {footage.lengths.sum():,} frames",
-        "lengths": lengths + (f" and {len(counted) - _LISTED} more" if counted[_LISTED:] else ""),
-        "frame": frame,
-        "values": f"{sample.dtype} from {sample.min():g} to {sample.max():g} in {len(sample):,} "
-        "frames looked at",
-        "clips": f"{spec.length} frames, {spec.every} apart",
-        "skipped": f"{len(source.skipped):,}",
-    }
-
-
-def _kept(source: Recordings, config: RecordingData) -> str:
-    if config.data is not None and source.footage.path == config.data.absolute():
-        return "read in place, batch by batch"
-    until = " until this command ends; --cache FOLDER keeps it" if config.cache is None else ""
-    return f"decoded into {source.footage.path}{until}"
-
-
-def _count(source: Recordings) -> str:
-    pieces = len(source.part.length)
-    of = "a part in time of " if source.in_time else ""
-    return (
-        f"{len(source):,} clips, starting {source.spec.stride} apart, of {of}{pieces:,} "
-        f"sequence{'s' if pieces > 1 else ''}"
-    )

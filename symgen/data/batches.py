@@ -160,14 +160,16 @@ class Batches(Generic[BatchT]):
 
     def batch(self, step: int) -> BatchT:
         """Make the batch of a training step, counted from 0 over all epochs."""
+        generator = torch.Generator().manual_seed(mix(self.seed, step, 2))
+        batch = self.source.batch(self.indices(step), generator)
+        return batch._make(None if part is None else part.to(self.device) for part in batch)
+
+    def indices(self, step: int) -> Int64[Tensor, " B"]:
+        """Return the numbers of the items in the batch of a step."""
         epoch, position = divmod(step, len(self))
         start, size = position * self.batch_size, len(self.source)
         indices = torch.arange(start, min(start + self.batch_size, size))
-        if self.shuffle:
-            indices = _permutation(size, self.seed, epoch)[indices]
-        generator = torch.Generator().manual_seed(mix(self.seed, step, 2))
-        batch = self.source.batch(indices, generator)
-        return batch._make(None if part is None else part.to(self.device) for part in batch)
+        return _permutation(size, self.seed, epoch)[indices] if self.shuffle else indices
 
     def __iter__(self) -> Iterator[BatchT]:
         """Iterate over the first epoch."""

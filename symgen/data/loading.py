@@ -19,6 +19,7 @@ __all__ = ["load"]
 
 Root = str | os.PathLike[str] | None
 
+_TORCHVISION = {"mnist": ("MNIST/raw", "raw")}  # where it keeps the files
 _MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _MNIST = {  # with the MD5 of the gzip files as Yann LeCun published them
     "train": {
@@ -48,8 +49,9 @@ def load(name: str, root: Root = None, split: Split = "train", download: bool = 
 
     Args:
         name: name of the data set.
-        root: folder with the files of MNIST or CIFAR-10, directly or in `mnist/` or `cifar10/`;
-            None for the environment variable SYMGEN_DATA and, after it, the download cache.
+        root: folder with the files of MNIST or CIFAR-10, directly, in `mnist/` or `cifar10/`, or
+            in `MNIST/raw/` as torchvision keeps them; None for the environment variable
+            SYMGEN_DATA and, after it, the download cache.
         split: `"train"` or `"test"`.
         download: fetch missing files into the user's cache and check their hashes.
 
@@ -85,7 +87,8 @@ def _find(
 
     cache = Path(pooch.os_cache("symgen")) / data_set
     named = root if root is not None else os.environ.get("SYMGEN_DATA")
-    folders = [Path(named) / data_set, Path(named)] if named is not None else []
+    places = (data_set, "", *_TORCHVISION.get(data_set, ()))
+    folders = [Path(named) / place for place in places] if named is not None else []
     if root is None or download:
         folders.append(cache)
     for path in (folder / name for folder in folders for name in names):

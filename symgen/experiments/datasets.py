@@ -12,14 +12,22 @@ from torch import Tensor
 
 from symgen._errors import nearest
 from symgen._typed import Count, Range, Seed, Share, Whole, type_fields, typed_values
-from symgen.data import DistortedImages, MovingSprites, Recordings, TransformingDigits, load
+from symgen.data import (
+    BouncingDigits,
+    DistortedImages,
+    MovingSprites,
+    Recordings,
+    TransformingDigits,
+    load,
+)
 from symgen.data import open as open_recordings
 from symgen.data.batches import Source
+from symgen.data.bouncing_digits import CYCLE as BOUNCE
 from symgen.data.dsprites_sequences import CYCLE
 from symgen.data.images import Images, paper_split
 from symgen.data.items import ItemSource, Wanted
 from symgen.data.options import MOST_FRAMES
-from symgen.data.recordings import DEFAULT_LENGTH, Axes, RecordingSplit
+from symgen.data.recordings import DEFAULT_LENGTH, RecordingSplit, Scale, SplitBy
 from symgen.data.transforming_digits import GROWTH, SCALES
 
 DigitsMode = Literal["single", "rotation+hue", "perspective+hue", "growth", "still"]
@@ -45,6 +53,14 @@ class DataConfig(ABC):
     @abstractmethod
     def source(self, train: bool, device: str = "cpu") -> Source[Any]:
         """Open the training data or those held out for the test; a device makes the batches."""
+
+    def validation_source(self, device: str = "cpu") -> Source[Any] | None:
+        """Open what chooses the best weights of a training, None where nothing is kept for it."""
+        return self.source(False, device) if getattr(self, "validation", False) else None
+
+    def resolved(self, source: Any) -> Any:
+        """Return the same data with what was found out when the source was opened."""
+        return self
 
     def located(self, place: Path | None) -> Any:
         """Return the same data in another place, or as they are."""
@@ -99,6 +115,36 @@ class DigitsData(DataConfig):
     def frames(self) -> int:
         """Frames in a sequence."""
         return {"still": 1, "growth": GROWTH}.get(self.mode, len(SCALES))
+
+
+@dataclass(frozen=True)
+class BounceData(DataConfig):
+    """Digits that move in a box and bounce off its walls."""
+
+    kind: ClassVar[str] = "bounce"
+    place: ClassVar[str | None] = "root"
+
+    images: Literal["mnist", "digits"] = "digits"
+    """Handwriting that moves: MNIST, or scikit-learn's embedded digits."""
+    size: Annotated[int, Range(29, 1024)] = 48
+    """Height and width of a frame."""
+    length: Annotated[int, Range(2)] | None = None
+    """Frames in a sequence, and of the way back to its start; None: 18."""
+    root: Path | None = None
+    """Folder of the image files; None: the environment variable SYMGEN_DATA."""
+    download: bool = False
+    """Fetch missing files over the network, with checked hashes."""
+
+    def source(self, train: bool, device: str = "cpu") -> BouncingDigits:
+        """Open the sequences of the training or of the test digits; a device makes them."""
+        split = "train" if train else "test"
+        images = load(self.images, self.root, split=split, download=self.download)
+        return BouncingDigits(images.pixels.to(device), self.length, self.size)
+
+    @property
+    def frames(self) -> int:
+        """Frames in a sequence."""
+        return self.length or BOUNCE
 
 
 @dataclass(frozen=True)
@@ -186,12 +232,26 @@ class RecordingData(DataConfig):
     record: ClassVar[dict[str, Any] | None] = None
 
     data: Path | None = None
-    """Recordings: an array (.npy, .npz) of shape (n, S, [channels,] height, width), a folder of
-    folders of frames, a folder of frames, a video, or a folder of videos."""
-    axes: Axes | None = None
-    """NTF for an array of vectors (recordings, frames, features)."""
+    """Recordings: a file of arrays (.npy .npz .h5 .zarr .tif .mat), a folder of frames, a video,
+    or folders of such files, of any depth."""
+    axes: str | None = None
+    """What the axes of arrays are, in their order: N recordings, T frames, C channels, Z Y X
+    depth, height and width, F features; such as NTYX, TYXC, NTF."""
+    key: str | None = None
+    """Name of the array in a file of several."""
+    files: str | None = None
+    """Which files of folders to read, such as '*.png'."""
+    scale: Scale = "auto"
+    """Numbers that become 0 and 1: LOW HIGH; dtype, all that the type holds; percentile P, the
+    percentiles 100 - P and P; none, as they are; auto chooses for images."""
+    gray: bool = False
+    """Turn colours to gray."""
+    size: tuple[int, int] | None = None
+    """Height and width to resize frames to."""
+    background: Share = 0.0
+    """Gray level, 0 to 1, behind transparent images."""
     length: Annotated[int, Range(2)] | None = None
-    """Frames in a clip; None: 16, or fewer where recordings are shorter."""
+    """Frames in a clip; None: 16, or fewer where all recordings are shorter."""
     stride: Count | None = None
     """Frames of a recording between the starts of its clips; None: 1 in training, and as many as
     a clip covers in the test."""
@@ -199,20 +259,49 @@ class RecordingData(DataConfig):
     """Take every k-th frame of a recording."""
     rate: float | None = None
     """Frames per second to resample videos to."""
-    size: tuple[int, int] | None = None
-    """Height and width to resize frames to."""
-    gray: bool = False
-    """Turn colours to gray."""
+    wrap: bool = False
+    """Recordings come full circle: clips go on from the last frame to the first."""
     validation: Share = 0.1
     """Share of the recordings that is kept for validation."""
     test: Share = 0.1
     """Share of the recordings that is kept for the test."""
+    split_by: SplitBy = "recording"
+    """What is dealt out: recordings, so that no frame is in two splits; or the starts of clips,
+    so that the test is of known objects from other starting views."""
     split_seed: Seed = 0
     """Seed of the choice of recordings."""
+    group_by: str | None = None
+    """What must not be in two splits: parent, recordings of one folder or file; a file of lines
+    recording,group; or a regular expression for their names."""
+    bad_frames: Path | None = None
+    """File of lines recording,frame or recording,first-last: frames to cut out."""
     skip_broken: bool = False
-    """Leave out recordings that are broken or too short, and list them."""
+    """Cut out images that cannot be read, and leave out recordings that are broken or too short;
+    all are listed."""
     cache: Path | None = None
     """Folder to keep decoded frames in; None: a temporary one until the command ends."""
+
+    def resolved(self, source: Recordings) -> "RecordingData":
+        """Return the same recordings with what was found out: nothing is guessed again."""
+        if source.origin is None:
+            return self
+        found = {name: source.origin[name] for name in ("axes", "scale", "length", "group_by")}
+        for name in ("data", "cache", "bad_frames"):
+            place: Path | None = getattr(self, name)
+            found[name] = None if place is None else place.absolute()
+        return replace(self, **found)
+
+    def words(self) -> list[str]:
+        """Return the options that are not as by default, as words of a command."""
+        words: list[str] = []
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name == "data" or value == entry.default:
+                continue
+            several = value if isinstance(value, tuple) else (value,)
+            given = [f"{one:g}" if isinstance(one, float) else str(one) for one in several]
+            words += [f"--{entry.name.replace('_', '-')}", *([] if value is True else given)]
+        return words
 
     def open(self, split: RecordingSplit, device: str = "cpu") -> Recordings:
         """Open a split of the recordings."""
@@ -226,6 +315,10 @@ class RecordingData(DataConfig):
         same = replace(self)
         object.__setattr__(same, "record", record)
         return same
+
+    def validation_source(self, device: str = "cpu") -> Recordings | None:
+        """Open the clips that choose the best weights of a training."""
+        return self.open("validation", device) if self.validation else None
 
     def source(self, train: bool, device: str = "cpu") -> Recordings:
         """Open the clips to train on or those of the test; a device makes them."""
@@ -272,7 +365,8 @@ class ArrayData(DataConfig):
 
 
 _KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (DigitsData, SpritesData, ImageData, RecordingData, ArrayData)
+    kind.kind: kind
+    for kind in (DigitsData, BounceData, SpritesData, ImageData, RecordingData, ArrayData)
 }
 
 

@@ -34,7 +34,7 @@ def recordings(tmp_path_factory):
 
 def losses(run):
     lines = (run / "metrics.jsonl").read_text().splitlines()
-    return [record["loss"] for record in map(json.loads, lines)]
+    return [record["loss"] for record in map(json.loads, lines) if "loss" in record]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -118,7 +118,7 @@ def test_inspect_says_what_it_understood(kind, recordings, tmp_path, capsys):
     kinds = {"frames": "12 folders of frames", "videos": "12 videos"}
     for line in (
         f"kind {kinds.get(kind, kind[-4:] + ' array')}",
-        "sequences 12, 144 frames",
+        "recordings 12, 144 frames",
         "lengths 12 frames: 12",
         "frame 16 × 16, 3 channels",
         "clips 12 frames, 1 apart",
@@ -146,10 +146,53 @@ def test_inspect_says_what_it_understood(kind, recordings, tmp_path, capsys):
 def test_what_inspect_recommends_can_be_trained(count, length, more, capsys):
     shape = (count, length, 8, 8)
     np.save("few.npy", np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8))
-    assert main(["data", "inspect", "few.npy"]) == 0
-    words = f"train tvae --data few.npy{more}"
-    assert f"next: symgen {words} and the same options" in capsys.readouterr().out
+    assert main(["data", "inspect", "few.npy", "--axes", "NTYX"]) == 0
+    words = f"train tvae --data few.npy --axes NTYX{more}"
+    assert capsys.readouterr().out.endswith(f"next: symgen {words}\n")
     assert main([*words.split(), "--examples", "16", "--width", "8"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "more"),
+    [
+        (films()[:, :, 0].astype(np.uint16) * 16, "--scale 0 4080 --every 2 --test 0.2", ""),
+        (np.random.default_rng(0).normal(size=(6, 40, 12)), "", " --likelihood gaussian"),
+        (films()[:, :, 0], "--axes NTYX --wrap --split-by start --group-by parent", None),
+        (films()[:1, :, 0].repeat(4, 1), "--axes NTYX --wrap --split-by start", ""),
+    ],
+)
+def test_inspect_ends_with_the_whole_command(array, options, more, capsys):
+    np.save("my films.npy", array)
+    words = ["data", "inspect", "my films.npy", *options.split()]
+    assert main(words) == (0 if more is not None else 2)
+    text = capsys.readouterr()
+    if more is None:
+        assert "group_by means nothing" in text.err and text.err.count("\n") == 1
+        return
+    command = text.out.splitlines()[-1].removeprefix("next: symgen ")
+    options = f" {options}" if options else ""
+    assert command.startswith(f"train tvae --data 'my films.npy'{options}{more}")
+    assert re.search(r"examples take about \d+ \w+ on this", text.out)
+    assert main([*shlex.split(command), "--examples", "16", "--width", "8"]) == 0
+    kept = json.loads(Path("runs/tvae/config.json").read_text())["data"]
+    assert Path(kept["data"]).is_absolute() and kept["axes"] is not None
+    assert kept["scale"] != "auto"
+
+
+def test_inspect_replaces_no_picture(recordings, capsys):
+    words = ["data", "inspect", str(recordings / "frames")]
+    for name in ("recordings.png", "recordings-2.png"):
+        assert main(words) == 0
+        assert f"\n{name}\n" in capsys.readouterr().out and Path(name).is_file()
+    assert main([*words, "--out", "recordings.png"]) == 2
+    assert "recordings.png is there already" in capsys.readouterr().err
+    assert main([*words, "--out", "recordings.png", "--force"]) == 0
+
+
+def test_inspect_suggests_gray_where_channels_are_equal(capsys):
+    np.save("gray.npy", films()[:, :, :1].repeat(3, 2))
+    assert main(["data", "inspect", "gray.npy"]) == 0
+    assert "the three channels are equal" in capsys.readouterr().out
 
 
 def test_inspect_lists_what_was_skipped_and_says_where_it_decoded(recordings, capsys):
@@ -161,8 +204,9 @@ def test_inspect_lists_what_was_skipped_and_says_where_it_decoded(recordings, ca
     assert main(["data", "inspect", "films", "--skip-broken", "--cache", "kept"]) == 0
     text = re.sub(" +", " ", capsys.readouterr().out)
     where = re.escape(f"{Path().absolute()}")
-    assert re.search(rf"skipped {where}/films/film 12: {where}/films/film 12/3.png cannot", text)
-    assert "skipped 1 " in text and "until this command ends" not in text
+    assert re.search(rf"cut at {where}/films/film 12, frame 3: {where}/films/film 12/3.png", text)
+    assert re.search(rf"skipped {where}/films/film 12.0:3.: shorter than the 12 frames", text)
+    assert "skipped 2 " in text and "until this command ends" not in text
     assert f"decoded into {Path().absolute()}/kept/recordings-" in text
     words = ["--skip-broken", "--cache", "kept", *SMALL]
     assert main(["train", "tvae", "--data", "films", *words]) == 0
@@ -189,7 +233,10 @@ def test_data_draws_the_clips_of_a_preset(recordings, capsys):
         ("data inspect", "no recordings are named: give their path"),
         ("train tvae --data nowhere", "nowhere is not there"),
         ("data inspect nowhere", "nowhere is not there"),
-        ("train tvae --data FILMS", "a source of 10 items cannot fill a batch of 16"),
+        (
+            "train tvae --data FILMS --batch-size 16",
+            "a source of 10 items cannot fill a batch of 16",
+        ),
         ("train tvae --data FILMS --length 13", "a clip covers 13 frames, but shorter are"),
         ("train tvae --data FILMS --rate 10", "has no frames per second"),
         ("train tvae --data FILMS --batch-size 8 --window 13", "window=13 does not fit frames=12"),

@@ -165,3 +165,10 @@ def test_a_batch_of_large_items_has_fewer(length, shape, items):
             raise NotImplementedError
 
     assert fitting(Large(), 50) == items
+
+
+def test_the_items_of_a_batch_are_known_before_it_is_made():
+    for shuffle in (True, False):
+        batches = Batches(Recorder(10), 4, seed=3, shuffle=shuffle)
+        for step in range(5):
+            assert torch.equal(batches.indices(step), batches.batch(step).numbers)

@@ -100,7 +100,7 @@ def test_missing_files_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("place", ["", "mnist"])
+@pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw", "raw"])
 @pytest.mark.parametrize("named_by", ["argument", "environment"])
 def test_mnist_is_found_by_root_and_environment(packed, place, named_by, nowhere, monkeypatch):
     written = write_mnist(nowhere / "data" / place, packed)

@@ -1,149 +1,190 @@
-"""Arrays of recordings in `.npy` and `.npz` files, read frame by frame."""
+"""Recordings in files of arrays: which array, what its axes are, and reading it in place."""
 
-import zipfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool
 from numpy import ndarray
-from numpy.lib import format as npy
 
-from symgen.data.image_files import require_file
-from symgen.data.recordings.footage import Footage, Recording, Skipped
-from symgen.data.recordings.frames import check_array, check_values
+from symgen._errors import nearest
+from symgen.data.recordings.axes import choose_axes, in_words, readings
+from symgen.data.recordings.containers import StoredArray, open_arrays
+from symgen.data.recordings.footage import Footage, Pieces, Skipped
+from symgen.data.recordings.frames import Frame, unusable
+from symgen.data.recordings.readers import Located, Lying
+from symgen.data.recordings.writing import Recording
 
-__all__ = ["array_recordings", "footage_in_place"]
+__all__ = ["array_footage", "array_recordings", "lies_in_place", "locate"]
 
 _AT_ONCE = 2**26  # bytes of frames that are checked together
-_WHOLE = 2**30  # bytes that are read together where frames are scattered, in Fortran order
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_IN_PLACE = (".npy", ".h5", ".hdf5", ".zarr", ".tif", ".tiff")  # others are read as a whole
+
+Listed = Callable[[str, int], Sequence[tuple[int, str]]]  # bad frames of a recording, with why
 
 
-class _Array(NamedTuple):
-    """An array in an open file."""
+def locate(path: Path, key: str | None, axes: str | None) -> tuple[Located, list[str]]:
+    """Find the recordings in a file of arrays, and say what else is there.
 
-    path: Path
-    file: Any  # open
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    fortran: bool
-    start: int  # of its first number in the file
-    vectors: bool
-
-    @property
-    def data_shape(self) -> tuple[int, ...]:
-        """Shape of a frame, with its channels."""
-        return self.shape[2:] if self.vectors else (1, *self.shape[2:])[-3:]
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of a frame."""
-        return self.dtype.itemsize * prod(self.data_shape)
-
-    def frames(self, first: int, count: int) -> Shaped[ndarray, " count *data"]:
-        """Read frames, counted over all recordings."""
-        self.file.seek(self.start + first * self.frame_bytes)
-        content = self.file.read(count * self.frame_bytes)
-        return np.frombuffer(content, self.dtype).reshape(count, *self.data_shape)
+    Raises:
+        ValueError: in one line, if there is none, or several and `key` names none of them, or
+            its axes are not sure.
+    """
+    arrays = open_arrays(path)
+    name, others = _chosen(path, arrays, key, axes)
+    array = arrays[name]
+    shown = str(path) if len(arrays) == 1 else f"{path}: {name}"
+    located = Located(array, choose_axes(shown, array.shape, array.dtype, axes, array.axes))
+    notes = [f"{path}: {name} is read; left alone {_told(others)}"] if others else []
+    return located, notes
 
 
-@lru_cache(maxsize=8)
-def footage_in_place(
-    path: Path, skip_broken: bool, vectors: bool, stamp: tuple[int, int]
-) -> Footage:
-    """Describe a `.npy` file that is read in place; floats are checked once, in blocks."""
-    with _opened(path, vectors) as array:
-        count, length = array.shape[:2]
-        if length < 2:
-            raise ValueError(f"{path} has sequences of {length} frame: a sequence needs two")
-        if array.fortran:
-            raise ValueError(f"{path} is in Fortran order: save np.ascontiguousarray of it")
-        skipped = {} if array.dtype == np.uint8 else _broken(array, skip_broken)
-    good = np.setdiff1d(np.arange(count), list(skipped))
-    if not len(good):
-        raise ValueError(f"{path}: all sequences are broken; the first: {skipped[0].reason}")
-    first, lengths, left_out = length * good, np.full_like(good, length), tuple(skipped.values())
-    return Footage(".npy array", path, array.data_shape, first, lengths, skipped=left_out)
-
-
-def array_recordings(path: Path, vectors: bool) -> Iterator[Recording]:
-    """Read the recordings of an array one after the other."""
-    with _opened(path, vectors) as array:
-        count, length = array.shape[:2]
-        whole = _transposed(array) if array.fortran else None
-        for number in range(count):
-            frames = (array.frames(number * length + i, 1)[0] for i in range(length))
-            yield f"{path}[{number}]", frames if whole is None else iter(whole[number])
-
-
-@contextmanager
-def _opened(path: Path, vectors: bool) -> Iterator[_Array]:
-    """Open an `.npy` file, or the only one in an `.npz`, and check its header."""
-    require_file(path)
-    with ExitStack() as files:
-        try:
-            file, size = _stream(path, files)
-            version = npy.read_magic(file)
-            if version not in _HEADERS:
-                raise ValueError(f"it is of version {version}, which numbers do not need")
-            shape, fortran, dtype = _HEADERS[version](file)
-            start = file.tell()
-            told = start + dtype.itemsize * prod(shape)
-            if dtype.hasobject:
-                raise ValueError("it holds objects, which are no numbers")
-            if any(n < 0 for n in shape) or told != size:
-                raise ValueError(f"it announces {shape}, {told:,} bytes in all, but has {size:,}")
-        except Exception as error:  # libraries raise nearly any kind for damaged files
-            said = " ".join(f"{error}".split())
-            raise ValueError(f"{path} cannot be read as an array: {said}") from error
-        check_array(str(path), shape, dtype, "n, S", vectors)
-        yield _Array(path, file, shape, dtype, fortran, start, vectors)
-
-
-def _stream(path: Path, files: ExitStack) -> tuple[Any, int]:
-    """Open the bytes of an `.npy` file and tell their number."""
-    if path.suffix == ".npy":
-        return files.enter_context(path.open("rb")), path.stat().st_size
-    archive = files.enter_context(zipfile.ZipFile(path))
-    members = archive.infolist()
-    if len(members) != 1:
-        names = ", ".join(member.filename.removesuffix(".npy") for member in members)
-        raise ValueError(f"it has {len(members)} arrays ({names}): save one")
-    with archive.open(members[0]) as file:
-        while file.read(2**20):  # to its end, where the checksum is
-            pass
-    return files.enter_context(archive.open(members[0])), members[0].file_size
-
-
-def _transposed(array: _Array) -> Shaped[ndarray, "..."]:
-    size = array.frame_bytes * prod(array.shape[:2])
-    if size > _WHOLE:
+def _chosen(
+    path: Path, arrays: Mapping[str, StoredArray], key: str | None, axes: str | None
+) -> tuple[str, dict[str, StoredArray]]:
+    """Choose the array of the name, the only one, or of an archive the only that can be one."""
+    if key is not None:
+        if key not in arrays:
+            raise ValueError(f"key={key!r}: {path} has no such array, {nearest(key, arrays)}")
+        return key, {}
+    can = {name: array for name, array in arrays.items() if _can_be(array, axes)}
+    if len(can) > 1 or (can and len(arrays) > 1 and path.suffix.lower() != ".npz"):
         raise ValueError(
-            f"{array.path} is in Fortran order, {size / 1e9:.1f} GB that must be read at once: "
-            "save np.ascontiguousarray of it"
+            f"{path} has {len(arrays)} arrays, {_told(arrays)}: choose one, such as --key "
+            f"{next(iter(can))}"
         )
-    flat = np.frombuffer(array.file.read(), array.dtype)
-    return flat.reshape(array.shape[::-1]).T.reshape(*array.shape[:2], *array.data_shape)
+    if not can and len(arrays) > 1:
+        raise ValueError(
+            f"{path} has {len(arrays)} arrays, none of which is surely recordings, "
+            f"{_told(arrays)}: name one with --key, and its axes with --axes"
+        )
+    (name,) = can or arrays
+    return name, {other: array for other, array in arrays.items() if other != name}
 
 
-def _broken(array: _Array, skip: bool) -> dict[int, Skipped]:
-    """Check all values, a block of frames at a time, and return the recordings with bad ones."""
-    count, length = array.shape[:2]
-    step = max(1, _AT_ONCE // array.frame_bytes)
-    skipped: dict[int, Skipped] = {}
-    for number in range(count):
-        name = f"{array.path}[{number}]"
-        try:
-            for begin in range(0, length, step):
-                block = array.frames(number * length + begin, min(step, length - begin))
-                check_values(name, block, begin)
-        except ValueError as error:
-            if not skip:
-                raise
-            skipped[number] = Skipped(name, str(error))
-    return skipped
+def _can_be(array: StoredArray, axes: str | None) -> bool:
+    if array.dtype.kind == "c":
+        return False
+    if axes is not None:
+        return len(array.shape) == len(axes)
+    return bool(readings(array.shape, array.dtype)) or "T" in (array.axes or "")
+
+
+def _told(arrays: Mapping[str, StoredArray]) -> str:
+    return ", ".join(f"{name} {each.shape} {each.dtype}" for name, each in arrays.items())
+
+
+def lies_in_place(arrays: Sequence[Located]) -> bool:
+    """Tell whether the frames of arrays can be read where they are, without decoding all."""
+    first = arrays[0]
+    return all(
+        each.array.path.suffix.lower() in _IN_PLACE
+        and each.data_shape == first.data_shape
+        and each.array.dtype == first.array.dtype
+        and each.array.dtype.kind in "fiu"
+        for each in arrays
+    )
+
+
+def array_recordings(arrays: Sequence[Located]) -> Iterator[Recording]:
+    """Read the recordings of arrays one after the other."""
+    names = iter(_names(arrays))
+    for each in arrays:
+        for recording in range(each.recordings):
+            yield str(next(names)), _frames(each, recording)
+        each.array.close()
+
+
+def _frames(located: Located, recording: int) -> Iterator[Frame]:
+    step = max(1, 2**20 // (located.array.dtype.itemsize * prod(located.data_shape)))
+    for begin in range(0, located.length, step):
+        yield from located.run(recording, begin, min(step, located.length - begin))
+
+
+def _names(arrays: Sequence[Located]) -> Iterator[str]:
+    for each in arrays:
+        if "N" in each.axes:
+            yield from (f"{each.array.path}[{number}]" for number in range(each.recordings))
+        else:
+            yield str(each.array.path)
+
+
+def array_footage(
+    arrays: Sequence[Located], kind: str, notes: Sequence[str], listed: Listed | None
+) -> Footage:
+    """Describe arrays that are read in place; floats are looked through once, in blocks.
+
+    Args:
+        listed: returns the frames of a recording, by name, that a list calls bad.
+    """
+    for each in arrays:
+        if each.length < 2:
+            words = in_words(each.axes, each.array.shape)
+            raise ValueError(f"{each.array.path} has {words}: a sequence needs two or more")
+    lengths = np.repeat([each.length for each in arrays], [each.recordings for each in arrays])
+    one = len(arrays) == 1
+    names = range(len(lengths)) if one and "N" in arrays[0].axes else tuple(_names(arrays))
+    recording = np.arange(len(lengths))
+    pieces = Pieces(recording, np.zeros_like(lengths), lengths.cumsum() - lengths, lengths)
+    first = arrays[0]
+    footage = Footage(kind, Lying(arrays), first.data_shape, names, lengths, pieces, first.axes)
+    extremes, bad = None, {}
+    if first.array.dtype.kind == "f":
+        extremes, bad = _looked_through(footage)
+    if listed is not None:
+        for number in recording.tolist():
+            found = dict(listed(footage.name(number), int(lengths[number])))
+            if found:
+                bad[number] = bad.get(number, {}) | found
+    whole = _without(footage, bad)
+    cuts = [
+        Skipped(f"{footage.name(number)}, frame {frame}", reason)
+        for number, frames in sorted(bad.items())
+        for frame, reason in sorted(frames.items())
+    ]
+    if not len(whole.length):
+        raise ValueError(f"{first.array.path}: no frame is good; the first: {cuts[0].reason}")
+    return Footage(
+        kind, footage.reader, first.data_shape, names, lengths, whole, first.axes, (),
+        tuple(cuts), tuple(notes), extremes,
+    )  # fmt: skip
+
+
+def _looked_through(
+    footage: Footage,
+) -> tuple[tuple[float, float] | None, dict[int, dict[int, str]]]:
+    """Find the least and the greatest number, and the frames that are not finite."""
+    low, high = np.inf, -np.inf
+    bad: dict[int, dict[int, str]] = {}
+    step = max(1, _AT_ONCE // footage.frame_bytes)
+    total = int(footage.lengths.sum())
+    for begin in range(0, total, step):
+        frames = footage.reader.read(np.arange(begin, min(begin + step, total)))
+        wrong = unusable(frames)
+        if wrong.any():
+            for at in (begin + np.flatnonzero(wrong)).tolist():
+                number = int(np.searchsorted(footage.first, at, side="right")) - 1
+                reason = "its numbers are not finite (NaN or beyond 32 bits)"
+                bad.setdefault(number, {})[at - int(footage.first[number])] = reason
+            frames = frames[~wrong]
+        if len(frames):
+            low, high = min(low, float(frames.min())), max(high, float(frames.max()))
+    return ((low, high) if low <= high else None), bad
+
+
+def _without(footage: Footage, bad: Mapping[int, Mapping[int, str]]) -> Pieces:
+    """Cut recordings in pieces where frames are bad."""
+    if not bad:
+        return footage.pieces
+    good = np.setdiff1d(np.arange(len(footage.lengths)), list(bad))
+    cut = [footage.pieces.only(good)]
+    for number, frames in bad.items():
+        keep: Bool[ndarray, " frames"] = np.ones(int(footage.lengths[number]), bool)
+        keep[list(frames)] = False
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
+        start, end = edges[::2], edges[1::2]
+        same = np.full_like(start, number)
+        cut.append(Pieces(same, start, start + footage.first[number], end - start))
+    joined = Pieces(*(np.concatenate(parts) for parts in zip(*cut, strict=True)))
+    return joined.only(np.argsort(joined.first, kind="stable"))

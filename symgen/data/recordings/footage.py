@@ -1,109 +1,148 @@
-"""Footage: the frames of many recordings, one after the other in an array on disk."""
+"""Footage: the frames of many recordings, wherever they lie."""
 
-import errno
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int64, Shaped
+from jaxtyping import Bool, Int64, Shaped
 from numpy import ndarray
 
-from symgen._files import read_json, write_atomically
-from symgen.data.recordings.frames import Frame
+from symgen.data.recordings.readers import FrameReader
 
-__all__ = ["Footage", "Recording", "Skipped", "open_footage", "write_footage"]
-
-Recording = tuple[str, Iterator[Frame]]  # not read yet: its name for errors, and its frames
+__all__ = ["Footage", "Pieces", "Skipped", "stamp_of"]
 
 _LOOKED_AT, _FEWEST = 2**24, 64  # what a fingerprint reads: in bytes, and at least in frames
 _MOST = 2**30  # bytes that it reads of frames so large that 64 would be more; two at least
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors of writing, not of a recording
-_BLOCK, _BLOCKS = (
-    2**12,
-    16,
-)  # bytes of each block that the hash of one recording reads; their number
+_AT_ONCE = 2**26  # bytes of frames that are looked through together
+_HASHED = 2**16  # bytes that the hash of one piece reads, or two frames
+_CHUNK = 2**12  # pieces that are hashed together, at most
 
 
 class Skipped(NamedTuple):
-    """A recording that was left out, and why."""
+    """What was left out, and why."""
 
     name: str
     reason: str
 
 
+class Pieces(NamedTuple):
+    """The pieces that recordings have been cut into: one each if nothing is wrong with it."""
+
+    recording: Int64[ndarray, " n"]  # number of the recording
+    start: Int64[ndarray, " n"]  # first frame in its recording, which counts bad ones
+    first: Int64[ndarray, " n"]  # number of the first frame among all that can be read
+    length: Int64[ndarray, " n"]
+
+    def only(self, chosen: Any) -> "Pieces":
+        """Return some of the pieces."""
+        return Pieces(*(part[chosen] for part in self))
+
+
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """Frames of many recordings in one `.npy` file, which is mapped anew for every read.
-
-    A map that stays open would count every page it has touched as the process's memory.
-    """
+    """Frames of recordings, which have been cut in pieces where frames are bad or missing."""
 
     kind: str  # what the recordings came as, in words
-    path: Path  # the `.npy` file, frame after frame; absolute, to be found from any folder
-    data_shape: tuple[int, ...]  # (channels, height, width) of a frame, (features,) of a vector
-    first: Int64[ndarray, " n"]  # number of the first frame of each recording in the file
-    lengths: Int64[ndarray, " n"]  # frames of each recording
-    names: tuple[str, ...] | None = None  # of each recording; None numbers them in the file
+    reader: FrameReader
+    data_shape: tuple[int, ...]  # (channels, [depth,] height, width), or (features,) of a vector
+    names: tuple[str, ...] | range  # of the recordings; a range numbers them in their file
+    totals: Int64[ndarray, " n"]  # frames of each recording, with bad ones
+    pieces: Pieces
+    axes: str | None = None  # of the arrays that it came from
     skipped: tuple[Skipped, ...] = ()  # recordings that were left out
-    stamp: tuple[int, int] = field(init=False)  # size of the file and time of its last change
+    cuts: tuple[Skipped, ...] = ()  # where recordings are cut
+    notes: tuple[str, ...] = ()  # what else should be said
+    known_extremes: tuple[float, float] | None = None  # least and greatest number, if known
+    stamps: tuple[tuple[int, int], ...] = field(init=False)  # of the files, see `stamp_of`
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stamp", stamp_of(self.path))
+        object.__setattr__(self, "stamps", tuple(map(stamp_of, self.reader.files)))
 
-    def name(self, recording: int) -> str:
-        """Name a recording."""
-        if self.names is not None:
-            return self.names[recording]
-        return f"{self.path}[{self.first[recording] // self.lengths[recording]}]"
+    @property
+    def path(self) -> Path:
+        """The file that is read, or the first of several."""
+        return self.reader.files[0]
 
-    def read(self, frames: Int64[ndarray, "*batch"]) -> Shaped[ndarray, "..."]:
-        """Copy frames out of the file by their numbers."""
-        return np.asarray(self._mapped()[frames])
+    @property
+    def lengths(self) -> Int64[ndarray, " n"]:
+        """Frames of each piece."""
+        return self.pieces.length
 
-    def _mapped(self) -> Shaped[ndarray, " frames *data"]:
-        """Map the file, which must be the one that was opened, or one of the same content."""
-        if stamp_of(self.path) != self.stamp:
-            there, known = replace(self), self.__dict__.get("fingerprint")
-            if there.stamp[0] != self.stamp[0] or known != there.fingerprint:
-                raise ValueError(f"{self.path} has changed since it was opened: open it again")
-            object.__setattr__(self, "stamp", there.stamp)
-        return np.load(self.path, mmap_mode="r").reshape(-1, *self.data_shape)
+    @property
+    def first(self) -> Int64[ndarray, " n"]:
+        """Number of the first frame of each piece."""
+        return self.pieces.first
+
+    @cached_property
+    def whole(self) -> Bool[ndarray, " n"]:
+        """Whether each piece is all of its recording."""
+        return self.lengths == self.totals[self.pieces.recording]
+
+    def name(self, piece: int) -> str:
+        """Name a piece: by its recording, and its frames if that was cut."""
+        recording = int(self.pieces.recording[piece])
+        name = self.names[recording]
+        name = f"{self.path}[{name}]" if isinstance(self.names, range) else str(name)
+        if self.whole[piece]:
+            return name
+        start = int(self.pieces.start[piece])
+        return f"{name}[{start}:{start + int(self.lengths[piece])}]"
 
     @cached_property
     def short_names(self) -> list[str]:
-        """Name all recordings wherever they lie: by number in an array, else by file or folder."""
-        names = [self.name(recording) for recording in range(len(self.lengths))]
-        if "array" in self.kind:
-            return [name[name.rindex("[") :] for name in names]
+        """Name all pieces wherever they lie: by number in an array, else by file or folder."""
+        names = [self.name(piece) for piece in range(len(self.lengths))]
+        if isinstance(self.names, range):
+            return [name.removeprefix(str(self.path)) for name in names]
         parent = os.path.commonpath([os.path.dirname(name) for name in names])
         short = (os.fsencode(os.path.relpath(name, parent or ".")) for name in names)
         return [name.decode("utf-8", "backslashreplace") for name in short]
 
-    def only(self, recordings: Int64[ndarray, " n"]) -> "Footage":
-        """Return the footage of some of the recordings."""
-        names = self.names and tuple(self.names[number] for number in recordings)
-        first, lengths = self.first[recordings], self.lengths[recordings]
-        return replace(self, first=first, lengths=lengths, names=names)
+    def read(self, frames: Int64[ndarray, "*batch"]) -> Shaped[ndarray, "..."]:
+        """Copy frames out of the files by their numbers.
 
-    def hashes(self, recording: Any, begin: Any, length: Any) -> dict[str, str]:
-        """Return a hash of each recording from `begin` on, by short name: of up to 16 blocks."""
-        mapped = self._mapped()
-        size, flat = mapped[:1].nbytes, mapped.reshape(-1).view(np.uint8)
-        found = {}
-        for number, start, count in zip(recording, begin, length, strict=True):
-            about = (self.data_shape, mapped.dtype.str, int(start), int(count))
-            content = hashlib.sha256(repr(about).encode())
-            frames = flat[size * (self.first[number] + start) :][: size * count]
-            blocks = min(_BLOCKS, -(-len(frames) // _BLOCK))
-            for offset in np.linspace(0, max(0, len(frames) - _BLOCK), blocks).astype(np.int64):
-                content.update(frames[offset : offset + _BLOCK].tobytes())
-            found[self.short_names[number]] = content.hexdigest()[:16]
+        Raises:
+            ValueError: if a file is no longer the one that was opened, nor one of its content.
+        """
+        self._require_same()
+        found = self.reader.read(frames.reshape(-1))
+        return found.reshape(*frames.shape, *self.data_shape)
+
+    def _require_same(self) -> None:
+        if tuple(map(stamp_of, self.reader.files)) != self.stamps:
+            there, known = replace(self), self.__dict__.get("fingerprint")
+            sizes = [[size for size, _ in each.stamps] for each in (there, self)]
+            if sizes[0] != sizes[1] or known != there.fingerprint:
+                raise ValueError(f"{self.path} has changed since it was opened: open it again")
+            object.__setattr__(self, "stamps", there.stamps)
+
+    def only(self, chosen: Int64[ndarray, " n"]) -> "Footage":
+        """Return the footage of some of the pieces."""
+        return replace(self, pieces=self.pieces.only(chosen))
+
+    def hashes(self, piece: Any, begin: Any, length: Any) -> dict[str, str]:
+        """Return a hash of each piece from `begin` on, by short name: of frames evenly spread."""
+        found: dict[str, str] = {}
+        most = max(2, _HASHED // self.frame_bytes)
+        step = max(1, min(_CHUNK, _LOOKED_AT // (most * self.frame_bytes)))
+        for at in range(0, len(piece), step):
+            chunk = [part[at : at + step].tolist() for part in (piece, begin, length)]
+            numbers = [
+                self.first[n] + b + np.linspace(0, c - 1, min(c, most)).astype(np.int64)
+                for n, b, c in zip(*chunk, strict=True)
+            ]
+            content = self.read(np.concatenate(numbers))
+            parts = np.split(content, np.cumsum([len(each) for each in numbers])[:-1])
+            for number, start, count, part in zip(*chunk, parts, strict=True):
+                about = (self.data_shape, content.dtype.str, start, count)
+                hashed = hashlib.sha256(repr(about).encode() + part.tobytes())
+                found[self.short_names[number]] = hashed.hexdigest()[:16]
         return found
 
     @cached_property
@@ -115,17 +154,47 @@ class Footage:
     @cached_property
     def fingerprint(self) -> str:
         """Name the content wherever it lies: a hash of lengths, of all frames or 64 and 16 MiB."""
-        dtype = self.read(self.first[:1]).dtype.str
-        content = hashlib.sha256(repr((self.data_shape, dtype)).encode())
+        content = hashlib.sha256(repr((self.data_shape, self.dtype.str)).encode())
         content.update(self.lengths.astype("<i8").tobytes())
         for frames in self._spread(self._looked_at):
             content.update(frames.tobytes())
         return content.hexdigest()[:16]
 
     @cached_property
+    def dtype(self) -> np.dtype:
+        """Type of the numbers."""
+        return self.reader.read(self.first[:1]).dtype
+
+    @property
+    def vectors(self) -> bool:
+        """Whether frames are vectors."""
+        return len(self.data_shape) == 1
+
+    @cached_property
     def frame_bytes(self) -> int:
-        """Bytes of a frame in the file."""
-        return self.read(self.first[:1]).nbytes
+        """Bytes of a frame."""
+        return self.dtype.itemsize * prod(self.data_shape)
+
+    @cached_property
+    def extremes(self) -> tuple[float, float]:
+        """The least and the greatest number; of bytes, those of the sample unless it is a mask."""
+        if self.known_extremes is not None:
+            return self.known_extremes
+        found = float(self.sample.min()), float(self.sample.max())
+        if self.dtype == np.uint8 and found[1] != 1:
+            return found
+        for frames in self.blocks():
+            found = min(found[0], float(frames.min())), max(found[1], float(frames.max()))
+            if self.dtype == np.uint8 and found[1] > 1:
+                break
+        return found
+
+    def blocks(self) -> Iterator[Shaped[ndarray, " frames *data"]]:
+        """Read all frames, some at a time."""
+        step = max(1, _AT_ONCE // self.frame_bytes)
+        for first, length in zip(self.first.tolist(), self.lengths.tolist(), strict=True):
+            for begin in range(first, first + length, step):
+                yield self.read(np.arange(begin, min(begin + step, first + length)))
 
     @property
     def _looked_at(self) -> int:
@@ -133,120 +202,18 @@ class Footage:
         return min(max(fewest, _LOOKED_AT // self.frame_bytes), int(self.lengths.sum()))
 
     def _spread(self, count: int) -> Iterator[Shaped[ndarray, " frames *data"]]:
-        """Read so many frames, evenly spread over all recordings, a few at a time: see Footage."""
+        """Read so many frames, evenly spread over all pieces, a few at a time: see Footage."""
         ends = self.lengths.cumsum()
         rank = np.linspace(0, ends[-1] - 1, count).astype(np.int64)
-        recording = np.searchsorted(ends, rank, side="right")
-        numbers = self.first[recording] + rank - (ends - self.lengths)[recording]
+        piece = np.searchsorted(ends, rank, side="right")
+        numbers = self.first[piece] + rank - (ends - self.lengths)[piece]
         step = max(1, min(_FEWEST, _LOOKED_AT // self.frame_bytes))
-        yield from (self.read(numbers[start : start + step]) for start in range(0, count, step))
+        yield from (
+            self.reader.read(numbers[start : start + step]) for start in range(0, count, step)
+        )
 
 
 def stamp_of(path: Path) -> tuple[int, int]:
     """Return size and time of the last change of a file: others if it is another one."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def write_footage(
-    recordings: Iterable[Recording], kind: str, path: Path, skip_broken: bool
-) -> Footage:
-    """Write recordings into one `.npy` file, frame by frame, with a JSON file next to it.
-
-    `skip_broken` leaves out recordings that cannot be read or do not fit the first good one; else
-    they are an error, as is having none left.
-    """
-    names, lengths, skipped = [], [], []
-
-    def write(partial: Path) -> None:
-        like: Frame | None = None
-        with open(partial, "wb+") as file:
-            for name, frames in recordings:
-                position = file.tell()
-                try:
-                    like, length = _append(file, name, frames, like)
-                except (ValueError, OSError) as error:
-                    if not skip_broken or getattr(error, "errno", None) in _FULL:
-                        raise
-                    skipped.append(Skipped(name, str(error)))
-                    file.truncate(file.seek(position))
-                else:
-                    names.append(name)
-                    lengths.append(length)
-            if like is None:
-                all_broken = f"all {len(skipped)} recordings are broken; the first: "
-                none = "there is no recording at all, give one or more"
-                raise ValueError(f"{kind}: {all_broken + skipped[0].reason if skipped else none}")
-            _write_header(file, like, sum(lengths))
-        about = {"kind": kind, "data_shape": like.shape, "names": names, "lengths": lengths}
-        about["skipped"] = skipped
-        file = path.with_suffix(".json")
-        text = json.dumps({**about, "seal": _seal(about, _footage(about, partial))})
-        # The array comes last: where it is, all is complete.
-        write_atomically(file, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-    write_atomically(path, write)
-    return open_footage(path)
-
-
-def open_footage(path: Path) -> Footage:
-    """Open what `write_footage` wrote.
-
-    Raises:
-        ValueError: with its path, if it is damaged.
-    """
-    try:
-        about = read_json(path.with_suffix(".json"))
-        seal, footage = about.pop("seal"), _footage(about, path)
-        if seal != _seal(about, footage):
-            raise ValueError("it is not what was written")
-    except Exception as error:  # whatever damaged files lead to
-        raise ValueError(f"{path} is damaged or of another version ({error})") from error
-    return footage
-
-
-def _footage(about: Mapping[str, Any], path: Path) -> Footage:
-    shape, names = (tuple(about[key]) for key in ("data_shape", "names"))
-    lengths = np.array(about["lengths"], dtype=np.int64)
-    skipped = tuple(Skipped(*entry) for entry in about["skipped"])
-    return Footage(about["kind"], path, shape, lengths.cumsum() - lengths, lengths, names, skipped)
-
-
-def _seal(about: Mapping[str, Any], footage: Footage) -> str:
-    """Return a hash of what is told of footage, of the size of its file and of its frames."""
-    told = json.dumps([about, footage.stamp[0], footage.fingerprint])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def _append(
-    file: BinaryIO, name: str, frames: Iterator[Frame], like: Frame | None
-) -> tuple[Frame, int]:
-    """Write one recording; return the frame that all frames are like, and its length."""
-    length = 0
-    for frame in frames:
-        if like is None:
-            like = frame
-            _write_header(file, like, 0)
-        if (frame.shape, frame.dtype) != (like.shape, like.dtype):
-            raise ValueError(
-                f"{name}, frame {length} is {_layout(frame)} but those before it are "
-                f"{_layout(like)}: bring all to one size with size (--size), to one channel with "
-                "gray (--gray), and give bytes or floats throughout"
-            )
-        file.write(np.ascontiguousarray(frame).tobytes())
-        length += 1
-    if like is None or length < 2:
-        counted = f"{length} frame{'' if length == 1 else 's'}"
-        raise ValueError(f"{name} has {counted}: a sequence needs two or more")
-    return like, length
-
-
-def _layout(frame: Frame) -> str:
-    return f"{' × '.join(map(str, frame.shape))} {frame.dtype}"
-
-
-def _write_header(file: BinaryIO, like: Frame, length: int) -> None:
-    """Write the header, whose size does not depend on the length: numpy leaves room to grow."""
-    file.seek(0)
-    header = {"descr": like.dtype.str, "fortran_order": False, "shape": (length, *like.shape)}
-    np.lib.format.write_array_header_1_0(file, header)

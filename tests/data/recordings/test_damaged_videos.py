@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from recording_helpers import films
 
-from symgen import data
 from symgen.data.recordings.video import read_video
 
 CODECS = {"mpg": "mpeg1video", "avi": "mpeg4", "mkv": "libx264", "mp4": "libx264"}
@@ -59,8 +58,7 @@ def test_a_program_stream_without_its_beginning(first, tmp_path):
     with pytest.raises(ValueError, match=r"film.mpg has lost its beginning"):
         list(read_video(path))
     written(tmp_path / "film 2.mpg")
-    source = data.open(tmp_path, "all", skip_broken=True)
-    assert [entry.name for entry in source.skipped] == [str(path)]
+    assert len(list(read_video(tmp_path / "film 2.mpg"))) == len(FILM)
 
 
 def test_a_program_stream_with_another_at_its_end(tmp_path):
@@ -71,7 +69,7 @@ def test_a_program_stream_with_another_at_its_end(tmp_path):
 
 
 def length_of(path: Path) -> int:
-    return int(data.open(path, "all", length=2).footage.lengths[0])
+    return sum(isinstance(frame, np.ndarray) for frame in read_video(path))
 
 
 FIELDS = {"bf": "2", "flags": "+ildct+ilme"}
@@ -96,7 +94,7 @@ def test_what_is_zeroed_anywhere_is_no_shorter_film(suffix, share, tmp_path):
     size = int(share * len(whole))
     for begin in range(0, len(whole) - size, len(whole) // 24):
         path.write_bytes(whole[:begin] + bytes(size) + whole[begin + size :])
-        with suppress(ValueError):
+        with suppress(ValueError, UserWarning):  # of uneven times
             assert length_of(path) >= len(FILM) - 2, begin
 
 
@@ -108,7 +106,7 @@ def test_a_bit_that_flipped_makes_no_shorter_film(suffix, tmp_path):
         content = bytearray(whole)
         content[position] ^= 1 << int(random.integers(8))
         path.write_bytes(content)
-        with suppress(ValueError):
+        with suppress(ValueError, UserWarning):  # of uneven times
             assert length_of(path) >= len(FILM) - 2, position
 
 

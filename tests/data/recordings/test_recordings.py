@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from symgen import data
 from symgen.data import Batches, Recordings, Source
-from symgen.data.recordings import ClipSpec, divide
+from symgen.data.recordings import ClipSpec, Pieces, divide, divide_in_time, splits_of
 
 
 def all_frames(source: Recordings) -> torch.Tensor:
@@ -96,8 +96,8 @@ def test_floats_stay_as_they_are(tmp_path):
     array = np.random.default_rng(0).random((5, 6, 4, 4))
     np.save(tmp_path / "films.npy", array)
     expected = torch.from_numpy(array).float()[:, :, None]
-    assert all_frames(data.open(tmp_path / "films.npy", "all")).equal(expected)
-    assert all_frames(data.open(list(expected), "all")).equal(expected)
+    assert all_frames(data.open(tmp_path / "films.npy", "all", axes="NTYX")).equal(expected)
+    assert all_frames(data.open(list(expected), "all", axes="TCYX")).equal(expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -146,7 +146,7 @@ def test_resizing_does_not_alias():
 def test_unequal_lengths_are_cut_alike():
     lengths = (12, 30, 17)
     recordings = [torch.rand(length, 1, 4, 4) for length in lengths]
-    source = data.open(recordings, "all", length=8, stride=3)
+    source = data.open(recordings, "all", axes="TCYX", length=8, stride=3)
     expected = [
         recording[start : start + 8]
         for recording, length in zip(recordings, lengths, strict=True)
@@ -156,12 +156,24 @@ def test_unequal_lengths_are_cut_alike():
 
 
 def test_default_lengths_and_strides():
-    long, short = ([torch.rand(n, 1, 4, 4) for n in sizes] for sizes in ((40,) * 9, (40, 9, 40)))
+    long, short = ([torch.rand(n, 1, 8, 8) for n in sizes] for sizes in ((40,) * 9, (9, 12, 9)))
     train, test = data.open(long), data.open(long, "test")
-    assert train.frames == test.frames == 16
+    assert train.frames == test.frames == 16 and not train.notes
     assert (train.spec.stride, test.spec.stride) == (1, 16)
     assert data.open(short).frames == 9 and data.open(short, every=2).frames == 5
+    assert data.open(short).notes == (
+        "clips have 9 frames rather than 16, since recordings have 12 frames at most",
+    )
     assert data.open(long[:1]).frames == 8  # 40 frames hold three clips and two gaps of 8
+    assert "each of 3 splits has a part" in data.open(long[:1]).notes[0]
+
+
+def test_one_short_recording_does_not_shorten_all_clips():
+    films = [torch.rand(n, 1, 8, 8) for n in (40, 9, 40, 40)]
+    with pytest.raises(ValueError, match=r"a clip covers 16 frames, but shorter are item 1"):
+        data.open(films)
+    source = data.open(films, skip_broken=True)
+    assert source.frames == 16 and [entry.name for entry in source.skipped] == ["item 1"]
 
 
 @settings(deadline=None)
@@ -173,11 +185,19 @@ def test_default_lengths_and_strides():
 )
 def test_splits_are_disjoint_deterministic_and_apart(lengths, spec, shares, seed):
     lengths = np.array(lengths)
+    numbers = np.arange(len(lengths))
+    pieces = Pieces(numbers, 0 * numbers, lengths.cumsum() - lengths, lengths)
+    whole = len(lengths) >= splits_of("train", *shares)
     used = {}
     for split, share in zip(("train", "validation", "test"), (1, *shares), strict=True):
         if not share:
             continue
-        one, two = (divide(lengths, split, spec.extent, *shares, seed) for _ in range(2))
+        one, two = (
+            divide(lengths, split, *shares, seed=seed)
+            if whole
+            else divide_in_time(pieces, lengths, split, spec.extent, *shares)
+            for _ in range(2)
+        )
         assert all(np.array_equal(a, b) for a, b in zip(*map(vars_of, (one, two)), strict=True))
         assert (one.clips(spec) > 0).all()
         used[split] = {
@@ -189,7 +209,6 @@ def test_splits_are_disjoint_deterministic_and_apart(lengths, spec, shares, seed
         for two in used:
             if one < two:
                 assert not used[one] & used[two]
-    whole = len(lengths) >= len(used)
     if whole:  # every frame is used, every recording in one split
         assert sum(map(len, used.values())) == lengths.sum()
         owners = [{recording for recording, _ in frames} for frames in used.values()]

@@ -39,7 +39,8 @@ def written(form, folder, array):
 def test_recordings_that_came_later_are_neither_trained_on_nor_tested(form, count, tmp_path):
     long = np.concatenate([films()[:10]] * 3, axis=1)
     path = written(form, tmp_path, long[:count])
-    options: dict[str, Any] = {"length": 4, "split_seed": 3}
+    axes = {} if form == "frames" else {"axes": "NTCYX"}
+    options: dict[str, Any] = {"length": 4, "split_seed": 3, **axes}
     before = {split: data.open(path, split, **options) for split in SPLITS}
     shown = {split: (repr(before[split]), frames_of(before[split])) for split in SPLITS}
     record = on_file(before["train"])
@@ -90,11 +91,11 @@ def test_swapped_and_shortened_recordings_are_changed(tmp_path):
 
 def test_parts_in_time_are_those_on_record():
     one = [torch.rand(60, 1, 4, 4)]
-    record = data.open(one, length=4).split_record()
+    record = data.open(one, axes="TCYX", length=4).split_record()
     with pytest.raises(ValueError, match="are changed: item 0"):
-        data.open(one, length=4, test=0.2, record=record)
+        data.open(one, axes="TCYX", length=4, test=0.2, record=record)
     with pytest.raises(ValueError, match="split='all': choose train, validation or test"):
-        data.open(one, "all", length=4, record=record)
+        data.open(one, "all", axes="TCYX", length=4, record=record)
 
 
 def test_data_that_are_swapped_while_they_are_read_are_noticed(tmp_path):

@@ -87,15 +87,11 @@ def refused(given, message, **options):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (VECTORS[0], "vectors.npy has shape (20, 5) and holds float32: vectors are floats (n, S"),
-        (VECTORS[:, :, None], "vectors.npy has shape (6, 20, 1, 5) and holds float32"),
-        (VECTORS[:, :, :0], "vectors.npy has shape (6, 20, 0)"),
-        (VECTORS.astype(np.int64), "holds int64: vectors are floats (n, S, features)"),
-        (VECTORS.astype(np.uint8), "holds uint8: vectors are floats"),
-        (VECTORS.astype(">f4"), "holds >f4: vectors are floats"),
-        (VECTORS.astype(complex), "vectors are floats (n, S, features) of 16, 32 or 64 bits"),
-        (VECTORS[:, :1], "sequences of 1 frame: a sequence needs two"),
-        (np.asfortranarray(VECTORS), "is in Fortran order"),
+        (VECTORS[:, :, None], "has shape (6, 20, 1, 5), 4 axes, but axes='NTF' names 3"),
+        (VECTORS[:, :, :0], "has shape (6, 20, 0), which holds nothing"),
+        (VECTORS.astype(complex), "holds complex numbers"),
+        (VECTORS[:, :1], "has 6 recordings of 1 frames of 5 features: a sequence needs two"),
+        (VECTORS[:, :1].repeat(2, 1) * np.nan, "no frame is good; the first: its numbers are not"),
     ],
 )
 def test_arrays_that_hold_no_vectors(array, message, tmp_path):
@@ -103,26 +99,45 @@ def test_arrays_that_hold_no_vectors(array, message, tmp_path):
     refused(tmp_path / "vectors.npy", message)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, ">f4", ">i2", bool, "Fortran"])
+def test_numbers_of_every_type_and_order_stay_as_they_are(kind, tmp_path):
+    array = np.asfortranarray(VECTORS) if kind == "Fortran" else VECTORS.astype(kind)
+    np.save(tmp_path / "vectors.npy", array)
+    expected = torch.from_numpy(array.astype(np.float32))[:, :16]
+    for given in (tmp_path / "vectors.npy", array, list(array)):
+        source = data.open(given, "all", axes="NTF", stride=16)
+        assert source.scale is None and all_frames(source).equal(expected)
+
+
+def test_one_recording_needs_no_axis_of_recordings(tmp_path):
+    np.save(tmp_path / "vectors.npy", VECTORS[0])
+    for given in (tmp_path / "vectors.npy", VECTORS[0], [VECTORS[0]]):
+        source = data.open(given, "all", axes="TF")
+        assert source.footage.lengths.tolist() == [20]
+    refused(tmp_path / "vectors.npy", "has shape (20, 5), 2 axes, but axes='NTF' names 3")
+
+
 @pytest.mark.parametrize("form", [".npy", "tensors"])
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (np.nan, "frame 2: NaN among the features: give finite floats of 32 bits"),
-        (np.inf, "frame 2: features reach from 0 to inf"),
-        (-np.inf, "frame 2: features reach from -inf to 0"),
-        (-1e300, "frame 2: features reach from -1e+300 to 0"),  # infinite in 32 bits
-    ],
-)
-def test_the_bad_frame_is_named_or_its_recording_skipped(form, value, message, tmp_path):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e300])  # infinite in 32 bits
+def test_a_frame_that_is_not_finite_cuts_its_recording(form, value, tmp_path):
     array = np.zeros((6, 20, 5))
     array[3, 2, 1] = value
     np.save(tmp_path / "vectors.npy", array)
     given = tmp_path / "vectors.npy" if form == ".npy" else list(array)
     name = f"{given}[3]" if form == ".npy" else "item 3"
-    refused(given, f"{name}, {message}")
-    source = data.open(given, "all", axes="NTF", skip_broken=True)
-    assert [entry.name for entry in source.skipped] == [name]
-    assert source.part.recording.tolist() == [0, 1, 2, 3, 4]
+    source = data.open(given, "all", axes="NTF", length=4)
+    reason = "its numbers are not finite (NaN or beyond 32 bits)"
+    assert source.footage.cuts == ((f"{name}, frame 2", reason),)
+    assert source.footage.lengths.tolist() == [20, 20, 20, 2, 17, 20, 20]
+    assert [entry.name for entry in source.skipped] == [f"{name}[0:2]"]
+    assert all_frames(source).isfinite().all()
+
+
+@pytest.mark.parametrize("scale", ["dtype", (-1, 1), ("percentile", 99)])
+def test_vectors_are_scaled_if_asked_for(scale, forms):
+    source = data.open(forms[".npy"], "all", axes="NTF", scale=scale)
+    frames = all_frames(source)
+    assert source.scale is not None and 0 <= frames.min() < frames.max() <= 1
 
 
 @pytest.mark.parametrize("options", [{"size": (4, 4)}, {"gray": True}])
@@ -131,16 +146,19 @@ def test_vectors_have_neither_size_nor_gray(form, options, forms):
     refused(forms[form], "vectors have neither a size nor colours", **options)
 
 
-def test_only_arrays_hold_vectors(tmp_path):
+def test_only_arrays_have_axes(tmp_path):
     for folder in (
         write_frames(tmp_path / "frames", films()[:2]),
         write_videos(tmp_path / "videos", films()[:2, :3]),
     ):
-        refused(folder, f"axes='NTF' with {folder}: vectors are read from .npy and .npz arrays")
+        refused(folder, f"axes='NTF': {folder}, 2 ")
 
 
-def test_vectors_are_not_guessed_and_axes_not_either(forms, monkeypatch):
-    refused(forms[".npy"], "of vectors, give axes='NTF'", axes=None)
-    refused(forms["tensors"], "item 0 has shape (20, 5): give images", axes=None)
-    monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)
-    refused(forms[".npy"], "axes='TNF': give 'NTF' for vectors, or None", axes="TNF")
+def test_vectors_are_guessed_only_where_no_other_reading_is_plausible(tmp_path):
+    array = np.zeros((6, 40, 12), np.float32)
+    assert data.open(array, "all").data_shape == (12,)
+    refused(np.zeros((20, 40, 12), np.float32), "can be read as axes NTF", axes=None)
+    refused(np.zeros((6, 12, 40), np.float32), "or NFT (6 recordings of 40 frames", axes=None)
+    refused([np.zeros((40, 30), np.float32)], "TF (40 frames of 30 features) or FT", axes=None)
+    refused(array, "has shape (6, 40, 12), 3 axes, but axes='NTYX' names 4", axes="NTYX")
+    refused(array, "axes='TNG': give letters of N T C Z Y X", axes="TNG")

@@ -35,7 +35,7 @@ def status() -> dict[str, float]:
 
 def train(path: Path, kept: bool, steps: int, threads: int) -> dict[str, float | str]:
     torch.set_num_threads(threads)
-    data: Any = symgen.open(path, length=LENGTH)
+    data: Any = symgen.open(path, axes="NTCYX", length=LENGTH)
     if kept:  # the first clips of all recordings, which are as much as the training reads
         data = np.load(path, mmap_mode="c")[:, :LENGTH]
     sizes: dict[str, Any] = {"capsules": 8, "units": 16, "frames": LENGTH, "window": 9}

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from symgen import __version__
 from symgen._errors import nearest
+from symgen._signals import asked_to_save, signals_wait
 
 _HELP = """\
 symgen: generative models whose latent space carries the symmetries of the data
@@ -18,7 +19,8 @@ symgen: generative models whose latent space carries the symmetries of the data
   symgen train tvae --data PATH   train on your own recordings; bubble and vae take them, too
   symgen train --resume RUN       continue a run that was stopped
   symgen evaluate RUN             measure it on held-out data
-  symgen encode RUN --out FILE    write the latents of its data
+  symgen encode RUN --out FILE    write the latents of every frame of its data, or of other data
+  symgen decode RUN LATENTS --out FILE    decode them to frames
   symgen export RUN --out FOLDER  weights, model card and programs for others to use
 
 Topographic VAE, symmetries learned from sequences:
@@ -36,7 +38,7 @@ Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 """
 
 VERBS = (
-    *("presets", "data", "train", "evaluate", "encode", "export"),
+    *("presets", "data", "train", "evaluate", "encode", "decode", "export"),
     *("traverse", "manifold", "control", "reproduce"),
 )
 """The verbs: each is a module of this package with a function of that name, imported on call. The
@@ -85,17 +87,19 @@ def _run(words: list[str]) -> int:
         return 0
     if verb not in VERBS:
         return _fail(f"symgen: unknown command {verb!r}: {nearest(verb, VERBS)}", 2)
+    with asked_to_save(lambda: _tell(f"symgen: {verb} has nothing to save yet, and goes on")):
+        return _call(verb, words[1:])
+
+
+def _call(verb: str, words: list[str]) -> int:
     # Ctrl-C has to wait: a library that is interrupted while it is imported fails in odd ways.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with signals_wait():
         from symgen import training  # here, since it imports torch, which takes a second
         from symgen.cli._options import call
 
         run = getattr(import_module(f"symgen.cli.{verb}"), verb)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
-        call(run, verb, words[1:])
+        call(run, verb, words)
     except training.TrainingStopped as stopped:
         return _fail(str(stopped), 128 + stopped.signal)
     except training.TrainingDiverged as diverged:
@@ -104,7 +108,12 @@ def _run(words: list[str]) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    """Print an error in one line, where names may hold anything."""
+    """Print an error and return the status."""
+    _tell(message)
+    return status
+
+
+def _tell(message: str) -> None:
+    """Print in one line on standard error, where names may hold anything."""
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(shown, file=sys.stderr)
-    return status

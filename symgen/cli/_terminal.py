@@ -71,7 +71,13 @@ def progress(verb: str) -> Iterator[Show]:
 
 def training_shown(show: Show, about: str = "") -> Callable[[TrainingProgress], None]:
     """Return what shows the progress of a training."""
-    return lambda now: show(now.step, now.steps, f"{about}{now}")
+
+    def observe(now: TrainingProgress) -> None:
+        if now.news:
+            errors.print(f"symgen: {now.news}", soft_wrap=True)
+        show(now.step, now.steps, f"{about}{now}")
+
+    return observe
 
 
 def batches_shown(show: Show, about: str = "") -> Callable[[int, int], None]:
@@ -99,6 +105,12 @@ def folder_to_write(path: Path) -> Path:
         raise ValueError(f"{path} is a file: name a folder to write to")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def new_file(path: Path, force: bool) -> None:
+    """Refuse a file that is there already, unless it may be replaced."""
+    if path.is_file() and not force:
+        raise ValueError(f"{path} is there already: give another name, or --force to replace it")
 
 
 def print_paths(paths: Sequence[Path]) -> None:

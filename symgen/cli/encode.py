@@ -1,15 +1,14 @@
-"""The verb encode: the latents of a run's data, for analyses elsewhere."""
+"""The verb encode: the latents of every frame, for analyses elsewhere."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-
-from symgen._files import file_to_write, write_atomically
+from symgen._files import file_to_write
+from symgen._signals import signals_clean_up
 from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
-from symgen.cli._terminal import batches_shown, print_paths, progress
-from symgen.data.batches import Batches, fitting
-from symgen.experiments.encoding import encode_batches
+from symgen.cli._terminal import new_file, print_paths, progress
+from symgen.experiments.encoding import encoding_of, reel_of_run
+from symgen.experiments.latent_files import require_latents_path, write_latents
 from symgen.experiments.runs import open_run
 
 
@@ -18,36 +17,37 @@ def encode(
     /,
     *,
     out: Path,
-    split: Literal["test", "train"] = "test",
+    split: Literal["all", "train", "validation", "test"] | None = None,
     examples: int | None = None,
+    posterior: bool = False,
+    phase: bool = False,
+    force: bool = False,
     root: Root = None,
     data: Data = None,
     device: Device = "cpu",
 ) -> None:
-    """Write the latents of a run's data to a file of arrays, in the order of the items.
+    """Write the latents of a run's data, or of other recordings, one row a frame or image.
 
-    Of a Topographic VAE t (n, S, C, D); of ACE the classes' probabilities, the class, the style
-    and the pose as matrix. Factors and labels are written too, where they are known.
+    Of a Topographic VAE the recording, the frame, its split, whether its window lies inside the
+    recording, and t. Of ACE the class, probabilities, the style and the pose. Recordings may be of
+    any length; they are read, encoded and written part by part.
 
     Args:
-        out: File to write, .npz.
-        split: Held-out data, or those that were trained on.
-        examples: How many items; all by default.
+        out: File to write: .npz, .h5 or .csv.
+        split: Rows of one split only. By default all recordings, or the held-out items of others.
+        examples: How many recordings, sequences or images; all by default.
+        posterior: Add means and standard deviations of the posteriors.
+        phase: Add phase and amplitude of every capsule, those of its first Fourier component.
+        force: Replace a file that is there.
     """
-    if out.suffix != ".npz":
-        raise ValueError(f"out={out}: let the name end in .npz")
+    require_latents_path(out)
+    new_file(out, force)
     run = open_run(folder, data or root)
     model = run.model().to(usable_device(device))
-    source = run.require_data().source(split == "train")
-    batches = Batches(source, fitting(source, run.family.batch_size), shuffle=False)
+    reel = reel_of_run(run, split, examples)
     file_to_write(out)
-    with progress("encoding") as show:
-        found = encode_batches(model, batches, examples, batches_shown(show))
-    arrays: dict[str, Any] = {name: part.numpy() for name, part in found.items()}
-
-    def write(partial: Path) -> None:
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
-
-    write_atomically(out, write)
+    with signals_clean_up(), progress("encoding") as show:
+        observe = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
+        found = encoding_of(model, reel, posterior=posterior, phase=phase, observe=observe)
+        write_latents(out, found)
     print_paths([out])

@@ -1,5 +1,7 @@
 """The verb traverse: what rolling the capsules of a Topographic VAE does."""
 
+from collections.abc import Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from torch import Tensor
 
 from symgen.cli._options import Data, Root, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths, sequence_titles
+from symgen.data import Recordings
 from symgen.data.batches import Batches, fitting
 from symgen.data.options import require_seed, require_whole
 from symgen.experiments.runs import OpenRun, open_run
@@ -79,7 +82,7 @@ def _draw_torus(run: OpenRun, model: Any) -> list[Path]:
 
 
 def _examples(run: OpenRun, count: int, seed: int) -> tuple[Tensor, list[str]]:
-    """Choose held-out sequences so that the factors take turns."""
+    """Choose held-out sequences so that the factors, or the recordings, take turns."""
     source = run.require_data().source(train=False)
     count = min(count, len(source))
     size = fitting(source, 40 * min(count, _AT_ONCE))
@@ -87,19 +90,18 @@ def _examples(run: OpenRun, count: int, seed: int) -> tuple[Tensor, list[str]]:
     each = max(min(_AT_ONCE, size), -(-count // len(batches)))
     frames, titles = [], []
     while len(titles) < count:
-        batch = batches.batch(len(frames))
-        chosen = _in_turn(batch, min(each, count - len(titles)))
-        named = sequence_titles(source, batch)
+        batch, items = batches.batch(len(frames)), batches.indices(len(frames))
+        recorded = isinstance(source, Recordings)
+        named = source.recording_names(items) if recorded else sequence_titles(source, batch)
+        chosen = _in_turn(named, min(each, count - len(titles)))
         frames.append(batch.inputs[0][chosen])
         titles += [named[index] for index in chosen]
     return torch.cat(frames), titles
 
 
-def _in_turn(batch: Any, count: int) -> list[int]:
-    """Choose sequences of a batch so that the factors take turns."""
-    moved = getattr(batch, "moved", torch.zeros(len(batch.inputs[0])))
-    by_factor = [(moved == f).nonzero()[:, 0].tolist() for f in moved.unique()]
-    chosen = []
-    while len(chosen) < min(count, len(moved)):
-        chosen += [indices.pop(0) for indices in by_factor if indices]
-    return chosen[:count]
+def _in_turn(named: Sequence[str], count: int) -> list[int]:
+    """Choose sequences of a batch so that their names take turns."""
+    names = sorted({*named}, key=lambda name: (len(name), name))
+    by_name = [[i for i, each in enumerate(named) if each == name] for name in names]
+    turns = (each for turn in zip_longest(*by_name) for each in turn if each is not None)
+    return list(islice(turns, count))

@@ -1,28 +1,233 @@
-"""Latents of data, batch by batch."""
+"""Latents of data: of every frame of recordings of any length, or of images."""
 
-from collections import defaultdict
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from symgen._errors import require_choice
+from symgen.data import Recordings
+from symgen.data import open as open_recordings
 from symgen.data.batches import Batches
-from symgen.experiments.families import ObserveBatches, family_of, first_items
+from symgen.data.items import ItemSource, Wanted
+from symgen.experiments.datasets import ArrayData, RecordingData
+from symgen.experiments.families import family_of, first_items
+from symgen.experiments.reel import Reel, of_items, of_recordings, of_run, of_tensors
+from symgen.experiments.runs import OpenRun, held_out, open_run
+from symgen.models import Pretrained
+from symgen.training import Run
+from symgen.training.trainable import as_batches
 
-_KNOWN = ("factors", "moved", "labels", "pose")  # what batches say of their items
+__all__ = ["Encoding", "encode", "encoding_of", "reel_of_run"]
+
+Observe = Callable[[int, int], object]
+"""Is given how many rows of how many are done."""
 
 
-@torch.no_grad()
-def encode_batches(
-    model: Any, data: Batches[Any], items: int | None = None, observe: ObserveBatches | None = None
-) -> dict[str, Tensor]:
-    """Return the latents of the first items of data, and what is known of them, by name."""
-    device, family = next(model.parameters()).device, family_of(type(model))
-    found: dict[str, list[Tensor]] = defaultdict(list)
-    for batch in first_items(data, items, observe):
-        for name, part in family.encoded(model, batch.inputs[0].to(device)).items():
-            found[name].append(part.cpu())
-        for name in _KNOWN:
-            if isinstance(part := getattr(batch, name, None), Tensor):
-                found["true_pose" if name == "pose" else name].append(part.cpu())
-    return {name: torch.cat(parts) for name, parts in found.items()}
+class Encoding(NamedTuple):
+    """Latents that are computed as they are asked for, once.
+
+    Attributes:
+        rows: how many there will be.
+        names: what the numbers in the columns of this name stand for.
+        blocks: columns by name, some rows at a time, on the CPU.
+    """
+
+    rows: int
+    names: dict[str, list[str]]
+    blocks: Iterator[dict[str, Tensor]]
+
+
+def encode(
+    run: Run | OpenRun | Pretrained | Path | str,
+    data: Any = None,
+    *,
+    split: str | None = None,
+    posterior: bool = False,
+    phase: bool = False,
+    device: str | None = None,
+    **parts: Any,
+) -> dict[str, Any]:
+    """Infer the latents of every frame of recordings, or of every image, without a draw.
+
+    Args:
+        run: a trained run, its folder, or a model.
+        data: for a Topographic VAE recordings, of any lengths: a path, what `symgen.open`
+            returned, a tensor (frames, *data_shape) or (recordings, frames, *data_shape), or a
+            list of tensors (frames, *data_shape). Otherwise images, or items as for `symgen.fit`.
+            None: the run's own data.
+        split: of the run's own data, "train", "validation", "test" or "all"; None: all
+            recordings, or what is held out of other data.
+        posterior: add means and standard deviations of the posteriors.
+        phase: add `phase` and `amplitude` of capsules, see `symgen.latents.capsule_phase`.
+        device: where to compute; None: where the model is.
+        **parts: modules and values of one's own that the model was made with, by name.
+
+    Returns:
+        Tensors by name, one row a frame or image. Of a Topographic VAE `recording`, a number that
+        `recording_names` lists, `frame` in it, `split`, a number that `split_names` lists,
+        `inside`, whether the window lies in the recording (see `symgen.models.SlidingLatents`),
+        and `t` (rows, C, D). Of ACE `image`, `split`, the class `y`, `probabilities`, the style
+        `z`, the pose `affine` and its coordinates one by one. What is known of items is there
+        too: factors, labels.
+
+    Raises:
+        ValueError: if data do not fit the model, or there are none.
+
+    Example:
+        >>> from symgen import TVAE
+        >>> model = TVAE((12,), capsules=2, units=6, frames=6, window=3, likelihood="gaussian")
+        >>> found = encode(model, [torch.randn(100, 12), torch.randn(4, 12)])
+        >>> found["t"].shape, found["recording"].bincount().tolist(), int(found["inside"].sum())
+        (torch.Size([104, 2, 6]), [100, 4], 100)
+    """
+    model, opened = _model_of(run, parts)
+    model = model if device is None else model.to(device)
+    if data is not None and split is not None:
+        raise ValueError(f"split={split!r} with data of your own: leave one of them out")
+    if data is None:
+        if opened is None:
+            raise ValueError("data=None and no run folder: name what to encode")
+        reel = reel_of_run(opened, split)
+    else:
+        reel = _reel_of(data, model, opened)
+    found = encoding_of(model, reel, posterior=posterior, phase=phase)
+    blocks = [*found.blocks]
+    columns = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+    return columns | {f"{name}_names": names for name, names in found.names.items()}
+
+
+def encoding_of(
+    model: Any,
+    reel: Reel,
+    *,
+    posterior: bool = False,
+    phase: bool = False,
+    observe: Observe | None = None,
+) -> Encoding:
+    """Return the latents of a reel, to be computed block by block in bounded memory."""
+    rows = len(reel)
+
+    def blocks() -> Iterator[dict[str, Tensor]]:
+        done = 0
+        with _at_rest(model):
+            for block in family_of(type(model)).encoded(model, reel, posterior, phase):
+                count = len(block["split"])
+                if count:
+                    yield {name: values.cpu() for name, values in block.items()}
+                done += count
+                if observe is not None:
+                    observe(done, rows)
+
+    return Encoding(rows, reel.names, blocks())
+
+
+def reel_of_run(run: OpenRun, split: str | None = None, items: int | None = None) -> Reel:
+    """Return the data of a run, or those that lie where it was told to look.
+
+    Args:
+        split: as of `encode`.
+        items: how many recordings, sequences or images, from the first one on; None for all.
+    """
+    data = run.require_data()
+    if isinstance(data, RecordingData):
+        require_choice("split", split, (None, "all", "train", "validation", "test"))
+        return of_run(data, split, items)
+    if isinstance(data, ArrayData):
+        require_choice("split", split, (None, "all"))
+        known = "none"
+        if data.sequence and data.data is not None:
+            return _of_array(data.data, data.shape[1:], items)
+    else:
+        require_choice("split", split, (None, "train", "test"))
+        held = "validation" if getattr(data, "validation", False) else "test"
+        known = "train" if split == "train" else held
+    batches = held_out(data.source(split == "train"), run.family)
+    count = len(batches.source) if items is None else items
+    return of_items(first_items(batches, items), batches.source, count, known)
+
+
+def _model_of(run: Any, parts: dict[str, Any]) -> tuple[Any, OpenRun | None]:
+    if isinstance(run, Pretrained):
+        return run, None
+    if isinstance(run, Run):
+        folder = run.folder
+        parts = parts or run.model.own_parts()
+        return run.model, None if folder is None else open_run(folder, **parts)
+    opened = run if isinstance(run, OpenRun) else open_run(run, **parts)
+    return opened.model(), opened
+
+
+def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:
+    """Return data of any kind as what a model takes."""
+    if isinstance(data, str | Path) and run is not None:
+        return reel_of_run(open_run(run.folder, Path(data), **run.parts))
+    if hasattr(model, "frames"):
+        if isinstance(data, str | Path):
+            data = open_recordings(data, "all", length=2, stride=1)
+        if isinstance(data, Recordings):
+            return of_recordings(data)
+        recordings = _recordings_in(data, model.data_shape)
+        if recordings is not None:
+            return of_tensors(recordings)
+    elif isinstance(data, Tensor | np.ndarray):  # images, of which no label is asked for
+        data = ItemSource(data, 1, model.data_shape, Wanted(tuple(model.data_shape)))
+    batches = held_out(_indexed(data, model), family_of(type(model)))
+    return of_items(iter(batches), batches.source, len(batches.source), "none")
+
+
+def _of_array(path: Path, data_shape: tuple[int, ...], items: int | None) -> Reel:
+    """Return the recordings of a `.npy`, which is read as it is encoded."""
+    try:
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read as an array: {error}") from error
+    recordings = _recordings_in(array, data_shape) or []
+    if not 0 < (count := len(recordings) if items is None else items) <= len(recordings):
+        raise ValueError(f"examples={items}: give 1 to {len(recordings):,} recordings of {path}")
+    return of_tensors(recordings[:count])
+
+
+def _recordings_in(data: Any, data_shape: tuple[int, ...]) -> list[Tensor] | None:
+    """Return recordings (frames, *data_shape) that are given as tensors or arrays, if they are."""
+    if isinstance(data, Tensor | np.ndarray):
+        data = torch.as_tensor(data)
+        data = [data] if data.dim() == 1 + len(data_shape) else [*data]
+    if not isinstance(data, list | tuple) or not len(data):
+        return None
+    if not all(isinstance(each, Tensor | np.ndarray) for each in data):
+        return None
+    recordings = [torch.as_tensor(each) for each in data]
+    for number, each in enumerate(recordings):
+        if tuple(each.shape[1:]) != tuple(data_shape) or not len(each):
+            raise ValueError(
+                f"recording {number} is {tuple(each.shape)}: give frames first, "
+                f"(frames, {', '.join(map(str, data_shape))})"
+            )
+    return recordings
+
+
+def _indexed(data: Any, model: Any) -> Any:
+    """Return a source of items by number."""
+    feed = as_batches(data, model, None, 0)
+    if not isinstance(feed, Batches):
+        raise ValueError(
+            f"{type(data).__name__} has no items by number: encode tensors, a Dataset, a source "
+            "or a path"
+        )
+    return feed.source
+
+
+@contextmanager
+def _at_rest(model: Any) -> Iterator[None]:
+    """Hold a model in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -6,5 +6,6 @@ from symgen.latents.density import *
 from symgen.latents.gaussian import *
 from symgen.latents.kernel import *
 from symgen.latents.laplace import *
+from symgen.latents.phase import *
 from symgen.latents.topographic import *
 from symgen.latents.topography import *

@@ -296,7 +296,7 @@ class Topography(Topographic):
 
 def second_order(scale: Tensor, variance: Tensor) -> Tensor:
     """Return E[v^(-1/2)] of v with this variance and `E[v]^(-1/2) = scale`, to second order."""
-    return scale * (1 + 0.375 * variance * scale.pow(4))
+    return scale * (1 + 0.375 * variance * scale.square().square())
 
 
 @torch.compiler.assume_constant_result

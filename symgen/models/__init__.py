@@ -7,6 +7,7 @@ from symgen.models.export import *
 from symgen.models.judge import *
 from symgen.models.learned_neighbourhood import *
 from symgen.models.pretrained import *
+from symgen.models.sliding import *
 from symgen.models.stream import *
 from symgen.models.symmetry_statistics import *
 from symgen.models.topographic import *

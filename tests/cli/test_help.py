@@ -159,5 +159,7 @@ def test_presets_are_found_by_words(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_near_miss_names_three(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "tvae-mnist-fast"]) == 2
     error = capsys.readouterr().err
-    named = error.partition("did you mean ")[2].strip().rstrip("?").split(", ")
+    near, _, more = error.partition("did you mean ")[2].strip().partition("? ")
+    named = near.split(", ")
+    assert more == "symgen presets --all lists every one"
     assert len({*named}) == 3 and {*named} <= NAMES and error.count("\n") == 1

@@ -11,7 +11,8 @@ from huggingface_hub import ModelCard
 from symgen import TVAE, fit
 from symgen.experiments.card import write_card
 from symgen.experiments.presets import preset
-from symgen.experiments.runs import open_run, start_run
+from symgen.experiments.runs import open_run
+from symgen.experiments.starting import start_run
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 NETS = {
@@ -65,6 +66,10 @@ def test_the_hub_reads_the_card_and_the_card_the_run(tmp_path, run_of, name, tag
     assert "| 16 of 16 |" in card.text and f"| {seconds:,.0f} |" in card.text
     assert "was not measured" in card.text
     assert ("keller2021" in card.text) == (tag != "ace") != ("georgiev2016" in card.text)
+    assert "torch.export.load(" in card.text and "onnx" not in card.text
+    onnx = write_card(run, tmp_path, "onnx").read_text()
+    assert "onnxruntime.InferenceSession" in onnx and "torch.export.load(" not in onnx
+    assert "$" not in card.text + onnx
 
 
 def test_places_on_the_machine_of_the_training_are_not_told(tmp_path, run_of):

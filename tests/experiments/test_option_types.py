@@ -13,7 +13,8 @@ import symgen
 from symgen import TVAE
 from symgen.experiments.datasets import RecordingData, data_from_json, data_to_json
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.runs import open_run, resume_run
+from symgen.experiments.runs import open_run
+from symgen.experiments.starting import resume_run
 from symgen.models.pretrained import Pretrained
 
 TINY = {"capsules": 2, "width": 8}

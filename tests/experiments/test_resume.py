@@ -16,7 +16,8 @@ from symgen import TVAE
 from symgen.data import Batches, MovingSprites
 from symgen.experiments.datasets import ArrayData, ImageData, RecordingData, SpritesData
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.runs import open_run, resume_run, start_run
+from symgen.experiments.runs import open_run
+from symgen.experiments.starting import resume_run, start_run
 from symgen.training import Training, TrainingStopped, read_records
 
 SMALL: dict[str, Any] = {"hidden": (8,), "decoder_hidden": (8,), "classifier_hidden": 8}

@@ -10,10 +10,11 @@ from torch import nn
 
 import symgen
 from symgen import ACE, TVAE
-from symgen.experiments import runs
+from symgen.experiments import starting
 from symgen.experiments.datasets import SpritesData
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.runs import open_run, start_run, within
+from symgen.experiments.runs import open_run
+from symgen.experiments.starting import start_run, within
 from symgen.training import Training
 
 MODEL = {"capsules": 2, "units": 4, "frames": 4, "width": 8, "likelihood": "gaussian"}
@@ -237,15 +238,18 @@ class Timed:
         self.speed, self.trained = speed, []
 
     def __call__(self, model, data, *, examples, **how):
+        assert how["patience"] is None  # it needs data that the trial does without
         self.trained.append(examples)
         return symgen.training.Run(None, model, 1, examples, examples / self.speed, True, ())
 
 
 @pytest.mark.parametrize(("speed", "examples"), [(10, 600), (0.01, 8), (1e6, 8_000)])
 def test_a_training_is_shortened_to_what_the_machine_does(speed, examples, monkeypatch):
-    monkeypatch.setattr(runs, "fit", Timed(speed))
+    monkeypatch.setattr(starting, "fit", Timed(speed))
     how = Training(examples=8_000, batch_size=8, schedule="cosine", warmup=80, kl_warmup=4_000)
     experiment = Experiment("TVAE", {"capsules": 2, "width": 8}, SpritesData(length=4), how)
+    shorter = within(experiment.changed(training={"patience": 3}), 1.0)
+    assert shorter.training.patience == 3
     shorter = within(experiment, 1.0)
     ramps = {"warmup": examples // 100, "kl_warmup": examples // 2}
     assert shorter == experiment.changed(training={"examples": examples, **ramps})
@@ -253,7 +257,7 @@ def test_a_training_is_shortened_to_what_the_machine_does(speed, examples, monke
 
 def test_the_measured_speed_is_that_of_real_steps(monkeypatch):
     timed = Timed(100)
-    monkeypatch.setattr(runs, "fit", timed)
+    monkeypatch.setattr(starting, "fit", timed)
     how = Training(examples=800, batch_size=8)
     within(Experiment("VAE", {"capsules": 2, "width": 8}, SpritesData(length=4), how), 1.0)
     assert len(timed.trained) > 1 and timed.trained[-1] >= 10 * 8  # what is done once comes first

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from symgen.data.batches import Batches
 from symgen.experiments.families.family import Family, Notes, Row, own_rows
+from symgen.experiments.reel import Reel
 from symgen.groups import affine
 from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
-from symgen.models import ACE
+from symgen.models import ACE, ACELatents, Pose
 
+_COORDINATES = ("angle", "log_scale", "stretch", "shear", "shift_x", "shift_y")
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
 
 
@@ -39,6 +41,14 @@ def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
     """Return angle, logarithm of the scale, and shifts along x and y of similarities."""
     angle, scale, shift = affine.to_parameters(pose)
     return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)
+
+
+def _named_coordinates(maps: Float[Tensor, "B groups 3 3"]) -> dict[str, Tensor]:
+    """Return the coordinates of maps by name, (B, groups) each; NaN for what has no logarithm."""
+    coordinates = pose_coordinates(maps).unflatten(-1, (-1, 6))
+    undefined = ~affine.has_log(maps)[..., None] & (torch.arange(6, device=maps.device) < 4)
+    named = coordinates.masked_fill(undefined, math.nan).unbind(-1)
+    return dict(zip(_COORDINATES, named, strict=True))
 
 
 class ACEFamily(Family):
@@ -99,18 +109,50 @@ class ACEFamily(Family):
             found["pose_r2"] = {n: value for n, value in known.items() if not math.isnan(value)}
         return found
 
-    def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
-        """Return class probabilities, the class, the mean of its style, and the pose's maps."""
-        posterior = model.encode(x)
-        latents = {
-            "probabilities": posterior.class_log_probs.exp(),
-            "y": posterior.y,
-            "z": posterior.z.mean,
-            "affine": posterior.pose.affine,
-        }
-        if posterior.pose.colour is not None:
-            latents["colour"] = posterior.pose.colour
-        return latents
+    def encoded(
+        self, model: Any, reel: Reel, posterior: bool = False, phase: bool = False
+    ) -> Iterator[dict[str, Tensor]]:
+        """Infer class, style and pose of every image.
+
+        By name `y`, the class, with `probabilities` of all; `z`, the style in its auto-encoder;
+        `affine`, the maps of the pose, and their `pose_coordinates` one by one, NaN where a map
+        has none; `colour`, if there is one. With `posterior` also `z_std` and, where a pose is
+        inferred, `pose_mean` and `pose_std` of its density.
+        """
+        if phase:
+            raise ValueError("phase: an ACE has no capsules, leave it out")
+        like = next(model.parameters())
+        for x, known in reel.blocks:
+            with torch.no_grad():
+                found = model.encode(x.to(like))
+            maps = found.pose.affine
+            latents = {
+                "y": found.y,
+                "probabilities": found.class_log_probs.exp(),
+                "z": found.z.mean,
+                "affine": maps,
+                **_named_coordinates(maps),
+            }
+            if found.pose.colour is not None:
+                latents["colour"] = found.pose.colour
+            if posterior:
+                latents["z_std"] = found.z.std
+            if posterior and found.statistics is not None:
+                latents["pose_mean"] = found.statistics.mean
+                latents["pose_std"] = found.statistics.std
+            yield {**known, **latents}
+
+    def decodes(self, model: Any) -> dict[str, tuple[int, ...]]:
+        """Ask for class, style and pose of an image."""
+        blank = next(model.parameters()).new_zeros(1, *model.data_shape)
+        pose = model.latents(blank).pose
+        wanted = {"y": (), "z": (model.latent_count,), "affine": tuple(pose.affine.shape[1:])}
+        return wanted | ({} if pose.colour is None else {"colour": (3, 3)})
+
+    def decoded(self, model: Any, latents: Mapping[str, Tensor]) -> Tensor:
+        """Decode class, style and pose to the means of images."""
+        pose = Pose(latents["affine"], latents.get("colour"))
+        return model.decode(ACELatents(latents["z"], latents["y"].long(), pose)).mean
 
     def rows(self, model: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Row]:
         """Say what an evaluation found."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from symgen.data.batches import Batches
 from symgen.experiments.families.extent import Limit, ObserveBatches, first_items, numbers_of
+from symgen.experiments.reel import Reel
 from symgen.models import Pretrained
 
 Row = tuple[str, str, str]
@@ -151,8 +152,24 @@ class Family(ABC):
         """Sum up what was noted, by name."""
 
     @abstractmethod
-    def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
-        """Return what a batch becomes, by name and without a draw."""
+    def encoded(
+        self, model: Any, reel: Reel, posterior: bool = False, phase: bool = False
+    ) -> Iterator[dict[str, Tensor]]:
+        """Infer latents without a draw, and return them by name with what is known, row by row.
+
+        Args:
+            reel: what to encode; a row stands for a frame or an image.
+            posterior: add means and standard deviations of the posteriors.
+            phase: add phase and amplitude of every capsule.
+        """
+
+    @abstractmethod
+    def decodes(self, model: Any) -> dict[str, tuple[int, ...]]:
+        """Return which latents it takes to decode a row, by name, and their shapes."""
+
+    @abstractmethod
+    def decoded(self, model: Any, latents: Mapping[str, Tensor]) -> Tensor:
+        """Return the means of the likelihood of rows, (rows, *data_shape)."""
 
     @abstractmethod
     def rows(self, model: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Row]:

@@ -12,9 +12,10 @@ from symgen import metrics
 from symgen.data.batches import Batches, factor_names
 from symgen.experiments.families.comparison import by_recording, gains
 from symgen.experiments.families.family import Family, Notes, Row, defined, own_rows
+from symgen.experiments.reel import Reel
 from symgen.experiments.verdict import BASELINES, baselines_of, verdict
-from symgen.latents import AxesTopography
-from symgen.models import TopographicVAE
+from symgen.latents import AxesTopography, Phase, capsule_phase
+from symgen.models import SlidingLatents, TopographicVAE
 
 _JUDGED = 200  # sequences whose rolled frames are judged
 _MEAN_OF = 2_000  # sequences whose mean frame is a baseline
@@ -145,9 +146,25 @@ class TopographicFamily(Family):
         found["frames_seen"] = int(model.topography.receptive_field().sum())
         return found | _compared(source, notes)
 
-    def encoded(self, model: Any, x: Tensor) -> dict[str, Tensor]:
-        """Return t of sequences, (B, S, C, D)."""
-        return {"t": model.latents(x)}
+    def encoded(
+        self, model: Any, reel: Reel, posterior: bool = False, phase: bool = False
+    ) -> Iterator[dict[str, Tensor]]:
+        """Infer t of every frame, see `symgen.models.SlidingLatents`."""
+        like = next(model.parameters())
+        sliding = SlidingLatents(model, reel.lengths, closed=reel.closed, posterior=posterior)
+        for frames, known in reel.blocks:
+            found = sliding.push(frames.to(like), known)
+            if phase:
+                found |= _phase(model, found["t"])._asdict()
+            yield found
+
+    def decodes(self, model: Any) -> dict[str, tuple[int, ...]]:
+        """Ask for t of a frame."""
+        return {"t": (model.capsules, model.units)}
+
+    def decoded(self, model: Any, latents: Mapping[str, Tensor]) -> Tensor:
+        """Decode t to the means of frames."""
+        return model.decode(latents["t"]).mean
 
     def rows(self, model: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Row]:
         """Say what an evaluation found."""
@@ -241,6 +258,17 @@ def _assigned(model: TopographicVAE, data: Batches[Any]) -> metrics.AxisAssignme
 def _roll(model: TopographicVAE) -> dict[str, Any]:
     """Return how the capsules of a model should roll, in the words of the metrics."""
     return {"speed": model.speed, "boundary": model.topography.capsule_boundary}
+
+
+def _phase(model: TopographicVAE, t: Tensor) -> Phase:
+    """Return phase and amplitude of every capsule, along each of its axes."""
+    topography = model.topography
+    if topography.capsule_boundary != "cyclic":
+        raise ValueError(
+            "phase of capsules whose ends do not meet (capsule_boundary='zero'): leave it out"
+        )
+    shape = topography.shape if isinstance(topography, AxesTopography) else None
+    return capsule_phase(t, shape)
 
 
 def _of(posterior: Any, chosen: Any) -> Any:

@@ -1,0 +1,101 @@
+"""The verb decode: latents back to frames."""
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from tyro.conf import Positional, arg
+
+from symgen._files import file_to_write, write_atomically
+from symgen._signals import signals_clean_up
+from symgen.cli._options import Device, RunFolder, usable_device
+from symgen.cli._terminal import new_file, print_paths, progress
+from symgen.data.recordings import Levels
+from symgen.experiments.datasets import RecordingData
+from symgen.experiments.latent_files import LatentsFile, open_latents
+from symgen.experiments.runs import OpenRun, open_run
+
+_ROWS, _ROOM = 1024, 2**28  # decoded together: rows, or bytes of frames if that is less
+
+
+def decode(
+    folder: RunFolder,
+    latents: Annotated[Positional[Path], arg(metavar="LATENTS", help="File of latents.")],
+    /,
+    *,
+    out: Path,
+    original_scale: bool = False,
+    force: bool = False,
+    device: Device = "cpu",
+) -> None:
+    """Decode latents to frames: the means of the likelihood, row by row.
+
+    Args:
+        out: File to write, .npy, of shape (rows, channels, height, width) or (rows, features).
+        original_scale: Undo the scale of the run's recordings: the numbers that they had.
+        force: Replace a file that is there.
+    """
+    if out.suffix != ".npy":
+        raise ValueError(f"out={out}: let the name end in .npy")
+    new_file(out, force)
+    run = open_run(folder)
+    levels = _levels(run) if original_scale else None
+    model = run.model().to(usable_device(device)).eval()
+    with open_latents(latents) as file:
+        wanted = run.family.decodes(model)
+        _require_columns(file, wanted, latents, folder)
+        file_to_write(out)
+        with signals_clean_up(), progress("decoding") as show:
+            size = max(1, min(_ROWS, _ROOM // (4 * prod(model.data_shape))))
+
+            def write(partial: Path) -> None:
+                frames = np.lib.format.open_memmap(
+                    partial, "w+", np.float32, (file.rows, *model.data_shape)
+                )
+                for begin, part in _decoded(run, model, file.blocks([*wanted], size)):
+                    part = part if levels is None else levels.undone(part)
+                    frames[begin : begin + len(part)] = part.numpy()
+                    show(begin + len(part), file.rows, f"row {begin + len(part):,}")
+                frames.flush()
+
+            write_atomically(out, write)
+    print_paths([out])
+
+
+def _decoded(
+    run: OpenRun, model: Any, blocks: Iterator[dict[str, torch.Tensor]]
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Decode blocks, and tell the row at which each begins."""
+    like, begin = next(model.parameters()), 0
+    for block in blocks:
+        there = {name: values.to(like) for name, values in block.items()}
+        with torch.no_grad():
+            part = run.family.decoded(model, there).float().cpu()
+        yield begin, part
+        begin += len(part)
+
+
+def _require_columns(
+    file: LatentsFile, wanted: dict[str, tuple[int, ...]], path: Path, folder: Path
+) -> None:
+    for name, shape in wanted.items():
+        needed = f"{folder} decodes {', '.join(f'{n} {s}' for n, s in wanted.items())}"
+        if name not in file.shapes:
+            raise ValueError(f"{path} has no {name}, but {', '.join(file.shapes)}: {needed}")
+        if file.shapes[name] != shape:
+            raise ValueError(
+                f"{path} has {name} of shape {file.shapes[name]} in each of its rows: {needed}"
+            )
+
+
+def _levels(run: OpenRun) -> Levels:
+    """Return the numbers of the run's recordings that became 0 and 1."""
+    scale = getattr(run.data, "scale", None) if isinstance(run.data, RecordingData) else None
+    if not (isinstance(scale, tuple) and not isinstance(scale[0], str)):
+        raise ValueError(
+            f"{run.folder} was trained on data that were not scaled: leave --original-scale out"
+        )
+    return Levels(float(scale[0]), float(scale[1]))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,3 +22,16 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def measured_by(record: dict[str, Any]) -> str:
     """Tell what measured a record, and where."""
     return f"\n`{record['command']}`, {record['hardware']}.\n"
+
+
+_BASELINES = {  # older records repeat the last seen frame, not the nearest
+    "repeat": "repeat last frame",
+    "nearest": "repeat nearest seen frame",
+    "interpolation": "interpolation",
+    "mean": "mean image",
+}
+
+
+def baselines(errors: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List the baselines on record, and how tables call them."""
+    return [(name, told) for name, told in _BASELINES.items() if f"{name}_nll" in errors]

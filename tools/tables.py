@@ -15,15 +15,14 @@ from typing import Any
 from bench_tables import BENCH_TABLES
 from beyond_tables import TABLES as BEYOND
 from beyond_tables import joined_forecasts, joined_probes
-from cells import markdown, measured_by, read
+from cells import baselines, markdown, measured_by, read
+from first_tables import FIRST_TABLES, night_run
 
 from symgen.experiments.studies import Study, entry_of, study, study_names, tables_of
 from symgen.experiments.studies.tables import written
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 _MARKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-# Keller & Welling 2021: mean of three seeds, submission's Table 4 (TVAE) and camera-ready (VAE).
-_PAPER = {"tvae-mnist-13-36": ("−187.1", "991"), "vae-mnist": ("−189.0", "13,274")}
 
 
 def source(record: dict[str, Any]) -> str:
@@ -33,19 +32,6 @@ def source(record: dict[str, Any]) -> str:
         f"{record['training']['seconds'] / 60:.0f} min, commit {record['commit']}, "
         f"{record['hardware']}.\n"
     )
-
-
-_BASELINES = {  # older records repeat the last seen frame, not the nearest
-    "repeat": "repeat last frame",
-    "nearest": "repeat nearest seen frame",
-    "interpolation": "interpolation",
-    "mean": "mean image",
-}
-
-
-def _baselines(errors: dict[str, Any]) -> list[tuple[str, str]]:
-    """List the baselines on record, and how tables call them."""
-    return [(name, told) for name, told in _BASELINES.items() if f"{name}_nll" in errors]
 
 
 _CHANCE = {"shape": "33", "orientation": "26"}  # %, see `MovingSprites.told_right`
@@ -68,9 +54,7 @@ def demo(results: Path) -> str:
             [
                 f"roll prediction of unseen frames, {name}",
                 f"{outside[key]:.1f}",
-                ", ".join(
-                    f"{told} {outside[f'{n}_{key}']:.1f}" for n, told in _baselines(outside)
-                ),
+                ", ".join(f"{told} {outside[f'{n}_{key}']:.1f}" for n, told in baselines(outside)),
             ]
         )
     for name, share in measured["told_right"].items():
@@ -122,7 +106,7 @@ def untrained(results: Path) -> str:
     about = study("untrained")
     trained = {
         "demo": read(results / "demo.json"),
-        "tvae-mnist-13-36": read(results / "colour-mnist" / "tvae-mnist-13-36.json"),
+        "tvae-mnist-13-36": night_run("tvae-mnist-13-36", results)["measured"],
     }
     rows = []
     for line in about.lines(about.budgets["laptop"]):
@@ -145,51 +129,6 @@ def untrained(results: Path) -> str:
             )
     header = ["", "CapCorr", "E_eq, % of chance", "centred", "roll prediction, squared error"]
     return markdown(header, rows) + measured_by(record)
-
-
-def colour_mnist(results: Path) -> str:
-    """Two runs of 480,000 sequences compared with the paper."""
-    records = [read(results / "colour-mnist" / f"{name}.json") for name in _PAPER]
-    rows = []
-
-    def row(name: str, value: Callable[[dict[str, Any]], str]) -> None:
-        rows.append([name, *(value(record["evaluation"]) for record in records)])
-
-    def roll(key: str) -> Callable[[dict[str, Any]], str]:
-        def value(evaluation: dict[str, Any]) -> str:
-            outside = evaluation["roll_prediction"]["outside"]
-            return "–" if outside[key] is None else f"{outside[key]:.1f}"
-
-        return value
-
-    rows.append(["paper: log p(x), its convention", *(_PAPER[name][0] for name in _PAPER)])
-    row("ours: log p(x), paper's convention", lambda e: f"{e['log_p_paper']:.1f}")
-    row("ours: log p(x), importance bound", lambda e: f"{e['log_p_bound']:.1f}")
-    row(
-        "ours: bound's distance from the data's entropy floor",
-        lambda e: f"{-e['entropy_floor'] - e['log_p_bound']:.1f}",
-    )
-    rows.append(["paper: E_eq, as printed", *(_PAPER[name][1] for name in _PAPER)])
-    row("ours: E_eq, as printed", lambda e: f"{e['e_eq']:,.0f}")
-    row("ours: E_eq, % of chance", lambda e: f"{e['e_eq_percent_of_chance']:.1f}")
-    row(
-        "ours: E_eq with the capsule mean removed, % of chance",
-        lambda e: f"{e['e_eq_centred_percent_of_chance']:.1f}",
-    )
-    row(
-        "ours: CapCorr angle, scale, hue (chance 0.1)",
-        lambda e: ", ".join(f"{v['value']:.2f}" for v in e["capcorr"].values()),
-    )
-    for key, name in (("nll", "NLL"), ("squared_error", "squared error")):
-        row(f"**roll prediction of unseen frames, {name}**", roll(key))
-        for baseline, told in _baselines(records[0]["evaluation"]["roll_prediction"]["outside"]):
-            row(f"… {told}", roll(f"{baseline}_{key}"))
-    count = records[0]["evaluation"]["examples"]
-    notes = "\n".join(f"* {source(record)}" for record in records)
-    return (
-        markdown(["", "TVAE, 13 of 18 frames, K = 3", "VAE"], rows)
-        + f"\n{count:,} held-out sequences, one seed, nats per frame.\n\n{notes}"
-    )
 
 
 def of_study(name: str, results: Path) -> str:
@@ -368,11 +307,11 @@ TABLES: dict[str, Callable[[Path], str]] = {
     **{name: partial(of_study, name) for name in study_names()},
     "ace-summary": ace_summary,
     "campaigns": campaigns,
-    "colour-mnist": colour_mnist,
     "demo": demo,
     "recipes": recipes,
     "untrained": untrained,
     **BENCH_TABLES,
+    **FIRST_TABLES,
 }
 
 

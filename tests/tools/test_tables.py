@@ -185,6 +185,11 @@ def test_the_command_of_a_run_on_record_trains_what_the_record_says(command: str
     experiment, _ = read_train(shlex.split(command)[2:])
     if experiment.training.precision == "auto":  # decided by the machine, and put on record
         experiment = experiment.changed(training={"precision": told.training.precision})
+    if told.data.kind == "recordings":  # found out when they were opened, and put on record
+        found = told.to_json()["data"]
+        opened = {name: found[name] for name in ("data", "axes", "scale")}
+        assert Path(found["data"]).name == shlex.split(command)[-1]
+        experiment = experiment.changed(data=opened)
     assert told == experiment
 
 

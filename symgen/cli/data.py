@@ -16,11 +16,17 @@ from symgen.cli._options import parse
 from symgen.cli._terminal import console, new_file, say, sequence_titles
 from symgen.cli._understood import count_of, kept_where, recommended, remarks, understood
 from symgen.data.batches import Batches
-from symgen.experiments.datasets import DigitsData, ImageData, RecordingData, SpritesData
+from symgen.experiments.datasets import (
+    BounceData,
+    DigitsData,
+    ImageData,
+    RecordingData,
+    SpritesData,
+)
 from symgen.experiments.presets import preset
 from symgen.figures import as_pictures, contact_sheet, vector_maps
 
-DataT = TypeVar("DataT", bound=DigitsData | SpritesData | ImageData | RecordingData)
+DataT = TypeVar("DataT", bound=DigitsData | BounceData | SpritesData | ImageData | RecordingData)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ def data_shape(data):
         return 3, 16, 16
     if data.kind == "sprites":
         return 1, 64, 64
+    if data.kind == "bounce":
+        return 1, data.size, data.size
     if data.kind == "digits":
         return (1 if data.mode == "still" else 3), 28, 28
     if data.images == "cifar10":

@@ -113,7 +113,8 @@ def test_a_run_its_folder_and_what_was_opened_measure_the_same(tmp_path):
 def test_what_the_run_held_out_is_measured_where_a_file_names_its_data(tmp_path):
     np.save(tmp_path / "films.npy", np.random.default_rng(0).integers(0, 256, (10, 4, 5, 5), "u1"))
     model = TVAE((1, 5, 5), **MODEL)
-    run = symgen.fit(model, tmp_path / "films.npy", **BRIEF, folder=tmp_path / "run")
+    films = symgen.open(tmp_path / "films.npy", axes="NTYX", length=4)
+    run = symgen.fit(model, films, **BRIEF, folder=tmp_path / "run")
     assert symgen.evaluate(run)["examples"] == 1  # a tenth of the recordings
 
 
@@ -184,7 +185,8 @@ def on_film(tmp_path):
     films = np.random.default_rng(0).integers(0, 256, (40, 4, 5, 5), "u1")
     np.save(tmp_path / "films.npy", films)
     model = TVAE((1, 5, 5), **MODEL)
-    return symgen.fit(model, tmp_path / "films.npy", **BRIEF, folder=tmp_path / "run").folder
+    source = symgen.open(tmp_path / "films.npy", axes="NTYX", length=4)
+    return symgen.fit(model, source, **BRIEF, folder=tmp_path / "run").folder
 
 
 def test_a_smaller_evaluation_leaves_the_summary_of_a_larger_one(on_film):

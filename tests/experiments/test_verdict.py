@@ -187,7 +187,8 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     model = TVAE((1, 6, 6), capsules=2, units=6, frames=6, window=3, width=16)
     how = {"examples": 200, "batch_size": 8}
-    return symgen.fit(model, place / "films.npy", **how, folder=place / "run").folder
+    films = symgen.open(place / "films.npy", axes="NTYX", length=6)
+    return symgen.fit(model, films, **how, folder=place / "run").folder
 
 
 def test_a_real_run_has_a_verdict_in_its_summary_and_its_card(folder, tmp_path):

@@ -139,6 +139,9 @@ def _by_line(name: str, entries: Sequence[Entry]) -> list[tuple[Line, list[Entry
     return found
 
 
+_ROLLED_FAR = ("forecast-rolled", "forecast-short")  # the models trained for the roll
+
+
 def joined_forecasts(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Join forecasts by the way to predict."""
     entries = record["entries"]
@@ -150,10 +153,10 @@ def joined_forecasts(record: Mapping[str, Any]) -> Mapping[str, Any]:
         found = [entry["measured"]["forecast"] for entry in own]
         seeds.add(len(own))
         tested |= {each["sequences"] for each in found}
-        short = line.preset == "forecast-short"
         for part in joined:
-            if found[0][part] is None or (part == "length") != short:
-                continue  # the question of the length is that of the one trained on eight frames
+            far = line.preset in _ROLLED_FAR
+            if found[0][part] is None or (part == "length" and not far):
+                continue
             for way, values in mean_and_std([each[part] for each in found]).items():
                 name = line.label if way == "rolled" else way
                 name = f"{line.label}, {way}" if way in ("linear operator", "GRU") else name

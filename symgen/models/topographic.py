@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.likelihoods.base import full_precision
 from symgen.models.checks import check_data, check_data_shape, check_floats, check_net, check_type
+from symgen.models.elbo import Elbo, Posterior
 from symgen.models.pretrained import Pretrained
 from symgen.models.prior_moments import prior_moments
 from symgen.nets import Linear
@@ -25,39 +26,6 @@ _FARTHEST = 1e6  # from 0, of μ and eps
 Sequences = Float[Tensor, "B S *data"]
 Latents = Float[Tensor, "*batch S C D"]
 State = Float[Tensor, "2 B window C D"]
-
-
-class Posterior(NamedTuple):
-    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE."""
-
-    z: Gaussian
-    u: Gaussian | None
-
-
-class Elbo(NamedTuple):
-    """The terms of the evidence lower bound, nats per frame.
-
-    A model that looks `ahead` has no terms for the last frames, which have no target.
-
-    Attributes:
-        nll: one-sample estimate of -E[log p(x|t)].
-        kl_z: KL(q(z|x) ‖ p(z)).
-        kl_u: KL(q(u|x) ‖ p(u)), zero in a VAE.
-    """
-
-    nll: Float[Tensor, "B targets"]
-    kl_z: Float[Tensor, "B S"]
-    kl_u: Float[Tensor, "B S"]
-
-    @property
-    def kl(self) -> Float[Tensor, "B S"]:
-        """Both divergences together."""
-        return self.kl_z + self.kl_u
-
-    @property
-    def loss(self) -> Float[Tensor, ""]:
-        """The negative bound, averaged over frames and sequences."""
-        return self.nll.mean() + self.kl.mean()
 
 
 class TopographicVAE(Pretrained):

@@ -1,6 +1,7 @@
 """Options and fixtures of the suite; annotations are checked at run time here and only here."""
 
 import os
+import signal
 from pathlib import Path
 
 import jaxtyping
@@ -10,6 +11,9 @@ import torch
 jaxtyping.install_import_hook("symgen", "beartype.beartype")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A shell starts what runs in its background with SIGINT ignored; the tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

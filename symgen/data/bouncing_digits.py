@@ -5,6 +5,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from symgen.data.batches import SequenceBatch, require_items
+from symgen.data.images import require_gray_bytes
 from symgen.data.items import fingerprint
 from symgen.data.options import MOST_FRAMES, require_whole
 
@@ -48,11 +49,7 @@ class BouncingDigits:
         frames: int | None = None,
         size: int = 48,
     ) -> None:
-        if pixels.ndim != 4 or pixels.shape[1] != 1 or pixels.dtype != torch.uint8:
-            raise ValueError(
-                f"bouncing digits are made from uint8 images (items, 1, height, width), got "
-                f"{tuple(pixels.shape)} {pixels.dtype}"
-            )
+        require_gray_bytes("bouncing digits", pixels)
         if frames is not None:
             require_whole("frames", frames, 2, MOST_FRAMES)
         require_whole("size", size, 1 + max(pixels.shape[-2:]), _LARGEST)

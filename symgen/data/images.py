@@ -119,3 +119,16 @@ def require_unit_range(name: str, x: Shaped[Tensor, "..."]) -> None:
             f"{name} reaches from {least:g} to {greatest:g}: scale or clamp it to [0, 1], or take "
             "a likelihood for such values, such as 'gaussian'"
         )
+
+
+def require_gray_bytes(what: str, pixels: Tensor) -> None:
+    """Refuse images that are not gray bytes, (items, 1, height, width); `what` is made of them.
+
+    Raises:
+        ValueError: with the shape and the type.
+    """
+    if pixels.ndim != 4 or pixels.shape[1] != 1 or pixels.dtype != torch.uint8:
+        raise ValueError(
+            f"{what} are made from uint8 images (items, 1, height, width), got "
+            f"{tuple(pixels.shape)} {pixels.dtype}"
+        )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from symgen._errors import require_choice
 from symgen.data.batches import SequenceBatch, require_items
+from symgen.data.images import require_gray_bytes
 from symgen.data.items import fingerprint
 from symgen.data.options import MOST_FRAMES, require_whole
 from symgen.groups import affine, hue_vector, projective, warp
@@ -62,11 +63,7 @@ class TransformingDigits:
         frames: int | None = None,
     ) -> None:
         require_choice("mode", mode, get_args(Mode))
-        if pixels.ndim != 4 or pixels.shape[1] != 1 or pixels.dtype != torch.uint8:
-            raise ValueError(
-                f"transforming digits are made from uint8 images (items, 1, height, width), got "
-                f"{tuple(pixels.shape)} {pixels.dtype}"
-            )
+        require_gray_bytes("transforming digits", pixels)
         if frames is not None:
             require_whole("frames", frames, 1, MOST_FRAMES)
         self.pixels = pixels

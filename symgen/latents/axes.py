@@ -79,6 +79,11 @@ class AxesTopography(Topographic):
         return math.prod(self.shape)
 
     @property
+    def axis_count(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Number of axes along which capsules roll."""
+        return len(self.shape)
+
+    @property
     def open_ended(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether a sequence may have any number of frames: time has a zero boundary."""
         return self.boundary == "zero"

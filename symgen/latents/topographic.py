@@ -29,6 +29,7 @@ class Topographic(ABC):
         causal: whether t of a frame depends on this frame and past ones only.
         speed: units by which capsules roll per step.
         capsule_boundary: what a roll meets at the ends of a capsule.
+        axis_count: number of axes along which capsules roll.
 
     Example:
         >>> class WholeCapsules(Topographic):
@@ -48,6 +49,7 @@ class Topographic(ABC):
     causal: bool = False
     speed: int | float = 1
     capsule_boundary: Boundary = "cyclic"
+    axis_count: int = 1
 
     @abstractmethod
     def inverse_scale(self, energy: Energy, eps: float) -> Energy:

@@ -175,7 +175,8 @@ class TopographicVAE(Pretrained):
         l + roll: rolled reconstruction, which trains the roll too. Where a roll through all of
         cyclic time comes back to its start, the last frames go on to the first; elsewhere nll has
         as many columns as there are frames to roll to. A causal model rolls frames whose window is
-        full: those before cannot know how the data move.
+        full: those before cannot know how the data move. Capsules of several axes roll along the
+        one that explains the sequence best.
         """
         return self.elbo(x, self.encode(x), roll)
 
@@ -185,11 +186,7 @@ class TopographicVAE(Pretrained):
         if not 0 <= roll <= farthest:
             raise ValueError(f"roll={roll}: choose 0 to {farthest} frames")
         t = self.latents(posterior, sampled=True)
-        if roll and self._closes():
-            nll = -self.decode(self.act(t, roll)).log_prob(x.roll(-roll, 1))
-        else:
-            first = self._first_full if roll else 0
-            nll = -self._log_likelihood(t[:, first:], x[:, first:], roll or self.ahead)
+        nll = self._rolled(t, x, roll) if roll else -self._log_likelihood(t, x, self.ahead)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
         if posterior.u is None:
             return Elbo(nll, kl_z, torch.zeros_like(kl_z))
@@ -359,11 +356,26 @@ class TopographicVAE(Pretrained):
         scale = self.topography.expected_inverse_scale(energy, variance, self.eps)
         return (z - cast(Tensor, self.mu)) * scale
 
-    def _log_likelihood(self, t: Tensor, x: Tensor, steps: int) -> Tensor:
+    def _log_likelihood(self, t: Tensor, x: Tensor, steps: int, axis: int = 0) -> Tensor:
         """Evaluate log p(x|t) of every frame, or of the frames some steps later."""
         if steps:
-            t, x = self.act(t[..., :-steps, :, :], steps), x[:, steps:]
+            t, x = self.act(t[..., :-steps, :, :], steps, axis), x[:, steps:]
         return self.decode(t).log_prob(x)
+
+    def _rolled(self, t: Tensor, x: Tensor, roll: int) -> Float[Tensor, "B targets"]:
+        """Evaluate -log p of later frames, rolled along the axis that is best for a sequence."""
+        first, of_axes = self._first_full, []
+        for axis in range(self.topography.axis_count):
+            if self._closes():
+                log_p = self.decode(self.act(t, roll, axis)).log_prob(x.roll(-roll, 1))
+            else:
+                log_p = self._log_likelihood(t[:, first:], x[:, first:], roll, axis)
+            of_axes.append(-log_p)
+        if len(of_axes) == 1:
+            return of_axes[0]
+        nll = torch.stack(of_axes, 1)  # (B, axes, targets)
+        best = nll.detach().sum(-1).argmin(1)
+        return nll[torch.arange(len(nll), device=nll.device), best]
 
     def _closes(self) -> bool:
         """Tell whether a roll through all frames of cyclic time comes back to its start."""

@@ -13,6 +13,7 @@ _HELP = """\
 symgen: generative models whose latent space carries the symmetries of the data
 
   symgen presets [WORD]           list the experiments that have a name
+  symgen models                   list the weights that come with the package
   symgen data PRESET              look at what a preset trains on
   symgen data inspect PATH        show how your own recordings are understood
   symgen train PRESET             train one; leaves a run folder runs/PRESET
@@ -22,6 +23,7 @@ symgen: generative models whose latent space carries the symmetries of the data
   symgen encode RUN --out FILE    write the latents of every frame of its data, or of other data
   symgen decode RUN LATENTS --out FILE    decode them to frames
   symgen export RUN --out FOLDER  weights, model card and programs for others to use
+  symgen explore [RUN|MODEL]      a page to play with: roll capsules, move poses; or one HTML file
 
 Topographic VAE, symmetries learned from sequences:
   symgen traverse RUN             draw capsule traversals (PNG and GIF), or the torus map
@@ -38,8 +40,8 @@ Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 """
 
 VERBS = (
-    *("presets", "data", "train", "evaluate", "encode", "decode", "export"),
-    *("traverse", "manifold", "control", "reproduce"),
+    *("presets", "models", "data", "train", "evaluate", "encode", "decode", "export"),
+    *("explore", "traverse", "manifold", "control", "reproduce"),
 )
 """The verbs: each is a module of this package with a function of that name, imported on call. The
 function's arguments are the options, or it takes the `words` that follow."""

@@ -79,7 +79,7 @@ def control(
         around = start._replace(pose=draw_poses(model, posterior, draws, seed))
         drawn = move(model, around, motion, torch.ones(draws), wanted)
 
-    figures = folder_to_write(out or run.folder / "figures")
+    figures = folder_to_write(out or run.outputs / "figures")
     written = [figures / "control.png"]
     control_strip(x[0], shown, titles, written[0])
     if change:

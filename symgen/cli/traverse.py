@@ -61,7 +61,7 @@ def traverse(
 
 def draw_curves(run: OpenRun) -> Path:
     """Draw the learning curves, which need the folder of the figures as all others do."""
-    path = folder_to_write(run.folder / "figures") / "curves.png"
+    path = folder_to_write(run.outputs / "figures") / "curves.png"
     learning_curves(read_records(run.folder / METRICS), path)
     return path
 
@@ -76,7 +76,7 @@ def _draw_torus(run: OpenRun, model: Any) -> list[Path]:
     images, labels = data.labelled_images()
     x = images[:, None].float() / 255
     t = torch.cat([model.latents(part)[:, 0] for part in x.split(500)])
-    curves, torus = draw_curves(run), run.folder / "figures" / "torus.png"
+    curves, torus = draw_curves(run), run.outputs / "figures" / "torus.png"
     torus_map(t, x[:, 0], labels, (model.capsules, model.units), torus)
     return [curves, torus]
 

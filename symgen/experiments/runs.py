@@ -25,6 +25,7 @@ from symgen.experiments.families import (
 from symgen.experiments.summaries import OWN, write_summary
 from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
+from symgen.pretrained import embedded, embedded_folder
 from symgen.training import (
     Run,
     Training,
@@ -87,6 +88,16 @@ class OpenRun:
     def weights(self) -> Path:
         """Folder of the weights, and of what is measured with them."""
         return self.folder / BEST if self.best else self.folder
+
+    @property
+    def outputs(self) -> Path:
+        """Folder for what is drawn and measured: its own, or runs/NAME for embedded weights."""
+        return Path("runs") / self.folder.name if self.is_embedded else self.folder
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether its weights come with the package, where nothing is to be written."""
+        return self.folder in embedded().values()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -196,6 +207,7 @@ def open_run(
     """Read a run folder, as `symgen train` or `symgen.fit(folder=…)` wrote it.
 
     Args:
+        folder: a run folder, or the name of weights that come with the package.
         place: where image files or recordings are, if not where they were, or the data of a run
             that no file names.
         best: take the weights of the least validation loss rather than the last.
@@ -205,7 +217,7 @@ def open_run(
         FileNotFoundError: if the folder is not there or holds no run, or no best weights.
         ValueError: if its `config.json` is damaged, or its data need no files.
     """
-    folder = Path(folder)
+    folder = embedded_folder(folder) or Path(folder)
     path = folder / CONFIG
     if not path.is_file():
         raise FileNotFoundError(
@@ -317,7 +329,9 @@ def evaluate(
     if opened is not None:
         summary = opened.summary(measured, device or "cpu")
         summary["evaluated"]["data"] = OWN if data is None else "given"
-        write_summary(opened.weights, summary)
+        folder = opened.outputs if opened.is_embedded else opened.weights
+        folder.mkdir(parents=True, exist_ok=True)
+        write_summary(folder, summary)
         if record is not None:
             write_json(record, summary)
     return measured

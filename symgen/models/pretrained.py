@@ -18,6 +18,7 @@ from symgen._tensors import Bounded, differences, read_about, read_tensors, writ
 from symgen._typed import typed
 from symgen.latents import AxesTopography, Topography
 from symgen.likelihoods import LikelihoodName, make_likelihood
+from symgen.pretrained import embedded_folder
 
 __all__ = ["Pretrained", "weights_step"]
 
@@ -84,11 +85,17 @@ class Pretrained(nn.Module):
     def _check_part(self, name: str, module: nn.Module) -> None:
         """Refuse a module that does not fit; nothing to check by default."""
 
-    def save_pretrained(self, folder: str | Path, step: int | None = None) -> Path:
+    def save_pretrained(
+        self, folder: str | Path, step: int | None = None, *, half: bool = False
+    ) -> Path:
         """Write `model.safetensors` and `model.json`, each replaced as a whole.
 
         The folder is made if it is not there, and returned. The weights carry a checksum, what
-        `model.json` says, and the training's `step`, which `weights_step` reads.
+        `model.json` says, and the training's `step`, which `weights_step` reads. With `half` they
+        are rounded to float16, for files of half the size; they are loaded as float32 again.
+
+        Raises:
+            ValueError: if a weight is too large for float16.
 
         Example:
             >>> import tempfile
@@ -102,7 +109,10 @@ class Pretrained(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         described = self.described()
         write_json(folder / CONFIG, described)
-        write_tensors(folder / WEIGHTS, self.state_dict(), {"step": step, **described})
+        weights = self.state_dict()
+        write_tensors(
+            folder / WEIGHTS, _halved(weights) if half else weights, {"step": step, **described}
+        )
         return folder
 
     def described(self) -> dict[str, Any]:
@@ -120,8 +130,9 @@ class Pretrained(nn.Module):
         """Load a model from a folder or from the Hugging Face hub, on the CPU, ready to evaluate.
 
         Args:
-            name: a folder that `save_pretrained` wrote. Where neither it nor its parent is here,
-                "owner/name" is asked for on the hub.
+            name: a folder that `save_pretrained` wrote, or weights that come with the package,
+                such as "symgen/sprites". Where neither it nor its parent is here, "owner/name" is
+                asked for on the hub.
             **parts: modules and values of your own that the model was made with, by the name of
                 the argument, such as `encoder=MyEncoder()`; their weights come from the file.
 
@@ -308,6 +319,15 @@ def _read_weights(folder: Path, described: Mapping[str, Any]) -> dict[str, Tenso
     return weights
 
 
+def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Round real numbers to float16."""
+    halved = {n: t.half() if t.is_floating_point() else t for n, t in weights.items()}
+    for name, tensor in halved.items():
+        if tensor.isinf().any() and not weights[name].isinf().any():
+            raise ValueError(f"{name} is too large for float16: save it with half=False")
+    return halved
+
+
 def _require_fit(path: Path, weights: Mapping[str, Tensor], model: nn.Module) -> None:
     """Refuse weights of other names or shapes than the model's, or that are not finite."""
     there, here = (
@@ -323,6 +343,8 @@ def _require_fit(path: Path, weights: Mapping[str, Tensor], model: nn.Module) ->
 
 
 def _find(name: str | Path) -> Path:
+    if (within := embedded_folder(name)) is not None:
+        return within
     folder, wanted = Path(name), f"give a folder with {WEIGHTS} and {CONFIG}"
     if folder.is_dir():
         return folder

@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "symgen" / "pretrained"
 MOST_BYTES = 15_000_000
 MOST_NATS = 0.1
-KEPT = ("config.json", "metrics.jsonl")
+EMBEDDED = ("model.safetensors", "model.json", "config.json", "metrics.jsonl")
+EMBEDDED += ("summary.json", "README.md")
+LINES = 60  # of metrics.jsonl that are kept, evenly spread
 
 
 def main() -> None:
@@ -33,8 +35,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / given.name
         run.model().save_pretrained(folder, step=weights_step(run.weights), half=True)
-        for name in KEPT:
-            shutil.copy(run.folder / name, folder / name)
+        shutil.copy(run.folder / "config.json", folder)
+        lines = (run.folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+        spread = sorted({round(n * (len(lines) - 1) / LINES) for n in range(LINES + 1)})
+        (folder / "metrics.jsonl").write_text("".join(lines[n] for n in spread))
         after = evaluate(halved := open_run(folder), items=given.examples, record=record)
         cost = abs(nats(after) - nats(before))
         print(f"{given.name}: {nats(before):.3f} nats, rounded to float16 {nats(after):.3f}")
@@ -42,11 +46,11 @@ def main() -> None:
             raise SystemExit(f"float16 costs {cost:.3f} nats: {MOST_NATS} at most")
         write_json(record, read_json(record) | {"float16_costs_nats": cost})
         shutil.copy(record, folder / "summary.json")
-        write_card(halved, folder)
+        write_card(halved, folder, None, "apache-2.0", f"symgen/{given.name}")
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        for name in (*KEPT, "summary.json", "README.md", "model.json", "model.safetensors"):
-            shutil.copy(folder / name, place / name)
+        for name in EMBEDDED:
+            shutil.copy(folder / name, place)
     size = sum(path.stat().st_size for path in HOME.rglob("*") if path.is_file())
     print(f"all: {size / 1e6:.1f} MB")
     if size > MOST_BYTES:
@@ -55,7 +59,9 @@ def main() -> None:
 
 def nats(measured: dict[str, Any]) -> float:
     """Return the bound that was measured, of either family."""
-    return measured["log_p_bound"] if "log_p_bound" in measured else measured["u_valid"]
+    if "log_p_bound" in measured:
+        return measured["log_p_bound"]
+    return measured["bounds"]["valid"]
 
 
 if __name__ == "__main__":

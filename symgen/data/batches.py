@@ -19,7 +19,14 @@ _ROOM = 2**28  # bytes of a batch that nobody chose the size of
 
 @runtime_checkable
 class Batch(Protocol):
-    """A named tuple of tensors, one row per item."""
+    """A named tuple of tensors, one row per item.
+
+    Example:
+        >>> from symgen.data import SequenceBatch
+        >>> frames, still = torch.rand(2, 3, 5), torch.zeros(2, 3, 1, dtype=torch.int64)
+        >>> [part.shape for part in SequenceBatch(frames, still, torch.zeros(2).long()).inputs]
+        [torch.Size([2, 3, 5])]
+    """
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -38,7 +45,14 @@ MadeT = TypeVar("MadeT", bound=Batch, covariant=True)
 
 @runtime_checkable
 class Source(Protocol[MadeT]):
-    """What turns item numbers into a batch; every random choice comes from the generator."""
+    """What turns item numbers into a batch; every random choice comes from the generator.
+
+    Example:
+        >>> from symgen.data import MovingSprites
+        >>> source = MovingSprites("test")
+        >>> source.frames, source.data_shape, len(source) > 1000
+        (15, (1, 64, 64), True)
+    """
 
     @property
     def frames(self) -> int:
@@ -58,7 +72,19 @@ class Source(Protocol[MadeT]):
 
 
 class SequenceBatch(NamedTuple):
-    """Sequences with the factors that made them."""
+    """Sequences with the factors that made them.
+
+    Attributes:
+        frames: the sequences.
+        factors: number of the value of each factor in each frame.
+        moved: number of the factor that moves, -1 where several do or none.
+
+    Example:
+        >>> from symgen.data import MovingSprites
+        >>> batch = MovingSprites("test").batch(torch.arange(2), torch.Generator())
+        >>> batch.frames.shape, batch.factors.shape, batch.moved.shape
+        (torch.Size([2, 15, 1, 64, 64]), torch.Size([2, 15, 5]), torch.Size([2]))
+    """
 
     frames: Float[Tensor, "B S *data"]  # of the source's `data_shape`; images in [0, 1]
     factors: Int64[Tensor, "B S F"]  # index of every factor's value, in order of `factor_names`
@@ -71,7 +97,16 @@ class SequenceBatch(NamedTuple):
 
 
 def factor_names(source: Any) -> tuple[str, ...]:
-    """Return the names of a source's factors of variation, none if it does not name them."""
+    """Return the names of a source's factors of variation, none if it does not name them.
+
+    Args:
+        source: a source of sequences.
+
+    Example:
+        >>> from symgen.data import MovingSprites
+        >>> factor_names(MovingSprites), factor_names("no source")
+        (('shape', 'scale', 'orientation', 'posX', 'posY'), ())
+    """
     return getattr(source, "factor_names", ())
 
 

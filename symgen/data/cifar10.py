@@ -23,6 +23,7 @@ def read(folder: str | Path, split: Split = "train") -> Images:
 
     Args:
         folder: the folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
+        split: "train", 50,000 images, or "test", 10,000.
 
     Raises:
         FileNotFoundError: if a file is missing.

@@ -13,7 +13,8 @@ from symgen._errors import require_choice
 from symgen.data.batches import require_items
 from symgen.data.images import Images
 from symgen.data.items import fingerprint
-from symgen.data.options import require_seed
+from symgen.data.labelled import labelled_kind
+from symgen.data.options import require_real, require_seed, require_whole
 from symgen.groups import affine, hue_vector, warp
 
 __all__ = ["DistortedImages", "Distortion", "ImageBatch"]
@@ -28,17 +29,28 @@ MARGINS = {"translated": Fraction(4, 7), "rts": Fraction(1, 4), "tc": Fraction(4
 
 
 class ImageBatch(NamedTuple):
-    """Images with their labels and what was done to them."""
+    """Images with their labels and what was done to them.
+
+    Made by `DistortedImages`.
+
+    Attributes:
+        images: values in [0, 1].
+        labels: number of the class of each, from 0.
+        pose: maps from the middle, in pixels; `warp(images, pose)` undoes them.
+        hue: degrees by which pure red was turned; 0 where images were not coloured.
+        known: whether the label may be learned from, 1 or 0.
+    """
 
     images: Float32[Tensor, "B channels height width"]  # in [0, 1]
     labels: Int64[Tensor, " B"]
     pose: Float32[Tensor, "B 3 3"]  # from the middle; `warp(images, pose)` undoes it
     hue: Float32[Tensor, " B"]  # degrees by which pure red was turned; 0 where not coloured
+    known: Int64[Tensor, " B"]  # the labels, or -1 where they are hidden
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor]:
-        """What the `forward` of a model of labelled images takes: images and labels."""
-        return self.images, self.labels
+        """What the `forward` of a model of labelled images takes: images and known labels."""
+        return self.images, self.known
 
 
 class _Draw(NamedTuple):
@@ -55,7 +67,7 @@ class DistortedImages:
     * `"none"`: the images themselves, gray or in colour.
     * `"translated"`: shifted by whole pixels, uniformly up to 4/7 of the image's size either way,
       on a black canvas that holds every shift; 28 × 28 becomes 60 × 60.
-    * `"rts"`: rotated by up to 45 degrees either way, scaled by 0.7 to 1.2 and shifted by up to a
+    * `"rts"`: rotated by up to `degrees` either way, scaled by 0.7 to 1.2 and shifted by up to a
       quarter of the image's size along x and y, all uniform, in one bilinear warp on a black
       canvas 1.5 times as large; 28 × 28 becomes 42 × 42.
     * `"tc"`: as `"translated"`, plus six patches of 6 × 6, cut at random places of random other
@@ -69,7 +81,9 @@ class DistortedImages:
         images: labelled images; batches are made on the device of their pixels.
         distortion: what is done to them.
         fixed: draw one distortion per image from `seed`; otherwise afresh in each batch.
-        seed: seed of the fixed distortions.
+        seed: seed of the fixed distortions, and of which images keep their label.
+        degrees: greatest rotation of "rts", either way.
+        labels: images of each class that keep their label in the `inputs`; None for all.
 
     Example:
         >>> from symgen.data import Batches, DistortedImages, load
@@ -82,15 +96,26 @@ class DistortedImages:
     frames = 1
 
     def __init__(
-        self, images: Images, distortion: Distortion = "none", fixed: bool = True, seed: int = 0
+        self,
+        images: Images,
+        distortion: Distortion = "none",
+        fixed: bool = True,
+        seed: int = 0,
+        degrees: float = DEGREES,
+        labels: int | None = None,
     ) -> None:
         require_seed("seed", seed)
+        require_real("degrees", degrees, 0, 180)
         _require_fit(images, distortion)
         self.images = Images(images.pixels, images.labels.to(images.pixels.device))
         self.distortion: Distortion = distortion
         self.fixed = fixed
         self.seed = seed
+        self.degrees = degrees
         self.classes = int(images.labels.max()) + 1
+        self.known = self.images.labels if labels is None else _hidden(images.labels, labels, seed)
+        self.known = self.known.to(images.pixels.device)
+        self.labelled = labelled_kind(self.known.cpu().numpy())
         channels, height, width = images.pixels.shape[1:]
         share = MARGINS.get(distortion, 0)
         self._margin = vertical, horizontal = int(share * height), int(share * width)
@@ -109,7 +134,9 @@ class DistortedImages:
         fixed = self._fixed and _Draw(*(part[here] for part in self._fixed))
         drawn = fixed or self._draw(indices, generator)
         images = self._distorted(self.images.pixels[here], drawn)
-        return ImageBatch(images, self.images.labels[here], drawn.pose, drawn.hue)
+        labels = self.images.labels[here]
+        known = labels if self.labelled == "all" else self.known[here]
+        return ImageBatch(images, labels, drawn.pose, drawn.hue, known)
 
     def _draw(self, items: Int64[Tensor, " n"], generator: torch.Generator) -> _Draw:
         """Draw a distortion for each item, on the CPU, so that it is the same for every device."""
@@ -119,7 +146,7 @@ class DistortedImages:
         longest = torch.tensor(self._margin[::-1])  # x, y
         if self.distortion == "rts":
             uniform = torch.rand(count, 4, generator=generator)
-            angle = (2 * uniform[:, 0] - 1) * math.radians(DEGREES)
+            angle = (2 * uniform[:, 0] - 1) * math.radians(self.degrees)
             scale = SCALES[0] + (SCALES[1] - SCALES[0]) * uniform[:, 1]
             shift = (2 * uniform[:, 2:] - 1) * longest
         elif self.distortion in ("translated", "tc"):
@@ -164,8 +191,23 @@ class DistortedImages:
     def __repr__(self) -> str:
         images = f"{len(self)} images of {' x '.join(map(str, self.images.pixels.shape[1:]))}"
         drawn = f"fixed, seed={self.seed}" if self.fixed else "afresh in each batch"
+        if self.degrees != DEGREES:
+            drawn = f"degrees={self.degrees:g}, {drawn}"
+        if self.labelled != "all":
+            drawn += f", {int((self.known >= 0).sum())} labels"
         content = f"fingerprint={fingerprint(*self.images)!r}"
         return f"DistortedImages({images}, distortion={self.distortion!r}, {drawn}, {content})"
+
+
+def _hidden(labels: Int64[Tensor, " n"], kept: int, seed: int) -> Int64[Tensor, " n"]:
+    """Hide all labels but those of some images of each class, which are drawn from a seed."""
+    require_whole("labels", kept, 0)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    known = torch.full_like(labels, -1)
+    for label in labels.unique():
+        mine = order[labels[order] == label][:kept]
+        known[mine] = label
+    return known
 
 
 def _whole_numbers(limits: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

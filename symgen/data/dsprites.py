@@ -27,6 +27,9 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 def every_other(first: Literal[0, 1] = 0) -> Int64[Tensor, "50625 5"]:
     """Return all shapes, the larger five scales and every other orientation and position below 30.
 
+    Args:
+        first: 0 for even orientations and positions, 1 for odd ones.
+
     Example:
         >>> every_other()[[0, -1]].tolist()
         [[0, 1, 0, 0, 0], [2, 5, 28, 28, 28]]
@@ -53,7 +56,16 @@ def render(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 64 64"]:
 
 
 def render_bits(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 512"]:
-    """Draw the images of `render` at one bit per pixel, the first of eight in the highest bit."""
+    """Draw the images of `render` at one bit per pixel, the first of eight in the highest bit.
+
+    Args:
+        latents: classes of shape, scale, orientation, x and y, (n, 5), as in `render`.
+
+    Example:
+        >>> bits = render_bits(np.zeros((3, 5), np.int64))
+        >>> bits.shape, unpack(bits).equal(render(np.zeros((3, 5), np.int64)))
+        (torch.Size([3, 512]), True)
+    """
     classes = _checked(latents)
     rows = np.empty((len(classes), 64), np.uint64)
     for start in range(0, len(classes), _BLOCK):
@@ -63,6 +75,9 @@ def render_bits(latents: np.ndarray | Tensor) -> UInt8[Tensor, "n 512"]:
 
 def unpack(bits: UInt8[Tensor, "*batch 512"]) -> UInt8[Tensor, "*batch 64 64"]:
     """Spread the images of `render_bits` to one byte of 0 or 1 per pixel, on the CPU.
+
+    Args:
+        bits: 64 · 64 bits of each image.
 
     Example:
         >>> int(unpack(render_bits(torch.zeros(1, 5, dtype=torch.long))).sum())

@@ -1,4 +1,4 @@
-"""Libraries that read files: those of an extra of the package, and what they say of damage."""
+"""Libraries that read files: those of extras of the package, and what they say of damage."""
 
 import importlib
 from collections.abc import Iterator
@@ -7,20 +7,24 @@ from typing import Any
 
 __all__ = ["library", "readable"]
 
+_EXTRAS = {"av": "video", "h5py": "formats", "imagecodecs": "formats"}
+_EXTRAS |= {"tifffile": "formats", "zarr": "formats"}
 
-def library(name: str, extra: str, what: object) -> Any:
-    """Import a library that something is read by.
+
+def library(name: str, what: object) -> Any:
+    """Import a library that something is read by, or a module of it.
 
     Raises:
         ModuleNotFoundError: with the extra that brings it, if it is not installed.
 
     Example:
-        >>> library("json", "formats", "a file").loads("[1, 2]")
-        [1, 2]
+        >>> library("tifffile", "cells.tif").__name__
+        'tifffile'
     """
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        extra = _EXTRAS[name.partition(".")[0]]
         raise ModuleNotFoundError(
             f"{what} is read by {name}, which is not installed: pip install 'symgen[{extra}]'"
         ) from error

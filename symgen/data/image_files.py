@@ -153,7 +153,7 @@ def _by_pillow(_: Path, image: Image.Image) -> Shaped[ndarray, "height width *ch
 
 def _by_imagecodecs(path: Path, image: Image.Image) -> Shaped[ndarray, "height width *channels"]:
     image.load()  # for EXIF at its end
-    return library("imagecodecs", "formats", path).png_decode(path.read_bytes())
+    return library("imagecodecs", path).png_decode(path.read_bytes())
 
 
 def _by_tifffile(path: Path, _: Image.Image) -> Shaped[ndarray, "height width *channels"]:

@@ -21,7 +21,14 @@ _PART = 2**20  # bytes that are unpacked together
 
 
 class Images(NamedTuple):
-    """Images with their labels."""
+    """Images with their labels.
+
+    Returned by `load`.
+
+    Attributes:
+        pixels: bytes, 0 for black.
+        labels: number of the class of each, from 0.
+    """
 
     pixels: UInt8[Tensor, "n channels height width"]
     labels: Int64[Tensor, " n"]
@@ -33,6 +40,10 @@ def paper_split(images: Images, seed: int) -> tuple[Images, Images]:
     Both are in the order of numpy's legacy permutation, whose first fifth validates. On MNIST this
     is the division behind the published Topographic VAE results (48,000 and 12,000 images; Keller
     & Welling 2021 with seed 1 or 2).
+
+    Args:
+        images: what to divide.
+        seed: seed of the permutation, 0 to 2³² - 1.
 
     Example:
         >>> from symgen.data import load
@@ -54,6 +65,9 @@ def read_idx(path: str | Path) -> UInt8[Tensor, "*shape"]:
 
     It is two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each dimension
     as a big-endian 32-bit number, the values in C order.
+
+    Args:
+        path: the file.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -103,6 +117,10 @@ def _read_idx(file: Any, path: str | Path) -> UInt8[Tensor, "*shape"]:
 
 def require_unit_range(name: str, x: Shaped[Tensor, "..."]) -> None:
     """Raise a ValueError with the name of data that are not floats in [0, 1].
+
+    Args:
+        name: what the data are called in the message.
+        x: data of any shape.
 
     Example:
         >>> require_unit_range("x", torch.tensor([0.0, 255.0]))

@@ -16,7 +16,7 @@ __all__ = ["complaints", "decoded", "opened_tiff", "require_light"]
 
 def opened_tiff(path: Path, stack: ExitStack, **flags: bool) -> Any:
     """Open a file of its own, without those that it may name."""
-    tifffile = library("tifffile", "formats", path)
+    tifffile = library("tifffile", path)
     with complaints():
         return stack.enter_context(tifffile.TiffFile(path, _multifile=False, **flags))
 

@@ -125,6 +125,17 @@ def test_what_was_found_beside_recordings_is_said(cases):
     assert [entry.reason for entry in cuts] == ["frames 15 to 20 are missing"]
 
 
+def test_labels_beside_images_are_offered_and_taken(cases):
+    path = cases / "a11_images_and_labels.npz"
+    assert "--factors labels" in " ".join(symgen.open(path, "all").notes)
+    source = symgen.open(path, "all", factors="labels")
+    factors = source.batch(torch.arange(len(source)), torch.Generator()).factors
+    names = source.recording_names(torch.arange(len(source)))
+    expected = [f"{path.name}[{label}]" for label in factors[:, 0, 0].tolist()]
+    assert names == expected
+    assert (factors == factors[:, :1]).all()
+
+
 def test_time_first_is_read_by_its_axes(cases):
     source = symgen.open(cases / "a01_time_first.npy", "all", axes="TNYX")
     assert source.footage.lengths.tolist() == [20] * 100

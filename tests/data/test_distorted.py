@@ -63,7 +63,8 @@ def test_every_distortion_keeps_the_contract_of_a_source(distortion, fixed, digi
     assert batch.pose.shape == (3, 3, 3)
     assert batch.hue.shape == (3,)
     assert {part.device.type for part in batch} == {device.type}
-    assert [part.dtype for part in batch] == [torch.float32, torch.int64, *[torch.float32] * 2]
+    floats = [torch.float32] * 2
+    assert [part.dtype for part in batch] == [floats[0], torch.int64, *floats, torch.int64]
     assert batch.labels.tolist() == digits.labels[items].tolist()
     assert batch.inputs[0] is batch.images
     assert batch.inputs[1] is batch.labels

@@ -13,6 +13,7 @@ from symgen.data.recordings.axes import choose_axes, in_words, readings
 from symgen.data.recordings.containers import StoredArray, open_arrays
 from symgen.data.recordings.footage import Footage, Pieces, Skipped
 from symgen.data.recordings.frames import Frame, unusable
+from symgen.data.recordings.frozen import Run, frozen_runs
 from symgen.data.recordings.readers import Located, Lying
 from symgen.data.recordings.writing import Recording
 
@@ -24,20 +25,42 @@ _IN_PLACE = (".npy", ".h5", ".hdf5", ".zarr", ".tif", ".tiff")  # others are rea
 Listed = Callable[[str, int], Sequence[tuple[int, str]]]  # bad frames of a recording, with why
 
 
-def locate(path: Path, key: str | None, axes: str | None) -> tuple[Located, list[str]]:
+def locate(
+    path: Path, key: str | None, axes: str | None, factors: Sequence[str] = ()
+) -> tuple[Located, list[str]]:
     """Find the recordings in a file of arrays, and say what else is there.
+
+    Args:
+        factors: names of arrays that are none.
 
     Raises:
         ValueError: in one line, if there is none, or several and `key` names none of them, or
             its axes are not sure.
     """
-    arrays = open_arrays(path)
+    if key is not None and key in factors:
+        raise ValueError(f"key={key!r} is among factors={tuple(factors)}: name it in one of them")
+    there = open_arrays(path)
+    rest = {name: array for name, array in there.items() if name not in factors}
+    single = {name for name, array in rest.items() if prod(array.shape) == 1} - {key}  # of MATLAB
+    arrays = {name: array for name, array in rest.items() if name not in single} or rest
+    if not arrays:
+        raise ValueError(f"{path} has no array but those of factors={tuple(factors)}: name fewer")
     name, others = _chosen(path, arrays, key, axes)
     array = arrays[name]
-    shown = str(path) if len(arrays) == 1 else f"{path}: {name}"
+    shown = str(path) if len(there) == 1 else f"{path}: {name}"
     located = Located(array, choose_axes(shown, array.shape, array.dtype, axes, array.axes))
     notes = [f"{path}: {name} is read; left alone {_told(others)}"] if others else []
+    offered = [n for n, each in arrays.items() if n != name and _can_tell(each, located)]
+    if offered:
+        told = f"--factors {' '.join(offered)}"
+        notes.append(f"{path} may tell more of its recordings or frames: {told}")
     return located, notes
+
+
+def _can_tell(array: StoredArray, located: Located) -> bool:
+    """Tell whether an array may hold a factor: a number for each recording, or for each frame."""
+    sizes = {located.recordings, located.length, 1}
+    return array.dtype.kind in "biuf" and len(array.shape) <= 2 and sizes >= {*array.shape}
 
 
 def _chosen(
@@ -52,7 +75,7 @@ def _chosen(
     if len(can) > 1 or (can and len(arrays) > 1 and path.suffix.lower() != ".npz"):
         raise ValueError(
             f"{path} has {len(arrays)} arrays, {_told(arrays)}: choose one, such as --key "
-            f"{next(iter(can))}"
+            f"{next(iter(can))}; what is known of its frames can be given by --factors NAME"
         )
     if not can and len(arrays) > 1:
         raise ValueError(
@@ -111,12 +134,17 @@ def _names(arrays: Sequence[Located]) -> Iterator[str]:
 
 
 def array_footage(
-    arrays: Sequence[Located], kind: str, notes: Sequence[str], listed: Listed | None
+    arrays: Sequence[Located],
+    kind: str,
+    notes: Sequence[str],
+    listed: Listed | None,
+    frozen: int = 0,
 ) -> Footage:
     """Describe arrays that are read in place; floats are looked through once, in blocks.
 
     Args:
         listed: returns the frames of a recording, by name, that a list calls bad.
+        frozen: images in a row that are exactly equal from which they are cut out; 0 for never.
     """
     for each in arrays:
         if each.length < 2:
@@ -132,16 +160,20 @@ def array_footage(
     extremes, bad = None, {}
     if first.array.dtype.kind == "f":
         extremes, bad = _looked_through(footage)
+    for number, runs in frozen_runs(footage, frozen).items():
+        bad.setdefault(number, []).extend(runs)
     if listed is not None:
         for number in recording.tolist():
-            found = dict(listed(footage.name(number), int(lengths[number])))
-            if found:
-                bad[number] = bad.get(number, {}) | found
+            found = listed(footage.name(number), int(lengths[number]))
+            known = {run.start for run in bad.get(number, ())}
+            more = [Run(at, 1, why) for at, why in dict(found).items() if at not in known]
+            if more:
+                bad.setdefault(number, []).extend(more)
     whole = _without(footage, bad)
     cuts = [
-        Skipped(f"{footage.name(number)}, frame {frame}", reason)
-        for number, frames in sorted(bad.items())
-        for frame, reason in sorted(frames.items())
+        Skipped(f"{footage.name(number)}, frame {run.start}", run.reason)
+        for number, runs in sorted(bad.items())
+        for run in sorted(runs)
     ]
     if not len(whole.length):
         raise ValueError(f"{first.array.path}: no frame is good; the first: {cuts[0].reason}")
@@ -153,10 +185,10 @@ def array_footage(
 
 def _looked_through(
     footage: Footage,
-) -> tuple[tuple[float, float] | None, dict[int, dict[int, str]]]:
+) -> tuple[tuple[float, float] | None, dict[int, list[Run]]]:
     """Find the least and the greatest number, and the frames that are not finite."""
     low, high = np.inf, -np.inf
-    bad: dict[int, dict[int, str]] = {}
+    bad: dict[int, list[Run]] = {}
     step = max(1, _AT_ONCE // footage.frame_bytes)
     total = int(footage.lengths.sum())
     for begin in range(0, total, step):
@@ -166,22 +198,24 @@ def _looked_through(
             for at in (begin + np.flatnonzero(wrong)).tolist():
                 number = int(np.searchsorted(footage.first, at, side="right")) - 1
                 reason = "its numbers are not finite (NaN or beyond 32 bits)"
-                bad.setdefault(number, {})[at - int(footage.first[number])] = reason
+                run = Run(at - int(footage.first[number]), 1, reason)
+                bad.setdefault(number, []).append(run)
             frames = frames[~wrong]
         if len(frames):
             low, high = min(low, float(frames.min())), max(high, float(frames.max()))
     return ((low, high) if low <= high else None), bad
 
 
-def _without(footage: Footage, bad: Mapping[int, Mapping[int, str]]) -> Pieces:
+def _without(footage: Footage, bad: Mapping[int, Sequence[Run]]) -> Pieces:
     """Cut recordings in pieces where frames are bad."""
     if not bad:
         return footage.pieces
     good = np.setdiff1d(np.arange(len(footage.lengths)), list(bad))
     cut = [footage.pieces.only(good)]
-    for number, frames in bad.items():
+    for number, runs in bad.items():
         keep: Bool[ndarray, " frames"] = np.ones(int(footage.lengths[number]), bool)
-        keep[list(frames)] = False
+        for start, count, _ in runs:
+            keep[start : start + count] = False
         edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
         start, end = edges[::2], edges[1::2]
         same = np.full_like(start, number)

@@ -147,10 +147,10 @@ def divide_in_time(
 ) -> Part:
     """Choose the part in time of each recording that belongs to a split.
 
-    Each is divided into training, validation and test in this order, at least one clip long, with
-    the extent of a clip left out in between so that no clip shares a frame with, or directly
-    continues, one of another split. Of a recording that has been cut, each split has what pieces
-    hold a clip in its time.
+    Each is divided, from its first good frame to its last one, into training, validation and test
+    in this order, at least one clip long, with the extent of a clip left out in between so that no
+    clip shares a frame with, or directly continues, one of another split. Of a recording that has
+    been cut, each split has what pieces hold a clip in its time.
 
     Args:
         pieces: the pieces of the recordings.
@@ -169,10 +169,11 @@ def divide_in_time(
     require_shares(validation, test)
     shares = {"validation": validation, "test": test}
     _require_share(split, shares)
+    first, totals = _good_time(pieces, totals)
     kept = {name: np.round(share * totals) for name, share in shares.items() if share}
     held_out = {name: np.maximum(extent, size.astype(np.int64)) for name, size in kept.items()}
     size = {"train": totals - sum(held + extent for held in held_out.values()), **held_out}
-    short = totals[size["train"] < extent]
+    short = totals[(size["train"] < extent) & (totals > 0)]
     if len(short):
         raise ValueError(
             f"{len(totals)} recording{'s' if len(totals) > 1 else ''} for {len(size)} splits: "
@@ -180,7 +181,7 @@ def divide_in_time(
             f"cover {extent}; give more recordings, shorter clips or fewer splits (a share of 0)"
         )
     earlier = list(size)[: list(size).index(split)]
-    begin = sum((size[name] + extent for name in earlier), np.zeros_like(totals))
+    begin = sum((size[name] + extent for name in earlier), first)
     owner = pieces.recording
     low = np.maximum(begin[owner], pieces.start)
     high = np.minimum((begin + size[split])[owner], pieces.start + pieces.length)
@@ -191,6 +192,16 @@ def divide_in_time(
             "missing frames have cut its time; take shorter clips or another share for it"
         )
     return Part(mine, (low - pieces.start)[mine], (high - low)[mine])
+
+
+def _good_time(
+    pieces: Pieces, totals: Int64[ndarray, " recordings"]
+) -> tuple[Int64[ndarray, " recordings"], Int64[ndarray, " recordings"]]:
+    """Return the first good frame of each recording, and how many there are to its last one."""
+    first, end = totals.copy(), np.zeros_like(totals)
+    np.minimum.at(first, pieces.recording, pieces.start)
+    np.maximum.at(end, pieces.recording, pieces.start + pieces.length)
+    return first, np.maximum(end - first, 0)
 
 
 def divide_starts(

@@ -17,10 +17,10 @@ from symgen.data.recordings.containers import CONTAINER_SUFFIXES
 from symgen.data.recordings.frames import Frames, Gap
 from symgen.data.recordings.video import VIDEO_SUFFIXES, read_video
 
-__all__ = ["Found", "bytes_of", "film_frames", "find_files", "image_frames"]
+__all__ = ["FORMATS", "Found", "film_frames", "find_files", "image_frames"]
 
 _IMAGES, _STACKS = (".png", ".jpg", ".jpeg", ".bmp", ".webp"), (".tif", ".tiff")
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _DEEPEST = 16  # folders in folders
 _JUMP = 1.5  # steps of the usual size, which frames that follow one another do not have between
 _LISTED = 5
@@ -193,7 +193,7 @@ def image_frames(
         if number in gaps:
             yield gaps[number]
         try:
-            pixels = load_pixels(file, _FORMATS)
+            pixels = load_pixels(file, FORMATS)
         except ValueError as error:
             if not skip_broken:
                 raise
@@ -205,14 +205,6 @@ def image_frames(
                 notes.append(note)
             pixels = _over(pixels, background)
         yield pixels
-
-
-def bytes_of(file: Path) -> int:
-    """Return the size of an image once decoded, 0 if it cannot be read."""
-    try:
-        return load_pixels(file, _FORMATS).nbytes
-    except ValueError:  # whoever reads it says so
-        return 0
 
 
 def film_frames(path: Path, rate: float | None, background: float) -> Frames:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Shaped
 from numpy import ndarray
 
+from symgen.data.recordings.factors import Factors
 from symgen.data.recordings.readers import FrameReader
 
 __all__ = ["Footage", "Pieces", "Skipped", "stamp_of"]
@@ -59,6 +60,7 @@ class Footage:
     cuts: tuple[Skipped, ...] = ()  # where recordings are cut
     notes: tuple[str, ...] = ()  # what else should be said
     known_extremes: tuple[float, float] | None = None  # least and greatest number, if known
+    factors: Factors | None = None  # what is known of every frame
     stamps: tuple[tuple[int, int], ...] = field(init=False)  # of the files, see `stamp_of`
 
     def __post_init__(self) -> None:

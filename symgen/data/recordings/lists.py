@@ -41,8 +41,8 @@ class BadFrames:
         for number, words in _rows(path):
             name, text = (None, words[0]) if len(words) == 1 else (words[0], words[1])
             match = _RANGE.fullmatch(text)
-            if match is None or len(words) > 2:
-                if number == 1:  # titles
+            if match is None or len(words) > 2 or int(match[2] or match[1]) < int(match[1]):
+                if number == 1 and match is None:  # titles
                     continue
                 raise ValueError(
                     f"{path}, line {number}: {','.join(words)!r} names no frame: give lines of a "
@@ -51,26 +51,40 @@ class BadFrames:
             first = int(match[1])
             self._ranges.append((name, first, int(match[2] or first)))
 
-    def __call__(self, name: str, length: int | None = None) -> Sequence[tuple[int, str]]:
-        """Return the bad frames of a recording, and why."""
+    def __call__(self, name: str, length: int) -> Sequence[tuple[int, str]]:
+        """Return the bad frames of a recording of so many frames, and why."""
         found = []
-        for number, (given, first, last) in enumerate(self._ranges):
-            if given is None or is_named(name, given):
-                self._used.add(number)
-                end = last + 1 if length is None else min(last + 1, length)
-                found += [(frame, f"listed in {self.path}") for frame in range(first, end)]
+        for first, last in self._of(name):
+            if last >= length:
+                raise ValueError(
+                    f"{self.path} lists frame {last} of {name}, which has {length}: count from 0 "
+                    f"to {length - 1}"
+                )
+            found += [(frame, f"listed in {self.path}") for frame in range(first, last + 1)]
         return found
+
+    def _of(self, name: str) -> list[tuple[int, int]]:
+        """Return the first and last of the bad frames of a recording."""
+        named = [
+            number
+            for number, (given, *_) in enumerate(self._ranges)
+            if given is None or is_named(name, given)
+        ]
+        self._used.update(named)
+        return [self._ranges[number][1:] for number in named]
 
     def taken_out(self, name: str, frames: Frames) -> Frames:
         """Put gaps in the place of the bad frames of a recording."""
-        bad, number = dict(self(name)), 0
+        bad, number = self._of(name), 0
         for frame in frames:
             if isinstance(frame, Gap):
                 number += frame.frames
                 yield frame
                 continue
-            yield Gap(bad[number]) if number in bad else frame
+            listed = any(first <= number <= last for first, last in bad)
+            yield Gap(f"listed in {self.path}") if listed else frame
             number += 1
+        self(name, number)
 
     def require_used(self, recordings: int) -> None:
         """Refuse names of no recording, and frames of none where there are several."""

@@ -6,6 +6,8 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from symgen.data.extras import library
+
 __all__ = ["require_all_there"]
 
 _PACK, _END, _SEQUENCE = (b"\0\0\1" + bytes([code]) for code in (0xBA, 0xB9, 0xB3))  # of MPEG
@@ -140,8 +142,7 @@ def _coded(path: Path, kind: str) -> int:
 
 def _require_tree(path: Path, kind: str) -> None:
     """Read all of a Matroska file, with no decoder beside whose threads would log, too."""
-    from av import logging
-
+    logging = library("av.logging", path)
     before = logging.get_level(), logging.get_skip_repeated()
     logging.set_level(logging.ERROR)
     logging.set_skip_repeated(False)  # of whatever file
@@ -158,9 +159,7 @@ def _require_tree(path: Path, kind: str) -> None:
 
 
 def _opened(path: Path, kind: str) -> Any:
-    import av
-
-    return av.open(path, format=kind, metadata_errors="replace")
+    return library("av", path).open(path, format=kind, metadata_errors="replace")
 
 
 def _codec(stream: Any) -> str:

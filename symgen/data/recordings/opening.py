@@ -14,6 +14,7 @@ from symgen._errors import require_choice
 from symgen.data.options import require_real, require_seed, require_whole
 from symgen.data.recordings.axes import require_axes
 from symgen.data.recordings.clips import ClipSpec, RecordingSplit, SplitBy, require_shares
+from symgen.data.recordings.frozen import FROZEN
 from symgen.data.recordings.reading import Decoding, find_footage
 from symgen.data.recordings.scale import Scale, as_scale, choose_levels, unused
 from symgen.data.recordings.source import Recordings
@@ -53,7 +54,9 @@ def open(
     split_seed: int = 0,
     group_by: str | Path | None = None,
     bad_frames: str | Path | None = None,
+    frozen: int = FROZEN,
     skip_broken: bool = False,
+    factors: Sequence[str] = (),
     cache: str | Path | None = None,
     record: Record | None = None,
     device: str | torch.device = "cpu",
@@ -103,8 +106,12 @@ def open(
         group_by: what must not be in two splits: "parent", recordings of one folder or file; a
             file of lines "recording,group"; or a regular expression for their names.
         bad_frames: file of lines "recording,frame" or "recording,first-last": cut out.
+        frozen: how many images in a row that are exactly equal were frozen, and are cut out; 0
+            leaves all. Vectors are left, and so are videos that are resampled.
         skip_broken: cut out images that cannot be read, and leave out recordings that are broken,
             unlike the first or too short; all are listed in `skipped`.
+        factors: names of arrays beside that of the recordings, in the same file, which hold a
+            number for each recording or frame: what is known of them.
         cache: folder that keeps what was decoded for as long as the files are the same; None: a
             temporary folder.
         record: what `split_record` of a source returned: the same split is opened again, and
@@ -124,13 +131,15 @@ def open(
         >>> len(source), batch.frames.shape, batch.frames[0, 4].equal(batch.frames[1, 0])
         (12, torch.Size([2, 12, 1, 8, 8]), True)
     """
-    scale = as_scale(scale)
+    scale, factors = as_scale(scale), _as_names(factors)
     options = dict(locals())
     options = {n: v for n, v in options.items() if n not in ("split", "record", "device")}
     require_choice("split", split, get_args(RecordingSplit) if record is None else record)
     _require_options(**options)
     listed = None if bad_frames is None else str(bad_frames)
-    decoding = Decoding(axes, key, files, size, gray, rate, background, listed, skip_broken)
+    decoding = Decoding(
+        axes, key, files, size, gray, rate, background, listed, skip_broken, frozen, factors
+    )
     footage = find_footage(data, decoding, None if cache is None else Path(cache))
     levels = choose_levels(
         scale, footage.dtype, footage.vectors, lambda: footage.sample, lambda: footage.extremes
@@ -172,6 +181,14 @@ def open(
     )
 
 
+def _as_names(factors: Any) -> tuple[str, ...]:
+    """Return the names of factors, each once."""
+    named = (factors,) if isinstance(factors, str) else tuple(factors)
+    if not all(isinstance(name, str) for name in named) or len({*named}) < len(named):
+        raise ValueError(f"factors={factors!r}: give names of arrays, each once")
+    return named
+
+
 def _require_options(**options: Any) -> None:
     """Refuse options of `open` by name, before anything is read."""
     if options["axes"] is not None:
@@ -179,6 +196,9 @@ def _require_options(**options: Any) -> None:
     for name, least in (("length", 2), ("stride", 1), ("every", 1)):
         if options[name] is not None or name == "every":
             require_whole(name, options[name], least)
+    require_whole("frozen", options["frozen"], 0)
+    if options["frozen"] == 1:
+        raise ValueError("frozen=1: every image is like itself; give 2 or more, or 0 to keep all")
     for name in ("gray", "wrap", "skip_broken"):
         require_choice(name, options[name], (True, False))
     for name in ("validation", "test", "background"):

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +17,16 @@ from symgen.data.recordings.arrays import (
     lies_in_place,
     locate,
 )
-from symgen.data.recordings.folders import bytes_of, film_frames, find_files, image_frames
+from symgen.data.recordings.factors import read_factors
+from symgen.data.recordings.folders import film_frames, find_files, image_frames
 from symgen.data.recordings.footage import Footage, stamp_of
 from symgen.data.recordings.frames import prepared
+from symgen.data.recordings.frozen import FROZEN, thawed
 from symgen.data.recordings.items import item_recordings
 from symgen.data.recordings.keeping import kept, require_room
 from symgen.data.recordings.lists import BadFrames
 from symgen.data.recordings.readers import Located
+from symgen.data.recordings.room import decoded_bytes, size_of_array, size_of_film, size_of_images
 from symgen.data.recordings.writing import Recording, write_footage
 
 __all__ = ["Decoding", "find_footage"]
@@ -40,13 +44,15 @@ class Decoding(NamedTuple):
     background: float = 0.0
     bad_frames: str | None = None
     skip_broken: bool = False
+    frozen: int = FROZEN
+    factors: tuple[str, ...] = ()
 
 
 def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
     """Find out what data are, and decode them into the cache unless they can be read in place."""
     data = [data] if isinstance(data, str | Path) else data
     if not (isinstance(data, Sequence) and data and isinstance(data[0], str | Path)):
-        _require_unused(decoding, "tensors", "rate", "files")
+        _require_unused(decoding, "tensors", "rate", "files", "factors")
         name = f"tensors-{np.random.default_rng().bytes(8).hex()}"
         recordings, axes = item_recordings(data, decoding.axes, decoding.key)
         return _decoded(recordings, "tensors", name, decoding, cache, [], axes)
@@ -60,11 +66,9 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
     if found.kind == "arrays":
         _require_unused(decoding, f"{paths[0]}, an array,", "rate")
         return _of_arrays(files, found.told, notes, decoding, cache)
-    _require_unused(decoding, f"{paths[0]}, {found.told},", "axes", "key")
+    _require_unused(decoding, f"{paths[0]}, {found.told},", "axes", "key", "factors")
     if found.kind == "frames":
         _require_unused(decoding, f"{paths[0]}, {found.told},", "rate")
-        if files and decoding.size is None:
-            require_room(bytes_of(files[0]) * len(files), cache)
     background, broken = decoding.background, decoding.skip_broken
     recordings = (
         (
@@ -77,46 +81,74 @@ def find_footage(data: Any, decoding: Decoding, cache: Path | None) -> Footage:
     )
     places = [Path(name) for name in found.files]
     name = _named([*places, *files], decoding)
-    return _decoded(recordings, found.told, name, decoding, cache, notes)
+    size_of = size_of_images if found.kind == "frames" else partial(size_of_film, decoding.rate)
+    room = partial(
+        decoded_bytes, size_of, list(found.files.values()), decoding.size, decoding.gray
+    )
+    return _decoded(recordings, found.told, name, decoding, cache, notes, room=room)
 
 
 def _of_arrays(
     files: Sequence[Path], kind: str, notes: list[str], decoding: Decoding, cache: Path | None
 ) -> Footage:
-    """Read arrays in place, or decode them."""
+    """Read arrays in place, or decode them, and the factors beside them."""
     identity = tuple((path, *stamp_of(path)) for path in files)
-    arrays, more = _located(identity, decoding.key, decoding.axes)
+    arrays, more = _located(identity, decoding.key, decoding.axes, decoding.factors)
     notes += more
+    footage = _of_located(identity, arrays, kind, notes, decoding, cache)
+    if not decoding.factors:
+        return footage
+    if len(footage.totals) != sum(each.recordings for each in arrays):
+        raise ValueError(
+            f"factors={decoding.factors} of recordings of which some were left out as broken: "
+            "give those that are good, or leave factors out"
+        )
+    return replace(footage, factors=read_factors(arrays, decoding.factors))
+
+
+def _of_located(
+    identity: Any,
+    arrays: Sequence[Located],
+    kind: str,
+    notes: list[str],
+    decoding: Decoding,
+    cache: Path | None,
+) -> Footage:
     *_, data_shape = (each.data_shape for each in arrays)
     asked = decoding.gray and data_shape[0] != 1
     asked |= decoding.size is not None and data_shape[1:] != decoding.size
     if lies_in_place(arrays) and not asked:
         if decoding.bad_frames is None:
-            return _in_place(identity, decoding.key, decoding.axes, kind, tuple(notes))
+            named = decoding.key, decoding.axes, decoding.factors
+            return _in_place(identity, named, kind, tuple(notes), decoding.frozen)
         bad = BadFrames(Path(decoding.bad_frames))
-        footage = array_footage(arrays, kind, notes, bad)
+        footage = array_footage(arrays, kind, notes, bad, decoding.frozen)
         bad.require_used(len(footage.totals))
         return footage
-    if decoding.size is None:
-        sizes = (each.array.dtype.itemsize * np.prod(each.array.shape) for each in arrays)
-        require_room(int(sum(sizes)), cache)
     axes = arrays[0].axes
-    name = _named(files, decoding)
-    return _decoded(array_recordings(arrays), kind, name, decoding, cache, notes, axes)
+    name = _named([path for path, *_ in identity], decoding)
+    room = partial(decoded_bytes, size_of_array, arrays, decoding.size, decoding.gray)
+    recordings = array_recordings(arrays)
+    return _decoded(recordings, kind, name, decoding, cache, notes, axes, room)
 
 
 @lru_cache(maxsize=8)
 def _located(
-    identity: tuple[tuple[Path, int, int], ...], key: str | None, axes: str | None
+    identity: tuple[tuple[Path, int, int], ...],
+    key: str | None,
+    axes: str | None,
+    factors: tuple[str, ...],
 ) -> tuple[list[Located], list[str]]:
-    found = [locate(path, key, axes) for path, *_ in identity]
+    found = [locate(path, key, axes, factors) for path, *_ in identity]
     return [located for located, _ in found], [note for _, notes in found for note in notes]
 
 
 @lru_cache(maxsize=8)
-def _in_place(identity: Any, key: Any, axes: Any, kind: str, notes: tuple[str, ...]) -> Footage:
+def _in_place(
+    identity: Any, named: Any, kind: str, notes: tuple[str, ...], frozen: int
+) -> Footage:
     """Look through arrays once, however many splits of them are opened."""
-    return array_footage(_located(identity, key, axes)[0], kind, notes, None)
+    return array_footage(_located(identity, *named)[0], kind, notes, None, frozen)
 
 
 def _decoded(
@@ -127,8 +159,9 @@ def _decoded(
     cache: Path | None,
     notes: list[str],
     axes: str | None = None,
+    room: Callable[[], int] | None = None,
 ) -> Footage:
-    """Open recordings that were decoded before, or decode them."""
+    """Open recordings that were decoded before, or decode them if there is room."""
     bad = None if decoding.bad_frames is None else BadFrames(Path(decoding.bad_frames))
 
     def ready() -> Iterator[Recording]:
@@ -136,11 +169,15 @@ def _decoded(
         for recording, frames in recordings:
             count += 1
             good = frames if bad is None else bad.taken_out(recording, frames)
+            if decoding.frozen and decoding.rate is None:  # which repeats frames in pauses
+                good = thawed(good, decoding.frozen)
             yield recording, prepared(good, decoding.size, decoding.gray)
         if bad is not None:
             bad.require_used(count)
 
     def write(path: Path) -> Footage:
+        if room is not None:
+            require_room(room(), cache)
         return write_footage(ready(), kind, path, decoding.skip_broken, notes, axes)
 
     return kept(name, cache, write)
@@ -167,9 +204,10 @@ def _require_unused(decoding: Decoding, what: str, *names: str) -> None:
         "axes": "is read frame by frame, only arrays have axes",
         "key": "has no arrays by name",
         "files": "are no files",
+        "factors": "has no arrays beside it, only files of several arrays have",
     }
     for name in names:
         value = getattr(decoding, name)
-        if value is not None:
+        if value is not None and value != ():
             shown = f"{value:g}" if isinstance(value, float) else repr(value)
             raise ValueError(f"{name}={shown}: {what} {why[name]}")

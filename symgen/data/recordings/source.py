@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil, prod, sqrt
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +25,21 @@ class Recordings:
     """Makes sequences of one length from recordings of any: a source made by `symgen.data.open`.
 
     An item is a clip. Only the frames of a batch are read, as they were, and turned to scaled
-    floats on the device. Recordings have no factors, so `factors` has no columns and `moved` is
-    -1.
-    """
+    floats on the device. Factors are those that `open` was given, if any, as the numbers of their
+    values among all that occur; `moved` is the only one that changes in a clip, or -1.
 
-    factor_names: ClassVar[tuple[str, ...]] = ()
-    factor_sizes: ClassVar[tuple[int, ...]] = ()
+    Attributes:
+        footage: the recordings as they were found.
+        split: which clips, "train", "validation", "test" or "all".
+        spec: length, stride and step of clips, in frames.
+        levels: which numbers become 0 and 1.
+        parts: pieces of recordings of this split, and where clips start in them.
+        in_time: whether the splits divide recordings in time.
+        skipped: what was left out, with the reason.
+        notes: what is to be said to the user.
+        device: where batches are made.
+        origin: the settings that it was opened with.
+    """
 
     footage: Footage  # the frames on disk
     split: RecordingSplit
@@ -46,6 +55,9 @@ class Recordings:
     def __post_init__(self) -> None:
         self.frames = self.spec.length
         self.data_shape = self.footage.data_shape
+        known = self.footage.factors
+        self.factor_names = () if known is None else known.names
+        self.factor_sizes = () if known is None else known.sizes
         self.part = self.parts[self.split]
         self._ends = self.part.clips(self.spec).cumsum()
 
@@ -95,10 +107,23 @@ class Recordings:
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> SequenceBatch:
         """Read the clips with these numbers; nothing is drawn from the generator."""
-        frames = self._read(self.frame_numbers(indices).numpy())
-        shape = (len(indices), self.frames, 0)
-        factors = torch.zeros(shape, dtype=torch.int64, device=self.device)
-        return SequenceBatch(frames, factors, torch.full(shape[:1], -1, device=self.device))
+        numbers = self.frame_numbers(indices).numpy()
+        factors = self._factors(indices, numbers)
+        changes = (factors != factors[:, :1]).any(1)  # (B, F)
+        which = changes * torch.arange(1, 1 + factors.shape[2], device=self.device)
+        moved = torch.where(changes.sum(1) == 1, which.sum(1) - 1, -1)
+        return SequenceBatch(self._read(numbers), factors, moved)
+
+    def _factors(
+        self, items: Int64[Tensor, " B"], numbers: Int64[np.ndarray, "B S"]
+    ) -> Int64[Tensor, "B S F"]:
+        """Return the numbers of the values of each factor in each frame of clips."""
+        if (known := self.footage.factors) is None:
+            return torch.zeros(*numbers.shape, 0, dtype=torch.int64, device=self.device)
+        pieces = self.footage.pieces.only(self.part.recording[self._pieces(items)])
+        frame = numbers - (pieces.first - pieces.start)[:, None]
+        recording = np.broadcast_to(pieces.recording[:, None], frame.shape)
+        return torch.from_numpy(known.at(recording, frame)).to(self.device, torch.int64)
 
     def thinned(self, items: Int64[Tensor, " B"]) -> Float32[Tensor, "B S *data"]:
         """Read clips to look at, frame by frame: every k-th pixel, so that they need 128 MB.

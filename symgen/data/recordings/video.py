@@ -49,7 +49,7 @@ def read_video(path: Path, rate: float | None = None) -> Iterator[Frame | Gap]:
         pace, shown = animation(path)
         yield from _paced(path, shown, pace, rate)
         return
-    av = library("av", "video", path)
+    av = library("av", path)
     try:
         with av.open(path, container_options=_OPTIONS, metadata_errors="replace") as container:
             if not container.streams.video:
@@ -82,11 +82,11 @@ def _paced(
 
 def _times(path: Path, kind: str) -> list[float]:
     """Read the times of all frames, without decoding them; none where one is not told."""
-    import av
-
     if kind in _GUESSED:
         return []
-    with av.open(path, container_options=_OPTIONS, metadata_errors="replace") as container:
+    with library("av", path).open(
+        path, container_options=_OPTIONS, metadata_errors="replace"
+    ) as container:
         times = [packet.pts for packet in container.demux(video=0) if packet.size]
         unit = float(container.streams.video[0].time_base or 0)
     told = [unit * time for time in times if time is not None]
@@ -97,7 +97,7 @@ def _decode(container: Any, stream: Any, path: Path, rate: float, fewest: int) -
     """Decode frames, each with the times when it is shown, in seconds from the first one."""
     announced = _announced(container, stream, rate)
     frame, start, end, time = None, 0.0, 0.0, 0.0
-    reformatter = library("av.video.reformatter", "video", path).VideoReformatter()
+    reformatter = library("av.video.reformatter", path).VideoReformatter()
     for count, decoded in enumerate(_undamaged(container, stream, path, fewest)):
         told = None if container.format.name == "mpegvideo" else decoded.time  # which is guessed
         before, time = time, count / rate if told is None else told
@@ -120,13 +120,11 @@ def _decode(container: Any, stream: Any, path: Path, rate: float, fewest: int) -
 
 def _announced(container: Any, stream: Any, rate: float) -> float:
     """Return the seconds that a file says it lasts, 0 if it does not."""
-    import av
-
     announced = 0.0
     if stream.duration is not None and stream.time_base is not None:
         announced = float(stream.duration * stream.time_base)
     elif container.duration is not None and len(container.streams) == 1:
-        announced = container.duration / av.time_base
+        announced = container.duration / library("av", "a video").time_base
     if container.format.name == "avi":  # whose duration is that of the index
         announced = max(announced, stream.frames / rate)
     return announced

@@ -41,7 +41,7 @@ def open_hdf5(path: Path) -> dict[str, StoredArray]:
 
 def open_hdf5_file(path: Path) -> Any:
     """Open a file to read, also where its file system has no locks."""
-    return library("h5py", "formats", path).File(path, "r", locking="best-effort")
+    return library("h5py", path).File(path, "r", locking="best-effort")
 
 
 def walked(group: Any, before: str = "", seen: set[Any] | None = None) -> Iterator[Any]:
@@ -49,8 +49,7 @@ def walked(group: Any, before: str = "", seen: set[Any] | None = None) -> Iterat
 
     Links to other places and files are not followed, and no group is entered twice.
     """
-    import h5py
-
+    h5py = library("h5py", "HDF5")
     seen = {group.id} if seen is None else seen
     for key in group:
         name = f"{before}{key}"

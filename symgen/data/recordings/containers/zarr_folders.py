@@ -32,7 +32,7 @@ _CODECS = {  # that hold no program; a pickle would run one
 
 def open_zarr(path: Path) -> dict[str, StoredArray]:
     """Open the arrays of a folder, in whatever groups, by names such as "day0/images"."""
-    zarr = library("zarr", "formats", path)
+    zarr = library("zarr", path)
     arrays, left_out = {}, {}
     for about in _found(path):
         _require_codecs(about)
@@ -78,9 +78,7 @@ def _require_codecs(about: Path) -> None:
 
 
 def _array(folder: Path, _: ExitStack) -> Any:
-    import zarr
-
-    array = zarr.open_array(folder, mode="r")
+    array = library("zarr", folder).open_array(folder, mode="r")
     size = prod(array.chunks) * native(array.dtype).itemsize
     require_room(size, "a chunk", "write smaller chunks")
     if prod(array.shape) and {entry.name for entry in folder.iterdir()} <= _TOLD:
@@ -90,12 +88,10 @@ def _array(folder: Path, _: ExitStack) -> Any:
 
 def _axes(path: Path, folder: Path, array: Any) -> str | None:
     """Return the axes as the array, xarray or the group of an image of OME names them."""
-    import zarr
-
     named = getattr(array.metadata, "dimension_names", None)
     named = named or array.attrs.get("_ARRAY_DIMENSIONS")
     if not named and folder != path:
-        attributes: Any = dict(zarr.open_group(folder.parent, mode="r").attrs)
+        attributes: Any = dict(library("zarr", path).open_group(folder.parent, mode="r").attrs)
         images = attributes.get("ome", attributes).get("multiscales") or [{}]
         named = [axis["name"] for axis in images[0].get("axes", [])]
     return letters(named) if named and len(named) == array.ndim else None

@@ -1,0 +1,100 @@
+"""Labels of images: in an array beside them, in a file of their own, and their numbers."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+from numpy import ndarray
+
+from symgen._errors import nearest
+from symgen.data.recordings.containers import StoredArray, open_arrays
+from symgen.data.recordings.folders import natural
+
+__all__ = ["is_file_of_labels", "labels_among", "labels_of_file", "numbered"]
+
+_LABELS = ("labels", "label", "y", "targets", "target", "classes", "class")
+
+
+def is_file_of_labels(labels: str) -> bool:
+    """Tell whether labels are in a file of their own, rather than in an array of this name.
+
+    Example:
+        >>> is_file_of_labels("cells.csv"), is_file_of_labels("day0/kind")
+        (True, False)
+    """
+    return Path(labels).suffix.lower() in (".csv", ".txt", ".npy")
+
+
+def labels_among(
+    path: Path, arrays: Mapping[str, StoredArray], labels: str | None, count: int
+) -> tuple[Sequence[str | None], tuple[str, ...]]:
+    """Find the array of labels beside images, and say what else is there."""
+    file = labels is not None and is_file_of_labels(labels)
+    if labels is not None and not file:
+        if labels not in arrays:
+            raise ValueError(f"labels={labels!r}: {path} has no such array beside the images")
+        return _as_labels(f"{path}: {labels}", arrays[labels].read(), count), ()
+    can = {n: a for n, a in arrays.items() if a.dtype.kind in "biu" and a.shape[:1] == (count,)}
+    can = {name: array for name, array in can.items() if np.prod(array.shape) == count}
+    named = [name for name in can if name.rpartition("/")[2].lower() in _LABELS]
+    if len(named) == 1 and not file:
+        return _as_labels(f"{path}: {named[0]}", can[named[0]].read(), count), ()
+    left = ", ".join(f"{name} {each.shape} {each.dtype}" for name, each in arrays.items())
+    note = f"{path}: left alone {left}"
+    if can and not file:
+        note += f"; if they are labels, give --labels {next(iter(can))}"
+    return [None] * count, (note,) if left else ()
+
+
+def _as_labels(name: str, values: Shaped[ndarray, "..."], count: int) -> list[str | None]:
+    """Return numbers as labels; -1 and what is no number stand for none."""
+    flat = values.reshape(-1)
+    whole = flat.dtype.kind in "biu" or (
+        flat.dtype.kind == "f" and (np.isnan(flat) | (flat == np.floor(flat))).all()
+    )
+    if len(flat) != count or not whole:
+        raise ValueError(
+            f"{name} has shape {values.shape} of {values.dtype} for {count:,} images: give a "
+            "whole number for each, -1 for none"
+        )
+    return [None if v != v or v == -1 else str(int(v)) for v in flat.tolist()]
+
+
+def labels_of_file(path: Path, names: Sequence[str]) -> Sequence[str | None]:
+    """Read labels from a file of their own."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: name a file of lines image,label")
+    if path.suffix.lower() == ".npy":
+        (array,) = open_arrays(path).values()
+        return _as_labels(str(path), array.read(), len(names))
+    places = {name: number for number, name in enumerate(names)}
+    stems: dict[str, int] = {}
+    for number, name in enumerate(names):
+        for short in (Path(name).name, Path(name).stem):
+            stems[short] = number if short not in stems or short == name else -1
+    labels: list[str | None] = [None] * len(names)
+    with path.open(newline="", encoding="utf-8") as file:
+        for line, row in enumerate(csv.reader(file), 1):
+            if len(row) != 2:
+                raise ValueError(f"{path}, line {line}: {row} is no pair: give image,label")
+            name, label = (entry.strip() for entry in row)
+            place = places.get(name, stems.get(name, -1))
+            if place < 0 and line == 1:  # a header
+                continue
+            if place < 0:
+                raise ValueError(f"{path}, line {line}: no image {name!r}, {nearest(name, names)}")
+            labels[place] = label or None
+    return labels
+
+
+def numbered(
+    labels: Sequence[str | None], class_names: Sequence[str] | None
+) -> tuple[Int64[ndarray, " n"], tuple[str, ...]]:
+    """Number labels in the natural order of their names, or in a given one."""
+    found = [path.name for path in natural(Path(each) for each in {*labels} if each is not None)]
+    names = tuple(found if class_names is None else class_names)
+    place = {name: number for number, name in enumerate(names)}
+    numbers = [-1 if label is None else place.get(label, -1) for label in labels]
+    return np.array(numbers, np.int64), names

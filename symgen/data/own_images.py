@@ -1,0 +1,387 @@
+"""Finding single images, and their classes, in what people have."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Shaped
+from numpy import ndarray
+
+from symgen._errors import nearest, require_choice
+from symgen._memory import MEMORY
+from symgen.data.image_files import load_pixels
+from symgen.data.image_labels import (
+    is_file_of_labels,
+    labels_among,
+    labels_of_file,
+    numbered,
+)
+from symgen.data.labelled import ImageReader, OwnImages, deal_images
+from symgen.data.recordings.axes import in_words, readings
+from symgen.data.recordings.containers import CONTAINER_SUFFIXES, StoredArray, open_arrays
+from symgen.data.recordings.folders import natural
+from symgen.data.recordings.frames import Gap, prepared, unusable
+from symgen.data.recordings.readers import Located
+from symgen.data.recordings.scale import Scale, as_scale, choose_levels
+
+__all__ = ["ImageSplit", "class_folders", "open_images"]
+
+ImageSplit = str  # "train", "validation", "test" or "all"
+_SPLITS = ("train", "validation", "test")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+_UNLABELLED = ("unlabelled", "unlabeled", "unknown")  # folders of images that have no class
+_LOOKED_AT = 1000  # images, for percentiles
+
+
+class _Found(NamedTuple):
+    """Images, with a name and a label each, None for none."""
+
+    reader: ImageReader
+    names: Sequence[str]
+    labels: Sequence[str | None]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Images in memory, (n, channels, height, width)."""
+
+    images: Shaped[ndarray, "n channels height width"]
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of an image."""
+        return self.images.shape[1:]
+
+    def read(self, frames: Int64[ndarray, " n"]) -> Shaped[ndarray, " n *data"]:
+        """Copy images out."""
+        return self.images[frames]
+
+
+def open_images(
+    data: str | Path,
+    split: ImageSplit = "train",
+    *,
+    labels: str | None = None,
+    ignore_labels: bool = False,
+    classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    axes: str | None = None,
+    key: str | None = None,
+    files: str | None = None,
+    scale: Scale | tuple[Any, Any] = "auto",
+    gray: bool = False,
+    size: tuple[int, int] | None = None,
+    background: float = 0.0,
+    validation: float = 0.1,
+    test: float = 0.1,
+    split_seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> OwnImages:
+    """Open single images with labels, with some, or without, as a source for ACE.
+
+    What `data` can be:
+
+    * a folder of folders of images, of which each is a class. Images beside the folders, and those
+      in a folder `unlabelled`, have no label;
+    * a folder of images, without labels;
+    * a file of arrays (`.npy .npz .h5 .hdf5 .zarr .tif .tiff .mat`) of images, gray or of up to 4
+      channels. An array `labels` (or `label`, `y`, `target`, `class`) beside it holds a number
+      for each, -1 for none.
+
+    Images of folders are read into memory, arrays in place. Those that are not finite are left
+    out.
+
+    Args:
+        split: "train", "validation", "test" or "all".
+        labels: name of the array of labels, or a file of lines "image,label" (.csv), the image
+            by its name or number, or of a number for each image (.npy).
+        ignore_labels: hide labels from a training; they are still there to measure by.
+        classes: clusters to find where no image has a label; None: 1.
+        class_names: classes by name in the order of their numbers; None: those that are found.
+        axes: what the axes of an array are, in their order: N images, C channels, Y X height and
+            width, such as "NYXC".
+        key: name of the array in a file of several.
+        files: which files of folders to read, such as "*.png".
+        scale, gray, size, background: as of `symgen.open`.
+        validation, test: shares of each class that are kept for validation and for the test.
+        split_seed: seed of the choice.
+        device: where batches are made.
+
+    Raises:
+        FileNotFoundError: if there is nothing at a path.
+        ValueError: if it is not sure what images are, they differ in size, or a label fits none.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "cells.npz")
+        ...     images = np.arange(40 * 144, dtype=np.uint16).reshape(40, 12, 12)
+        ...     np.savez(path, images=images, labels=np.arange(40) % 2)
+        ...     source = open_images(path)
+        >>> len(source), source.data_shape, source.class_names, source.labelled
+        (32, (1, 12, 12), ('0', '1'), 'all')
+    """
+    data = Path(data)
+    require_choice("split", split, (*_SPLITS, "all"))
+    if not data.exists():
+        raise FileNotFoundError(f"{data} is not there: name a folder of images, or an array")
+    if not (validation >= 0 and test >= 0 and validation + test < 1):
+        raise ValueError(f"{validation=}, {test=}: give shares that leave some to train on")
+    array = data.suffix.lower() in CONTAINER_SUFFIXES and (
+        data.is_file() or data.suffix == ".zarr"
+    )
+    if not array and not data.is_dir():
+        raise ValueError(
+            f"{data} is not a set of images: give a folder of images, a folder of such folders, "
+            f"one for each class, or an array ({', '.join(CONTAINER_SUFFIXES)})"
+        )
+    how = {"size": size, "gray": gray}
+    if array:
+        found = _in_array(data, labels, key, axes, **how)
+    else:
+        _require_unused(data, axes=axes, key=key)
+        found = _in_folder(data, files, background, **how)
+    if labels is not None and is_file_of_labels(labels):
+        found = found._replace(labels=labels_of_file(Path(labels), found.names))
+    elif labels is not None and not array:
+        raise ValueError(f"labels={labels!r}: of a folder give a file of lines image,label (.csv)")
+    numbers, names = numbered(found.labels, class_names)
+    good, notes = _finite(found.reader, found.notes)
+    strange = sorted({label for label in found.labels if label is not None} - {*names})
+    if strange:
+        notes = (*notes, f"labels {', '.join(strange)} are of none of the classes and left out")
+    every = np.arange(len(numbers))
+    sample = found.reader.read(every[good][:: max(1, int(good.sum()) // _LOOKED_AT)])
+    dtype = sample.dtype
+    levels = choose_levels(
+        as_scale(scale), dtype, False, lambda: sample, lambda: _extremes(found.reader, every[good])
+    )
+    splits = deal_images(found.reader, numbers, validation, test, split_seed)
+    mine = good if split == "all" else good & (splits == _SPLITS.index(split))
+    if not mine.any():
+        raise ValueError(f"{data}: none of {int(good.sum()):,} images is in the {split} split")
+    clusters = _clusters(names, classes, ignore_labels)
+    return OwnImages(
+        found.reader, every[mine], numbers, names, found.names, splits, levels, clusters,
+        ignore_labels, split == "train", notes, torch.device(device),
+    )  # fmt: skip
+
+
+def class_folders(data: Path, files: str | None = None) -> dict[str, int] | None:
+    """Count the images in every folder of a folder, "" for those beside; None if there are none.
+
+    Example:
+        >>> class_folders(Path("nowhere")) is None
+        True
+    """
+    if not data.is_dir():
+        return None
+    counts: dict[str, int] = {}
+    for name, _ in _listed(data, files):
+        counts[name or ""] = counts.get(name or "", 0) + 1
+    return counts or None
+
+
+def _clusters(names: tuple[str, ...], classes: int | None, ignore_labels: bool) -> int:
+    """Return the number of classes of the model."""
+    if names and not ignore_labels:
+        if classes not in (None, len(names)):
+            raise ValueError(
+                f"classes={classes}, but the labels name {len(names)}: leave it out, or give "
+                "ignore_labels (--ignore-labels) to find clusters"
+            )
+        return len(names)
+    if classes is not None and classes < 1:
+        raise ValueError(f"classes={classes}: give a number of clusters of 1 or more")
+    return classes or 1
+
+
+def _require_unused(data: Path, **options: str | None) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name}={value!r}: {data} is a folder of images, not an array")
+
+
+# --- folders -----------------------------------------------------------------------------------
+
+
+def _listed(folder: Path, files: str | None) -> list[tuple[str | None, Path]]:
+    """List the images of a folder with the name of the folder in it that they lie in."""
+    found: list[tuple[str | None, Path]] = []
+    for entry in natural(path for path in folder.iterdir() if path.name[0] != "."):
+        inside = natural(entry.rglob("*")) if entry.is_dir() else [entry]
+        for path in inside:
+            wanted = files is None or fnmatchcase(path.name, files)
+            if wanted and path.is_file() and path.suffix.lower() in _SUFFIXES:
+                found.append((entry.name if entry.is_dir() else None, path))
+    return found
+
+
+def _in_folder(
+    folder: Path, files: str | None, background: float, size: tuple[int, int] | None, gray: bool
+) -> _Found:
+    listed = _listed(folder, files)
+    if not listed:
+        kinds = ", ".join(_SUFFIXES)
+        raise ValueError(f"{folder} has no image ({kinds}): name a folder with some")
+    notes: list[str] = []
+    images = []
+    room = MEMORY // 4
+    for _, path in listed:
+        image = _opaque(load_pixels(path), background, notes)
+        (image,) = _ready([image], size, gray, path)
+        if images and (image.shape, image.dtype) != (images[0].shape, images[0].dtype):
+            raise ValueError(
+                f"{path} is {_layout(image)}, those before it are {_layout(images[0])}: bring all "
+                "to one size with size (--size), and to one channel with gray (--gray)"
+            )
+        images.append(image)
+        room -= image.nbytes
+        if room < 0:
+            raise ValueError(
+                f"{folder} takes more than a quarter of the memory: make images smaller with "
+                "size (--size), or save them as one .npy, which is read in place"
+            )
+    names = [str(path.relative_to(folder)) for _, path in listed]
+    labels = [None if name is None or name.lower() in _UNLABELLED else name for name, _ in listed]
+    return _Found(Stack(np.stack(images)), names, labels, tuple(notes))
+
+
+def _opaque(
+    pixels: Shaped[ndarray, "channels H W"], background: float, notes: list[str]
+) -> Shaped[ndarray, "c H W"]:
+    """Lay an image with transparency over a gray level."""
+    if len(pixels) not in (2, 4):
+        return pixels
+    note = f"transparent images lie over gray {background:g} (--background)"
+    if note not in notes:
+        notes.append(note)
+    most = np.iinfo(pixels.dtype).max
+    share = pixels[-1] / most
+    return np.rint(pixels[:-1] * share + background * most * (1 - share)).astype(pixels.dtype)
+
+
+def _layout(image: Shaped[ndarray, "..."]) -> str:
+    return f"{' × '.join(map(str, image.shape))} {image.dtype}"
+
+
+def _ready(
+    images: Iterable[Shaped[ndarray, "..."]],
+    size: tuple[int, int] | None,
+    gray: bool,
+    what: object,
+) -> list[Shaped[ndarray, "..."]]:
+    """Resize images and turn them to gray if asked for."""
+    found = []
+    for image in prepared(iter(images), size, gray):
+        if isinstance(image, Gap):
+            raise ValueError(f"{what}: {image.reason}")
+        found.append(image)
+    return found
+
+
+# --- arrays ------------------------------------------------------------------------------------
+
+
+def _in_array(
+    path: Path,
+    labels: str | None,
+    key: str | None,
+    axes: str | None,
+    size: tuple[int, int] | None,
+    gray: bool,
+) -> _Found:
+    arrays = open_arrays(path)
+    name, located = _images_among(path, arrays, key, axes)
+    count = located.length
+    reader: ImageReader = located
+    if size is not None or gray or located.array.dtype.kind not in "fiu":
+        raw = located.read(np.arange(count))
+        reader = Stack(np.stack(_ready(raw, size, gray, path)))
+    others = {other: array for other, array in arrays.items() if other != name}
+    told, notes = labels_among(path, others, labels, count)
+    return _Found(reader, range_names(count), told, notes)
+
+
+def range_names(count: int) -> list[str]:
+    """Name images of an array by their numbers."""
+    return [str(number) for number in range(count)]
+
+
+def _images_among(
+    path: Path, arrays: Mapping[str, StoredArray], key: str | None, axes: str | None
+) -> tuple[str, Located]:
+    """Choose the array of images, and say what its axes are."""
+    if key is not None:
+        if key not in arrays:
+            raise ValueError(f"key={key!r}: {path} has no such array, {nearest(key, arrays)}")
+        return key, Located(arrays[key], _image_axes(f"{path}: {key}", arrays[key], axes))
+    can = {}
+    for name, array in arrays.items():
+        try:
+            can[name] = _image_axes(f"{path}: {name}", array, axes)
+        except ValueError:
+            if len(arrays) == 1:
+                raise
+    if len(can) != 1:
+        told = ", ".join(f"{name} {each.shape} {each.dtype}" for name, each in arrays.items())
+        many = "several of which can be" if can else "none of which is surely"
+        raise ValueError(f"{path} has {told}, {many} images: name one with key (--key)")
+    ((name, chosen),) = can.items()
+    return name, Located(arrays[name], chosen)
+
+
+def _image_axes(name: str, array: StoredArray, axes: str | None) -> str:
+    """Return the axes of an array of images as those of one recording, whose frames they are."""
+    shape = array.shape
+    if axes is not None:
+        letters = axes.replace("N", "T") if "T" not in axes else axes
+        if len(letters) != len(shape) or not {"T", "Y", "X"} <= {*letters} <= {*"TCYX"}:
+            raise ValueError(
+                f"axes={axes!r}: {name} has shape {shape}: name each axis once by a letter of N "
+                "images, C channels, Y X height and width, such as NYX or NYXC"
+            )
+        return letters
+    orders = [o for o in readings(shape, array.dtype, several=False) if not {*o} & {*"ZF"}]
+    usual = [order for order in orders if order[0] == "T"] or orders
+    if len(usual) == 1:
+        return usual[0]
+    told = ", ".join(f"{o.replace('T', 'N')} ({in_words(o, shape)})" for o in orders)
+    read = f"can be read as {told}" if orders else "is not surely images"
+    raise ValueError(
+        f"{name} has shape {shape} of {array.dtype}, which {read}: name its axes, such as "
+        "--axes NYX or NYXC"
+    )
+
+
+# --- all ---------------------------------------------------------------------------------------
+
+
+def _finite(
+    reader: ImageReader, notes: tuple[str, ...]
+) -> tuple[Shaped[ndarray, " n"], tuple[str, ...]]:
+    count = len(reader.images) if isinstance(reader, Stack) else reader.length  # type: ignore
+    bad = [unusable(reader.read(part)) for part in _parts(reader, np.arange(count))]
+    wrong = np.concatenate(bad)
+    if wrong.all():
+        raise ValueError(f"none of {count:,} images is finite (NaN or beyond 32 bits)")
+    if wrong.any():
+        notes = (*notes, f"{int(wrong.sum()):,} images are not finite and left out")
+    return ~wrong, notes
+
+
+def _extremes(reader: ImageReader, numbers: Int64[ndarray, " n"]) -> tuple[float, float]:
+    """Find the least and the greatest number in images."""
+    pairs = [(float(x.min()), float(x.max())) for x in map(reader.read, _parts(reader, numbers))]
+    low, high = zip(*pairs, strict=True)
+    return min(low), max(high)
+
+
+def _parts(reader: ImageReader, numbers: Int64[ndarray, " n"]) -> list[Int64[ndarray, " part"]]:
+    size = 8 * int(np.prod(reader.data_shape))
+    return np.array_split(numbers, max(1, -(-len(numbers) * size // 2**26)))

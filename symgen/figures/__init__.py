@@ -5,12 +5,15 @@ of another suffix raise a ValueError, a folder that does not exist a FileNotFoun
 written then.
 """
 
+from symgen.figures.alignment import *
 from symgen.figures.contact_sheet import *
 from symgen.figures.control import *
 from symgen.figures.curves import *
 from symgen.figures.manifold import *
 from symgen.figures.pictures import *
+from symgen.figures.report import *
 from symgen.figures.rolls import *
+from symgen.figures.sweep import *
 from symgen.figures.torus import *
 from symgen.figures.traversal import *
 from symgen.figures.vectors import *

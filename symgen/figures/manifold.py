@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 from matplotlib.ticker import MaxNLocator
+from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
@@ -12,11 +14,19 @@ from symgen.figures import _canvas
 
 __all__ = ["manifold_grid", "manifold_rows"]
 
+_PAPER, _INK_LEFT = 255, 0.25  # of images beyond the reach
 _GAP = 2  # paper between neighbours, little enough to see them flow into each other
 
 
+Reach = tuple[float, float] | None
+
+
 def manifold_rows(
-    images: Tensor, values: Sequence[float], titles: Sequence[str], path: Path | str | None = None
+    images: Tensor,
+    values: Sequence[float],
+    titles: Sequence[str],
+    path: Path | str | None = None,
+    reach: Sequence[Reach] | None = None,
 ) -> Image.Image:
     """Draw one-dimensional manifolds, a row for each class.
 
@@ -28,6 +38,8 @@ def manifold_rows(
         images: `(classes, steps, channels, height, width)` in [0, 1].
         values: value of z in every column, rising or falling.
         titles, path: a caption for every class, and a PNG file to write as well.
+        reach: of every class the least and the greatest z that images have; what lies beyond is
+            shown pale. None for a class, or for all, where it is not known.
 
     Example:
         >>> import torch
@@ -43,7 +55,11 @@ def manifold_rows(
             "class and a value for each step"
         )
     _check_course(values=values)
-    return _canvas.saved(_draw(images, values, [], titles, ""), target)
+    pale = None
+    if reach is not None:
+        _canvas.check_titles([str(each) for each in reach], len(titles))
+        pale = np.stack([_beyond(values, each) for each in reach])
+    return _canvas.saved(_draw(images, values, [], titles, "", pale), target)
 
 
 def manifold_grid(
@@ -52,6 +68,7 @@ def manifold_grid(
     across: Sequence[float],
     path: Path | str | None = None,
     title: str = "",
+    reach: tuple[Reach, Reach] = (None, None),
 ) -> Image.Image:
     """Draw the two-dimensional manifold of a class, one latent down and one across.
 
@@ -63,6 +80,8 @@ def manifold_grid(
         down, across: value of a latent in every row, and of the other in every column, each rising
             or falling.
         path, title: PNG file to write as well, and a caption above, such as the class.
+        reach: of the latent down and of the other the least and the greatest value that images
+            have, as of `manifold_rows`.
 
     Example:
         >>> import torch
@@ -78,7 +97,14 @@ def manifold_grid(
             "down for each row and a value across for each column"
         )
     _check_course(down=down, across=across)
-    return _canvas.saved(_draw(images, across, down, [], title), target)
+    pale = _beyond(down, reach[0])[:, None] | _beyond(across, reach[1])
+    return _canvas.saved(_draw(images, across, down, [], title, pale), target)
+
+
+def _beyond(values: Sequence[float], reach: Reach) -> Bool[ndarray, " n"]:
+    """Tell which values lie beyond a reach, none of them where it is not known."""
+    axis = np.asarray(values, float)
+    return np.zeros(len(axis), bool) if reach is None else (axis < reach[0]) | (axis > reach[1])
 
 
 def _draw(
@@ -87,10 +113,14 @@ def _draw(
     down: Sequence[float],
     titles: Sequence[str],
     title: str,
+    pale: Bool[ndarray, "rows columns"] | None = None,
 ) -> Image.Image:
     """Draw images with an axis above, and on the left an axis down or a title for every row."""
     _canvas.check_images("images (rows, columns, channels, height, width)", 5, images=images)
     pixels = _canvas.to_pixels(images)
+    if pale is not None:
+        faded = np.rint(_PAPER + _INK_LEFT * (pixels.astype(float) - _PAPER)).astype(pixels.dtype)
+        pixels = np.where(pale[..., None, None, None], faded, pixels)
     rows, columns, height, width, _ = pixels.shape
     least = min(112, max(56, 560 // columns))  # few images may be large
     scale = -(-least // min(height, width))

@@ -33,7 +33,7 @@ def traversal_strip(
     Args:
         frames: sequences `(n, S, channels, height, width)` in [0, 1], or one without n.
         reconstruction, rolled: decoded latents of every frame, and decoded rolls l = 0 .. S-1 of
-            the latents of frame 0.
+            the latents of frame 0, of the shape of `frames`.
         seen: Booleans `(S,)`: from which frames t_0 was inferred; the others are greyed.
         path, titles: PNG file to write as well, and a caption for every example.
 

@@ -19,6 +19,8 @@ _OTHERS = {"linestyle": "--", "marker": "s", "markerfacecolor": "white"}
 class WindowPoint(NamedTuple):
     """One measured value.
 
+    Taken by `window_curves`.
+
     Attributes:
         factor, series: what moves, a panel each; and who measured, a line each.
         window: L / S, the part of a sequence by which coherence reaches to either side.

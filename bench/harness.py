@@ -49,7 +49,9 @@ class Benchmark:
         _show(about | parts)
         if self.options.json is not None:
             self.options.json.parent.mkdir(parents=True, exist_ok=True)
-            self.options.json.write_text(json.dumps(about | parts, indent=2) + "\n")
+            partial = self.options.json.with_suffix(".partial")
+            partial.write_text(json.dumps(about | parts, indent=2) + "\n")
+            partial.replace(self.options.json)  # whole, whenever the benchmark is cut off
 
     def _command(self) -> str:
         """Tell how to measure again, without the places of files on this machine."""

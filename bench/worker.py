@@ -38,12 +38,18 @@ def _built(name: str, batch: int, device: str) -> tuple[Any, Any]:
 
 
 def seconds_per_step(
-    name: str, batch: int, steps: int, precision: str = "float32", device: str = "cpu"
+    name: str,
+    batch: int,
+    steps: int,
+    precision: str = "float32",
+    device: str = "cpu",
+    capture: bool = True,
 ) -> float:
     """Train the model of a preset, data included, and return the mean time of a step."""
     model, data = _built(name, batch, device)
     every = -(-steps // 4)  # steps between lines of the log: one to warm up, four that count
-    settings = {"batch_size": batch, "precision": precision, "log_every": every}
+    settings: dict[str, Any] = {"batch_size": batch, "precision": precision, "log_every": every}
+    settings |= {} if capture else {"capture": False}  # which older commits do not know
     settings["sequences" if FIRST_EDITION else "examples"] = 5 * every * batch
     training = on_digits(name, **settings).training
     given: dict[str, Any] = {"training": training}

@@ -7,6 +7,7 @@ from typing import Any
 
 from symgen.training import trainable
 from symgen.training.freezing import frozen
+from symgen.training.peers import Peers
 from symgen.training.progress import Observe, shown
 from symgen.training.provenance import describe_run
 from symgen.training.run_folder import Run, RunFolder
@@ -43,6 +44,7 @@ def fit(
     validate_every: int = Training.validate_every,
     patience: int | None = Training.patience,
     precision: Precision = Training.precision,
+    capture: bool = Training.capture,
     checkpoint_every: float = Training.checkpoint_every,
     log_every: int = Training.log_every,
     seed: int = Training.seed,
@@ -63,6 +65,9 @@ def fit(
     same number of threads; after a crash it goes back to the last checkpoint. Resuming writes the
     model of the checkpoint anew, also where no step is left to do. The generators of torch are
     left as they were found.
+
+    In a process group of `torch.distributed` all processes call it alike. Each computes its share
+    of every batch, see `symgen.training.Peers`; the first one writes and shows the progress.
 
     Args:
         model: a torch module whose `forward` returns the terms of its loss, such as `symgen.TVAE`;
@@ -88,6 +93,7 @@ def fit(
         validate_every: steps between measurements of the loss on `validation`.
         patience: measurements in a row without a better one after which the training ends.
         precision: number format of the matrix products.
+        capture: on CUDA, whether to take a step as one graph.
         checkpoint_every: seconds between checkpoints.
         log_every: steps between lines of the log.
         seed: seed of the noise of the training and of the order of the data.
@@ -139,10 +145,17 @@ def fit(
     settings = Training(**chosen)
     _check(model, feed, settings, evaluate_every)
     held_out = _validation(validation, model, feed, settings)
+    peers = Peers()
     run = RunFolder(None if folder is None else Path(folder), resume)
+    peers.largest([0])  # all have looked into the folder before one writes to it
+    if peers.rank:
+        run, observe, progress = run.unwritten(), None, False
     with shown(progress if observe is None else False) as bar, frozen(model, settings.freeze):
-        return Trainer(model, feed, settings, run, held_out).train(
-            describe_run(model, feed, settings, config), observe or bar, evaluate, evaluate_every
+        return Trainer(model, feed, settings, run, held_out, peers).train(
+            describe_run(model, feed, settings, config, peers.world),
+            observe or bar,
+            evaluate,
+            evaluate_every,
         )
 
 

@@ -21,6 +21,10 @@ class Meter:
 
     The run may have taken some `seconds` before.
 
+    Args:
+        length: steps whose values are kept.
+        seconds: time that the run has taken before.
+
     Example:
         >>> meter = Meter(length=2)
         >>> for step, loss in enumerate((5.0, 3.0, 1.0)):

@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from symgen._errors import nearest
@@ -22,11 +22,15 @@ def set_rates(optimizer: Optimizer, training: Training, step: int, items: int) -
     factor = learning_rate_factor(training, step)
     shrinkage = training.decay * training.batch_size / items
     for group in optimizer.param_groups:
-        group["lr"] = factor * group["initial_lr"]
+        rate = factor * group["initial_lr"]
         if training.decay:
             # AdamW shrinks by lr · weight_decay, so even a rate that is nil must not be zero.
-            group["lr"] = max(group["lr"], _LEAST_RATE)
-            group["weight_decay"] = shrinkage / group["lr"]
+            rate = max(rate, _LEAST_RATE)
+            group["weight_decay"] = shrinkage / rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
     return factor * training.learning_rate
 
 
@@ -50,13 +54,18 @@ def make_optimizer(model: nn.Module, training: Training) -> Optimizer:
     devices = {parameter.device.type for group in groups for parameter in group["params"]}
     if training.optimizer in _FUSED and devices <= {"cpu", "cuda"} and not chosen:
         options["fused"] = True
+    capturable = training.capture and not training.decay and devices == {"cuda"}
+    if capturable and not chosen and {"capturable", "fused"} & accepted:
+        options |= {"capturable": True} if "capturable" in accepted else {}
+        for group in groups:  # where a CUDA graph reads it
+            group["lr"] = torch.tensor(group["lr"], device="cuda")
     try:
         optimizer = kind(groups, lr=training.learning_rate, **options)
     except (TypeError, ValueError, RuntimeError) as error:
         given = training.optimizer_options
         raise ValueError(f"{kind.__name__} refuses {given}: {error}") from error
     for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]
+        group["initial_lr"] = float(group["lr"])
     return optimizer
 
 

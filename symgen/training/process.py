@@ -8,7 +8,14 @@ import torch
 
 from symgen._signals import handled
 
-__all__ = ["generators", "generators_kept", "keep_freed_memory", "set_generators", "stop_signals"]
+__all__ = [
+    "generators",
+    "generators_kept",
+    "keep_freed_memory",
+    "multiplying",
+    "set_generators",
+    "stop_signals",
+]
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -53,6 +60,18 @@ def generators_kept(device: torch.device) -> Iterator[None]:
         yield
     finally:
         set_generators(before, device)
+
+
+@contextmanager
+def multiplying(precision: str) -> Iterator[None]:
+    """Multiply float32 matrices on CUDA in tf32 until the end, if that is the precision."""
+    before = torch.get_float32_matmul_precision()
+    try:
+        if precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def keep_freed_memory() -> bool:

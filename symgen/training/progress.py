@@ -17,6 +17,8 @@ __all__ = ["Progress"]
 class Progress:
     """Where a training run stands; loss and terms are means over the latest steps, in nats.
 
+    Taken by `fit`.
+
     Attributes:
         step: updates done.
         steps: updates in all.

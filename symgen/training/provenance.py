@@ -61,7 +61,11 @@ def describe_data(feed: Feed) -> dict[str, Any]:
 
 
 def describe_run(
-    model: Any, feed: Feed, settings: Training, config: Mapping[str, Any] | None
+    model: Any,
+    feed: Feed,
+    settings: Training,
+    config: Mapping[str, Any] | None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Describe what it takes to run again, as far as a file can; `config` replaces parts of it."""
     device = next(model.parameters()).device
@@ -78,18 +82,25 @@ def describe_run(
         "commit": commit(),
         "hardware": hardware(device),
         "precision": resolved_precision(settings, device.type),
+        **({"processes": processes} if processes > 1 else {}),
         **(config or {}),
     }
 
 
 def how_to_resume(
-    config: Mapping[str, Any], feed: Feed, settings: Training, folder: Path | None, device: str
+    config: Mapping[str, Any],
+    feed: Feed,
+    settings: Training,
+    folder: Path | None,
+    device: str,
+    processes: int = 1,
 ) -> str:
     """Say how to go on with a run that was stopped: by a command where its config is enough."""
     if folder is None:
         return "without a folder it cannot be resumed, but the model keeps what it has learned"
     if _is_named(config, feed, settings):
-        command = ["symgen", "train", "--resume", str(folder)]
+        several = ["torchrun", f"--nproc-per-node={processes}", "-m"] if processes > 1 else []
+        command = [*several, "symgen", "train", "--resume", str(folder)]
         if device == "mps" or (device == "cpu" and torch.cuda.is_available()):  # no default here
             command += ["--device", device]
         return f"resume with: {shlex.join(command)}"

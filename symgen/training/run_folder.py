@@ -30,6 +30,8 @@ CONFIG = "config.json"
 class Run:
     """The end of a training run.
 
+    Returned by `fit`.
+
     Attributes:
         folder: where it was written; None if nowhere.
         model: the trained model.
@@ -76,6 +78,12 @@ class RunFolder:
         self.checkpoint = self._find(resume)
         self.extended: dict[str, int] | None = None
         self._records = Records(None, 0)
+
+    def unwritten(self) -> "RunFolder":
+        """Return the same run as one that nothing is written of, as another process does that."""
+        run = RunFolder(None, resume=False)
+        run.checkpoint = self.checkpoint
+        return run
 
     @property
     def state(self) -> Path | None:

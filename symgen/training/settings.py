@@ -14,7 +14,7 @@ Option = bool | int | float | tuple[float, float]
 # A union: of a lone dictionary's entries the command line would make options of their own.
 Options = dict[str, Option] | dict[str, float]
 Schedule = Literal["constant", "cosine", "half-life"]
-Precision = Literal["float32", "bfloat16", "auto"]
+Precision = Literal["float32", "tf32", "bfloat16", "auto"]
 _LONGEST = 1_000_000  # steps whose values are kept for a line of the log
 
 
@@ -72,7 +72,9 @@ class Training:
     """Measurements in a row without a better one after which the training ends; None: none."""
     precision: Precision = "float32"
     """Number format of the matrix products, not of the weights. "auto" takes bfloat16 where the
-    device has units for it and float32 elsewhere."""
+    device has units for it and float32 elsewhere. "tf32" is float32 of 10 bits, on CUDA."""
+    capture: bool = True
+    """On CUDA, take a step as one graph, which is captured after the first ones."""
     checkpoint_every: Amount = 60.0
     """Seconds between checkpoints."""
     log_every: Annotated[int, Range(1, _LONGEST)] = 50
@@ -135,7 +137,7 @@ class Training:
         The length is one of them only if the schedule refers to it; else a run may be made longer.
         """
         values = asdict(self)
-        for name in ("checkpoint_every", "validate_every", "patience"):
+        for name in ("checkpoint_every", "validate_every", "patience", "capture"):
             del values[name]
         if not self.freeze:
             del values["freeze"]

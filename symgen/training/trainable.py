@@ -27,6 +27,8 @@ class Trainable(Protocol):
     sequences; `project_()`, called after every step; a `roll` that `forward` takes, at most
     `farthest_roll` or else `frames` - 1; and
     `save_pretrained(folder)`, without which a run folder has a checkpoint but no model file.
+
+    Taken by `fit`.
     """
 
     @property
@@ -116,4 +118,5 @@ def _wanted(model: Any) -> Wanted:
             "whose `inputs` say what it takes"
         )
     lead = (model.frames,) if hasattr(model, "frames") else ()
-    return Wanted((*lead, *model.data_shape), labelled=required == 2)
+    labelled = getattr(model, "takes_labels", required == 2)
+    return Wanted((*lead, *model.data_shape), labelled)

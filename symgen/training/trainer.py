@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from symgen._signals import asked_to_save
-from symgen.nets.products import fastest_product, use_product
+from symgen.nets.products import Product, fastest_product, use_product
 from symgen.training import trainable
+from symgen.training.captured import CapturedSteps, uncapturable
 from symgen.training.checkpoint import Checkpoint
 from symgen.training.freezing import train_mode
 from symgen.training.meter import Meter
 from symgen.training.optimizer import make_optimizer, set_rates
-from symgen.training.process import generators_kept, keep_freed_memory, stop_signals
+from symgen.training.peers import Peers
+from symgen.training.process import generators_kept, keep_freed_memory, multiplying, stop_signals
 from symgen.training.progress import Observe, Progress, observed
 from symgen.training.provenance import describe_data, how_to_resume
 from symgen.training.run_folder import Run, RunFolder
@@ -32,11 +34,22 @@ Measure = Callable[[Any], dict[str, Any]]
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss, the gradient or a weight is no longer a finite number."""
+    """The loss, the gradient or a weight is no longer a finite number.
+
+    Raised by `fit`.
+    """
 
 
 class TrainingStopped(RuntimeError):
-    """A signal, by its number, ended the training early; `run` is what there is of it."""
+    """A signal, by its number, ended the training early; `run` is what there is of it.
+
+    Raised by `fit`.
+
+    Args:
+        message: what is said.
+        run: what there is of the run.
+        signal: number of the signal.
+    """
 
     def __init__(self, message: str, run: Run, signal: int) -> None:
         super().__init__(message)
@@ -53,9 +66,12 @@ class Trainer:
         settings: Training,
         run: RunFolder,
         validation: Validation | None = None,
+        peers: Peers | None = None,
     ) -> None:
-        self.model, self.feed, self.settings, self.run = model, feed, settings, run
-        self.validation = validation
+        self.model, self.settings, self.run = model, settings, run
+        self.validation, self.peers = validation, peers or Peers()
+        self.peers.require_shares(feed.batch_size)
+        self.feed = self.peers.feed(feed)
         self.optimizer = make_optimizer(model, settings)
         like = next(model.parameters())
         self.device, self.dtype = like.device, like.dtype
@@ -67,10 +83,20 @@ class Trainer:
         self.identity = settings.resume_fingerprint() | describe_data(feed)
         self.identity |= {"device": self.device.type, "precision": self.precision}
         if self.device.type == "cpu":
-            self.identity["product"] = fastest_product()
+            product: Product = self.peers.agreed(fastest_product())
+            self.identity["product"] = product
+            if self.peers.world > 1:
+                use_product(product)
             keep_freed_memory()
         if start is not None:
             start.require_same(self.identity, model, run.path)
+        bfloat16 = self.precision == "bfloat16"
+        self._how: dict[str, Any] = {"clip_norm": settings.clip_norm, "bfloat16": bfloat16}
+        self._how |= {"peers": self.peers}
+        self._captured: CapturedSteps | None = None
+        self._eager = uncapturable(self.optimizer, settings, self.device, self.peers.world)
+        if not self._eager:
+            self._captured = CapturedSteps(model, self.optimizer, self._how)
         self.step = 0 if start is None else start.step
         self.meter = Meter(settings.log_every, 0.0 if start is None else start.seconds)
         self._asked: list[bool] = []  # to save
@@ -84,11 +110,14 @@ class Trainer:
             asked_to_save(lambda: self._asked.append(True)),
             self.run.open(config),
             generators_kept(self.device),
+            self.peers.summing(self.model),
+            multiplying(self.precision),
         ):
             self._begin()
             saved, saved_at = self.step, self.meter.seconds
             train_mode(self.model, settings.freeze)
-            while not self._ended and not stop:
+            signal, *_ = self.peers.largest(stop or [0])
+            while not self._ended and not signal:
                 rate = set_rates(self.optimizer, settings, self.step, self.items)
                 inputs = self._take_step()
                 validated = self._validate()
@@ -108,15 +137,21 @@ class Trainer:
                     self.run.write(self._taken() | {"validation": validated})
                 if validated is not None or (evaluate is not None and due):
                     self.meter.pause()
-                if self._asked or self.meter.seconds - saved_at >= settings.checkpoint_every:
+                due = self.meter.seconds - saved_at >= settings.checkpoint_every
+                signal, asked, due = self._agreed(stop, due)
+                if asked or due:
                     self._save()
                     saved, saved_at = self.step, self.meter.seconds
-                if self._asked:
+                if asked:
                     self._asked.clear()
                     report(lambda: replace(self._progress(), saved=True), True)
             if self.step > saved:
                 self._save()
-        return self._end(config, *stop)
+        return self._end(config, signal)
+
+    def _agreed(self, stop: list[int], due: bool) -> list[int]:
+        """Tell what some process was asked for: the signal to stop, to save, to save in time."""
+        return self.peers.largest([*(stop or [0]), bool(self._asked), due])
 
     @property
     def _ended(self) -> bool:
@@ -149,15 +184,13 @@ class Trainer:
 
     def _take_step(self) -> list[Tensor]:
         inputs = self._inputs(self.feed.batch(self.step))
-        values = take_step(
-            self.model,
-            self.optimizer,
-            inputs,
-            partial(kl_weight, self.settings, self.step),
-            roll=self._roll(),
-            clip_norm=self.settings.clip_norm,
-            bfloat16=self.precision == "bfloat16",
-        )
+        weight = partial(kl_weight, self.settings, self.step)
+        if self._captured is None:
+            values = take_step(
+                self.model, self.optimizer, inputs, weight, roll=self._roll(), **self._how
+            )
+        else:
+            values = self._captured(inputs, weight, self._roll())
         if self.step == 0:
             require_kl_terms(self.settings, values)
         self.meter.add(self.step, values)
@@ -185,9 +218,17 @@ class Trainer:
             **means,
             **{f"weight_{name}": kl_weight(self.settings, done, name) for name in names},
             "mu": mu.item() if isinstance(mu, Tensor) else None,
+            **self._taking(),
             "learning_rate": rate,
             "examples_per_second": self._speed(),
         }
+
+    def _taking(self) -> dict[str, str]:
+        """Say how steps are taken on CUDA."""
+        if self.device.type != "cuda":
+            return {}
+        why = self._eager if self._captured is None else self._captured.why
+        return {"steps_taken": f"one by one: {why}" if why else "by graph"}
 
     def _speed(self) -> float:
         return self.meter.steps_per_second() * self.settings.batch_size
@@ -218,7 +259,8 @@ class Trainer:
         found, every = self.validation, self.settings.validate_every
         if found is None or (self.step % every and self.step != self.settings.steps):
             return None
-        measured = self._measure(partial(found.measure, inputs_of=self._inputs))
+        how = {"inputs_of": self._inputs, "peers": self.peers}
+        measured = self._measure(partial(found.measure, **how))
         best = found.note(self.step, measured["loss"])
         if best:
             self.run.save_best(self.model, self.step)
@@ -240,8 +282,10 @@ class Trainer:
 
     def _require_useful(self, inputs: list[Tensor]) -> None:
         """Refuse weights of the last step that no later one shows to have gone wrong."""
-        terms = self._measure(lambda model: model(*inputs)._asdict())
-        values = {name: term.mean().item() for name, term in terms.items()}
+        with self.peers.draws(len(inputs[0])):
+            terms = self._measure(lambda model: model(*inputs)._asdict())
+        means = self.peers.means({name: term.mean() for name, term in terms.items()})
+        values = {name: mean.item() for name, mean in means.items()}
         wrong = [f"{name}={value:g}" for name, value in values.items() if not isfinite(value)]
         if wrong:
             what = f"step {self.step}: its weights give {', '.join(wrong)} in evaluation mode"
@@ -265,8 +309,10 @@ class Trainer:
     def _end(self, config: Mapping[str, Any], signal: int = 0) -> Run:
         taken, steps = self._taken(), self.settings.steps
         finished, lines = self._ended, tuple(self.run.lines)
+        taken["seconds"] = self.peers.agreed(taken["seconds"])
         run = Run(self.run.path, self.model, **taken, finished=finished, records=lines)
         if not finished:
-            how = how_to_resume(config, self.feed, self.settings, run.folder, self.device.type)
+            where = self.device.type, self.peers.world
+            how = how_to_resume(config, self.feed, self.settings, run.folder, *where)
             raise TrainingStopped(f"stopped at step {self.step} of {steps}; {how}", run, signal)
         return run

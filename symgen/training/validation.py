@@ -1,6 +1,7 @@
 """Validation: the loss on data that are not trained on, the best weights, and when to stop."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from math import inf
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from symgen.data.batches import Batches
+from symgen.training.peers import Peers
 from symgen.training.settings import Training
 from symgen.training.trainable import Feed
 
@@ -62,13 +64,20 @@ class Validation:
             self.best_step, self.worse = state["step"], state["worse"]
 
     def measure(
-        self, model: Any, inputs_of: Callable[[Any], Sequence[Tensor]]
+        self, model: Any, inputs_of: Callable[[Any], Sequence[Tensor]], peers: Peers
     ) -> dict[str, float]:
-        """Return the loss and its terms without weights, in nats, averaged over the batches."""
+        """Return the loss and its terms without weights, in nats, averaged over the batches.
+
+        Peers share every batch, unless their number does not divide its size.
+        """
+        shared = self.feed.batch_size % peers.world == 0
+        feed = peers.feed(self.feed) if shared else self.feed
         sums: dict[str, float] = {}
         for step in range(self.count):
-            terms = model(*inputs_of(self.feed.batch(step)))._asdict()
-            values = {name: term.mean() for name, term in terms.items()}
+            inputs = inputs_of(feed.batch(step))
+            with peers.draws(len(inputs[0])) if shared else nullcontext():
+                terms = model(*inputs)._asdict()
+            values = peers.means({name: term.mean() for name, term in terms.items()})
             for name, value in zip(values, torch.stack([*values.values()]).tolist(), strict=True):
                 sums[name] = sums.get(name, 0.0) + value / self.count
         weighted = (value * self._weight(name) for name, value in sums.items())

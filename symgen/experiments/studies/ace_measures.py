@@ -24,6 +24,7 @@ from symgen.models import ACE, ACELatents
 Values = Mapping[str, float]
 _POINTS, _END = 20, 4.0  # of a traversal (Georgiev 2016, Figs 1 and 2)
 _DIGITS, _POSES = 300, 8  # of the regression with an offset for each digit
+_HALF_TURNS, _NEAR = (0, 1, 8), 10.0  # digits that are symmetric under them; degrees
 _DRAWS = 1_000_000
 _SIDE = 28  # of a digit of MNIST
 _SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "nats")  # may see labels
@@ -165,8 +166,11 @@ def poses(measured: Any) -> Values:
 
     The same test digits are shown in several poses, and the regression has an offset for each.
     """
+    if measured.model.pose is None:
+        return {}
     source = measured.experiment.data.source(train=False)
-    fresh = DistortedImages(source.images, source.distortion, fixed=False)
+    degrees = source.degrees
+    fresh = DistortedImages(source.images, source.distortion, fixed=False, degrees=degrees)
     indices = torch.arange(min(_DIGITS, len(fresh)))
     generator = torch.Generator().manual_seed(measured.seed)
     batches = [fresh.batch(indices, generator) for _ in range(_POSES)]
@@ -177,6 +181,25 @@ def poses(measured: Any) -> Values:
     r2 = metrics.pose_recovery(inferred.cpu(), true, indices.repeat(_POSES))
     angle, log_scale, x, y = r2.tolist()
     return {"angle": angle, "log_scale": log_scale, "shift": min(x, y)}
+
+
+def angles(measured: Any) -> Values:
+    """Measure how far angles are off, in degrees, modulo each digit's own symmetry.
+
+    0, 1 and 8 look the same after half a turn. What is canonical has an offset for each pair of
+    digit and class that the model found.
+    """
+    if measured.model.pose is None:
+        return {}
+    batch = _tests(measured)
+    posterior = measured.model.encode(batch.images)
+    found = torch.rad2deg(affine.to_parameters(posterior.pose.affine[:, 0]).angle).cpu()
+    true, y = torch.rad2deg(affine.to_parameters(batch.pose).angle).cpu(), batch.labels.cpu()
+    symmetry = torch.where(torch.isin(y, torch.tensor(_HALF_TURNS)), 2, 1)
+    groups = y * measured.model.classes + posterior.y.cpu()
+    errors = metrics.angle_errors(found, true, groups, symmetry)
+    within = float((errors <= _NEAR).double().mean())
+    return {"median": float(errors.median()), "within 10°, %": 100 * within}
 
 
 def control(measured: Any) -> Values:
@@ -292,6 +315,6 @@ def _seeded(seed: int, where: Tensor) -> Iterator[None]:
 
 MEASURES: dict[str, Callable[[Any], Any]] = {
     kind.__name__: kind
-    for kind in (judge, traversal, samples, photographs, poses, control, mechanics)
+    for kind in (judge, traversal, samples, photographs, poses, angles, control, mechanics)
 }
 """Measures of ACE by name."""

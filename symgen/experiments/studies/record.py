@@ -7,7 +7,7 @@ from typing import Any
 
 from symgen._files import write_json
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.studies.study import Line, study, study_names
+from symgen.experiments.studies.study import Line, Study, study_names
 from symgen.training import hold
 
 Entry = dict[str, Any]
@@ -45,14 +45,14 @@ class StudyRecord:
     """What is on record of a study, here and in the records of studies that share its runs.
 
     Args:
-        name: name of the study.
+        about: the study.
         path: file of the record; records of other studies are looked for in the same folder.
     """
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, about: Study, path: Path) -> None:
         self.path = path
-        self._name = name
-        named = (other for other in study_names() if other != name)
+        self._about = about
+        named = (other for other in study_names() if other != about.name)
         self._others = [path.with_name(f"{other}.json") for other in named]
 
     def find(
@@ -83,7 +83,7 @@ class StudyRecord:
             write_json(self.path, {**record, **values})
 
     def _order(self, entry: Entry) -> tuple[Any, ...]:
-        about = study(self._name)
+        about = self._about
         keys = [(ln.preset, ln.variant) for b in about.budgets.values() for ln in about.lines(b)]
         key = _key(entry)[:2]
         place = keys.index(key) if key in keys else len(keys)

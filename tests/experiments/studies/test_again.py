@@ -145,7 +145,7 @@ def test_without_image_files_lines_say_so(tmp_path, make, tiny, monkeypatch):
 
 def test_processes_that_write_at_once_lose_no_entry(done, tmp_path):
     entry = read_entries(done / "table1.json")[0]
-    record = StudyRecord("table1", tmp_path / "table1.json")
+    record = StudyRecord(study("table1"), tmp_path / "table1.json")
     with ThreadPoolExecutor(4) as pool:
         made = [entry | {"seed": seed} for seed in range(24)]
         list(pool.map(lambda one: record.put(one, {"study": "table1"}), made))

@@ -142,7 +142,7 @@ def test_what_is_committed_is_on_record_of_the_lines_as_they_are_now(name):
                 entry = entry_of(entries, line, budget.name, seed)
                 if entry is not None:
                     wanted = budget.experiment(line, seed)
-                    record = StudyRecord(name, RESULTS / f"{name}.json")
+                    record = StudyRecord(study(name), RESULTS / f"{name}.json")
                     assert record.find(line, budget.name, seed, wanted, evaluated) == entry
                     found.append(entry)
     assert len(found) == len(entries)

@@ -1,0 +1,280 @@
+"""Workers that share the runs of a study: processes of this machine, or jobs of a cluster."""
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from symgen._locks import held
+from symgen.experiments.studies.engine import Missing
+from symgen.experiments.studies.plan import Job, Plan
+from symgen.training import TrainingStopped, saved_step
+from symgen.training.run_folder import CHECKPOINT
+
+Place = Literal["local", "slurm", "debug"]
+Tell = Callable[[], object]
+_JOBS = "jobs"  # folder in that of the runs, for all of the below
+_POLL = 0.3  # seconds
+_LONG = 60 * 24 * 7  # minutes that a worker of this machine may take
+_ASKED = tuple(
+    getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)  # by a cluster that is about to stop a job
+
+
+class Worker:
+    """Makes runs of a plan that nobody else is making, until there are none; for submitit.
+
+    The runs are claimed by locks, which the system opens when a worker ends, however it ends. A
+    signal that announces the end of the job saves the run in progress; the job is queued again
+    then, and goes on from there.
+
+    Args:
+        plan: what is asked for.
+        jobs: which of its runs; all of them may be given to several workers.
+        threads: of torch.
+    """
+
+    def __init__(self, plan: Plan, jobs: Sequence[Job], threads: int) -> None:
+        self.plan, self.jobs, self.threads = plan, list(jobs), threads
+
+    def __call__(self) -> None:
+        """Make the runs."""
+        torch.set_num_threads(self.threads)
+        before = {number: signal.signal(number, _stop) for number in _ASKED}
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end)
+        try:
+            self._work(time.time())
+        except (TrainingStopped, _Ended) as stopped:
+            again = before.get(_ASKED[-1]) if _ASKED else None
+            if getattr(stopped, "signal", signal.SIGTERM) == signal.SIGTERM and callable(again):
+                again(_ASKED[-1], None)  # submitit's handler, which queues the job again
+            raise
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def checkpoint(self) -> Any:
+        """Return what submitit is to run when the job comes again: the same."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self)
+
+    def _work(self, started: float) -> None:
+        """Make runs until the rest is on record, has failed or is made by others."""
+        left, before = self.jobs, -1
+        while len(left) != before:
+            before = len(left)
+            left = [job for job in left if not self._settled(job, started)]
+
+    def _settled(self, job: Job, started: float) -> bool:
+        """Make a run, unless it is made or has failed by now; False if another makes it."""
+        note = _note(self.plan, _name(job))
+        try:
+            with claimed(self.plan, _name(job)):
+                failed = note.is_file() and note.stat().st_mtime >= started
+                if not failed and not self.plan.has(job):
+                    self._make(job, note)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _make(self, job: Job, note: Path) -> None:
+        note.unlink(missing_ok=True)
+        note.with_suffix(".began").touch()
+        try:
+            self.plan.make(*job)
+        except TrainingStopped:
+            raise
+        except Missing as reason:
+            note.write_text(f"{reason}\n", encoding="utf-8")
+        except Exception:
+            note.write_text(traceback.format_exc(), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run of a plan is.
+
+    Attributes:
+        name: of the run.
+        state: "done", "running", "failed", "stopped" (it has begun, and nobody makes it) or
+            "waiting".
+        step: updates done.
+        steps: updates in all.
+        why: last line of the error of a run that failed.
+    """
+
+    name: str
+    state: Literal["done", "running", "failed", "stopped", "waiting"]
+    step: int
+    steps: int
+    why: str = ""
+
+
+def standings(plan: Plan) -> list[Standing]:
+    """Return how far every run of a plan is, by what lies in its folders."""
+    return [_standing(plan, job) for job in plan.jobs]
+
+
+def _standing(plan: Plan, job: Job) -> Standing:
+    line, seed = job
+    name, folder = _name(job), plan.workshop.folder(line, seed)
+    steps, step = plan.workshop.budget.experiment(line, seed).training.steps, 0
+    with suppress(ValueError):  # of a damaged checkpoint, which is told when it is resumed
+        step = saved_step(folder / CHECKPOINT)
+    if plan.has(job):
+        return Standing(name, "done", steps, steps)
+    try:
+        with claimed(plan, name):
+            pass
+    except BlockingIOError:
+        return Standing(name, "running", step, steps)
+    note = _note(plan, name)
+    if note.is_file():
+        *_, why = note.read_text(encoding="utf-8").strip().split("\n")
+        return Standing(name, "failed", step, steps, why.removeprefix(f"{name}: "))
+    began = step or note.with_suffix(".began").is_file()
+    return Standing(name, "stopped" if began else "waiting", step, steps)
+
+
+def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
+    """Work off a plan with processes of this machine, which have equal shares of its processors.
+
+    A process that dies is replaced, and its run goes on from its last checkpoint: as often as
+    there are processes, since what kills one may kill the next. Ctrl-C ends all, once they have
+    saved.
+
+    Args:
+        plan: what is asked for.
+        jobs: processes at a time.
+        tell: is called a few times a second.
+    """
+    threads = max(1, torch.get_num_threads() // jobs)
+    executor, spare = _executor(plan, "local", {"timeout_min": _LONG}), jobs
+    worker = Worker(plan, plan.pending(), threads)
+    with _threads(threads):
+        working = [executor.submit(worker) for _ in range(min(jobs, len(worker.jobs)))]
+        try:
+            while working:
+                time.sleep(_POLL)
+                tell()
+                for job in [each for each in working if each.done()]:
+                    working.remove(job)
+                    if _died(job) and spare:
+                        spare -= 1
+                        working.append(executor.submit(worker))
+        except KeyboardInterrupt:
+            for job in working:
+                job.cancel()
+            while any(not job.done() for job in working):
+                time.sleep(_POLL)
+            raise
+
+
+def work_here(plan: Plan) -> None:
+    """Work off a plan in this process, as submitit's executor for debugging does."""
+    job = _executor(plan, "debug", {}).submit(
+        Worker(plan, plan.pending(), torch.get_num_threads())
+    )
+    job.result()
+
+
+def submit(plan: Plan, **asked: Any) -> list[str]:
+    """Queue the runs of a plan as an array of SLURM jobs; return their numbers.
+
+    Args:
+        plan: what is asked for.
+        **asked: what submitit calls them, such as `time` in minutes, `partition`,
+            `gpus_per_node`, `cpus_per_task`, `array_parallelism`.
+
+    Raises:
+        ValueError: if there is no SLURM here, or no such option.
+    """
+    jobs = plan.pending()
+    threads = asked.get("cpus_per_task", 1)
+    named = {f"slurm_{name}": value for name, value in asked.items()}
+    executor = _executor(plan, "slurm", named)
+    with executor.batch():
+        queued = [executor.submit(Worker(plan, [job], threads)) for job in jobs]
+    return [job.job_id for job in queued]
+
+
+def claimed(plan: Plan, name: str) -> Any:
+    """Claim a run, or raise a BlockingIOError if somebody makes it."""
+    folder = plan.workshop.out / _JOBS
+    folder.mkdir(parents=True, exist_ok=True)
+    return held(folder / f"{name}.lock", wait=False)
+
+
+def _executor(plan: Plan, on: Place, asked: dict[str, Any]) -> Any:
+    try:
+        import submitit
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"--on {on} needs submitit: pip install 'symgen[cluster]'"
+        ) from error
+    folder = (plan.workshop.out / _JOBS).absolute()
+    try:
+        executor = submitit.AutoExecutor(folder, cluster=on)
+        executor.update_parameters(name=plan.about.name, **asked)
+    except (RuntimeError, ValueError, AssertionError, NameError, TypeError) as error:
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"--on {on} does not work here ({first}): take --on local") from error
+    return executor
+
+
+class _threads:
+    """Let processes that are started have so many threads, before they load torch."""
+
+    _NAMES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __enter__(self) -> None:
+        self.before = {name: os.environ.get(name) for name in self._NAMES}
+        os.environ.update(dict.fromkeys(self._NAMES, str(self.count)))
+
+    def __exit__(self, *error: object) -> None:
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _died(job: Any) -> bool:
+    """Tell whether a job ended without having come to its end."""
+    try:
+        job.result()
+    except Exception:  # whatever submitit makes of it
+        return True
+    return False
+
+
+class _Ended(BaseException):
+    """The job is to end while no training goes on."""
+
+
+def _end(*_: Any) -> None:
+    raise _Ended
+
+
+def _stop(*_: Any) -> None:
+    signal.raise_signal(signal.SIGTERM)  # at which a training saves and ends
+
+
+def _name(job: Job) -> str:
+    return job[0].run_name(job[1])
+
+
+def _note(plan: Plan, name: str) -> Path:
+    """Return the file that tells why a run failed."""
+    return plan.workshop.out / _JOBS / f"{name}.failed"

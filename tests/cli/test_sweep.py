@@ -1,0 +1,203 @@
+"""Sweeps: planned, shared by processes or queued, resumed, and never run twice."""
+
+import json
+import os
+import signal
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from symgen.cli import main
+from symgen.experiments.runs import open_run
+from symgen.experiments.studies import draw_sweep
+from symgen.training import saved_step
+
+pytest.importorskip("submitit")
+# Its executor for debugging leaves the files of its logs open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+SMALL = ["--capsules", "2", "--width", "8", "--length", "4", "--batch-size", "8"]
+MEASURED = ["--items", "8", "--samples", "1"]
+GRID = ["sweep", "demo", "--window", "3", "4", "--seed", "0", "2", *SMALL, *MEASURED]
+BRIEF = [*GRID, "--examples", "32"]
+
+
+def entries(out: str = "runs/sweeps/demo") -> list[dict[str, Any]]:
+    return json.loads(Path(out, "sweep.json").read_text())["entries"]
+
+
+def test_a_sweep_trains_every_combination_once_and_compares_them(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    module = import_module("symgen.cli.sweep")
+    monkeypatch.setattr(module, "draw_sweep", lambda *a: drawn.append(draw_sweep(*a)))
+    assert main([*BRIEF, "--on", "debug"]) == 0
+    for axes in drawn[0].axes:
+        assert axes.get_xlabel() == "window"
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["3", "4"]
+    text = capsys.readouterr().out
+    assert "4 runs of demo, swept, 0 of them on record" in text and "4 to do: about " in text
+    for word in ("`window=3`", "`window=4`", "log p(x),", "±", "runs/sweeps/demo/sweep.png"):
+        assert word in text
+    found = {(entry["line"], entry["seed"]) for entry in entries()}
+    assert found == {(f"window={window}", seed) for window in (3, 4) for seed in (0, 2)}
+    for entry in entries():
+        assert entry["settings"]["model"]["window"] == int(entry["line"][-1])
+        assert entry["settings"]["training"]["seed"] == entry["seed"]
+    out = empty_folder / "runs/sweeps/demo"
+    assert (out / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    states = {path: path.stat().st_mtime for path in out.glob("*/state/*")}
+    assert len(states) == 4
+    assert main([*BRIEF, "--on", "debug"]) == 0
+    assert "4 of them on record" in capsys.readouterr().out
+    assert states == {path: path.stat().st_mtime for path in out.glob("*/state/*")}
+
+
+def test_workers_finish_what_was_killed_or_begun_and_tell_what_diverged(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sweep", "demo", "--learning-rate", "1e-3", "1e-4", "1e30", *SMALL, *MEASURED]
+    words += ["--window", "3", "--examples", "1600", "--checkpoint-every", "0.2"]
+    before = [*words[:3], "1e-4", "1e-5", *words[6:]]
+    assert main([*before, "--on", "debug"]) == 0
+    assert len(entries()) == 2
+    lock = empty_folder / "runs/sweeps/demo/learning-rate=1e-3-0/lock"
+    killed: list[int] = []
+
+    def kill() -> None:
+        log = lock.with_name("state") / "checkpoint.safetensors"
+        while not (log.is_file() and log.stat().st_size and lock.is_file()):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        killed.append(int(lock.read_text()))
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    assert main([*words, "--on", "local", "--jobs", "2"]) == 0
+    thread.join()
+    text = capsys.readouterr().out
+    assert killed and "not run: learning-rate=1e30-0: " in text and "diverged" in text
+    found = {entry["line"] for entry in entries()}
+    assert found == {f"learning-rate=1e-{n}" for n in (3, 4, 5)}
+    assert main([*words, "--status"]) == 0
+    status = capsys.readouterr().out
+    assert "2 done, 1 failed" in status and "learning-rate=1e30-0  failed" in status
+    alone = ["train", "demo", *SMALL, "--window", "3", "--examples", "1600"]
+    alone += ["--learning-rate", "1e-3"]
+    torch.set_num_threads(1)
+    assert main([*alone, "--out", "alone"]) == 0
+    models = (open_run(folder).model() for folder in (lock.parent, Path("alone")))
+    one, other = (model.state_dict() for model in models)
+    for name, weight in one.items():
+        assert torch.equal(weight, other[name]), name
+
+
+STUB = """#!/bin/sh
+cat "$1" > {out}/asked
+echo Submitted batch job 77
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cluster that takes jobs and never runs them."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "srun", "scontrol", "sacct"):
+        (folder / name).write_text(STUB.format(out=folder))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder / "asked"
+
+
+def test_a_cluster_is_asked_for_an_array_of_jobs(
+    slurm: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--partition", "fast", "--time", "90", "--gpus", "1", "--cpus", "3", "--jobs", "2"]
+    assert main([*BRIEF, "--on", "slurm", *asked, "--account", "us"]) == 0
+    text = capsys.readouterr().out
+    assert "queued: 77_0 to 77_3" in text
+    told = slurm.read_text()
+    for line in (
+        "--partition=fast",
+        "--time=90",
+        "--gpus-per-node=1",
+        "--cpus-per-task=3",
+        "--account=us",
+        "--array=0-3%2",
+        "--signal=USR2@90",
+        "--job-name=sweep-demo",
+    ):
+        assert f"#SBATCH {line}\n" in told
+    assert main([*BRIEF, "--status"]) == 0
+    assert "4 waiting" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("sweep dmo --window 3", "'dmo'"),
+        ("sweep --window 3", "'--window' came before the name of a preset"),
+        ("sweep demo 3 --window 3", "'3' came before an option"),
+        ("sweep demo --window 3 3", "--window 3 3: give every value once"),
+        ("sweep demo --window 3 --window 4", "--window came twice"),
+        ("sweep demo --windw 3 4", "windw"),
+        ("sweep demo --seed 0 x", "--seed: invalid literal"),
+        ("sweep demo --window 3 --jobs 0", "jobs=0: give a positive number"),
+        ("sweep demo --window 3 --minutes 1", "leave out --minutes"),
+        ("sweep demo --window 3 --on mars", "mars"),
+    ],
+)
+def test_nonsense_is_one_clear_error_and_trains_nothing(
+    words: str, message: str, empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not list(empty_folder.glob("**/state"))
+
+
+def test_without_a_cluster_slurm_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main([*BRIEF, "--on", "slurm"]) == 2
+    assert "take --on local" in capsys.readouterr().err
+
+
+def test_a_job_that_is_preempted_saves_is_queued_again_and_goes_on_bit_for_bit(
+    empty_folder: Path,
+) -> None:
+    words = ["sweep", "demo", "--window", "3", *SMALL, *MEASURED, "--examples", "800"]
+    state = empty_folder / "runs/sweeps/demo/demo-0/state/checkpoint.safetensors"
+    stopped: list[int] = []
+
+    def preempt() -> None:
+        lock = state.parents[1] / "lock"
+        while not (state.is_file() and lock.is_file() and lock.stat().st_size):
+            time.sleep(0.02)
+        time.sleep(0.3)
+        os.kill(int(lock.read_text()), signal.SIGUSR2)
+        stopped.append(saved_step(state))
+
+    thread = threading.Thread(target=preempt, daemon=True)
+    thread.start()
+    assert main([*words, "--on", "local", "--jobs", "1"]) == 0
+    thread.join()
+    logs = [path.read_text() for path in (empty_folder / "runs/sweeps/demo/jobs").glob("*log.*")]
+    assert any("Requeued job" in log for log in logs) and stopped[0] < 100
+    torch.set_num_threads(1)
+    alone = ["train", "demo", *SMALL, "--window", "3", "--examples", "800", "--out", "alone"]
+    assert main(alone) == 0
+    models = (open_run(folder).model() for folder in (state.parents[1], Path("alone")))
+    one, other = (model.state_dict() for model in models)
+    for name, weight in one.items():
+        assert torch.equal(weight, other[name]), name

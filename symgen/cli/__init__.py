@@ -15,7 +15,7 @@ symgen: generative models whose latent space carries the symmetries of the data
   symgen presets [WORD]           list the experiments that have a name
   symgen models                   list the weights that come with the package
   symgen data PRESET              look at what a preset trains on
-  symgen data inspect PATH        show how your own recordings are understood
+  symgen data inspect PATH        show how your own recordings are understood; --images: images
   symgen train PRESET             train one; leaves a run folder runs/PRESET
   symgen train tvae --data PATH   train on your own recordings; bubble and vae take them, too
   symgen train --resume RUN       continue a run that was stopped
@@ -23,14 +23,20 @@ symgen: generative models whose latent space carries the symmetries of the data
   symgen encode RUN --out FILE    write the latents of every frame of its data, or of other data
   symgen decode RUN LATENTS --out FILE    decode them to frames
   symgen export RUN --out FOLDER  weights, model card and programs for others to use
+  symgen report RUN               one page of HTML: verdict, pictures, measures, reruns
   symgen explore [RUN|MODEL]      a page to play with: roll capsules, move poses; or one HTML file
 
 Topographic VAE, symmetries learned from sequences:
   symgen traverse RUN             draw capsule traversals (PNG and GIF), or the torus map
 
 ACE with symmetry statistics, poses factored out:
+  symgen train ace --data PATH    train on your own images, with labels, with some or without
   symgen manifold RUN             draw the manifold of every class, and images without their pose
   symgen control RUN IMAGE        encode an image, turn, scale and shift what it shows
+  symgen align RUN --out FOLDER   write every image in its canonical pose, and averages of classes
+
+Many runs, on several processes or a cluster:
+  symgen sweep PRESET --window 5 9 13 --seed 0 1    train all combinations, compare them
 
 What the papers print or claim, compared with ours:
   symgen reproduce table1         train and measure every line of a table, with three seeds
@@ -40,8 +46,8 @@ Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 """
 
 VERBS = (
-    *("presets", "models", "data", "train", "evaluate", "encode", "decode", "export"),
-    *("explore", "traverse", "manifold", "control", "reproduce"),
+    *("presets", "models", "data", "train", "evaluate", "encode", "decode", "export", "report"),
+    *("explore", "traverse", "manifold", "control", "align", "reproduce", "sweep"),
 )
 """The verbs: each is a module of this package with a function of that name, imported on call. The
 function's arguments are the options, or it takes the `words` that follow."""

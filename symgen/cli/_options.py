@@ -22,6 +22,12 @@ Data = Annotated[
 Best = Annotated[
     bool, arg(help="Take the weights of the least validation loss, not the last ones.")
 ]
+Factors = Annotated[
+    tuple[str, ...] | None,
+    arg(
+        help="Arrays beside that of the recordings, in place of the run's; none for none of them."
+    ),
+]
 Device = Annotated[str, arg(help="Where to compute: cpu, cuda, mps.")]
 
 

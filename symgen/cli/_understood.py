@@ -3,19 +3,40 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
+import torch
 
 from symgen.data import Recordings
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
+from symgen.experiments.runs import OpenRun
+from symgen.likelihoods import make_likelihood
 
-__all__ = ["count_of", "kept_where", "recommended", "remarks", "understood"]
+__all__ = ["count_of", "in_short", "kept_where", "recommended", "remarks"]
+__all__ += ["reading_by", "require_support", "understood"]
 
 _LISTED = 10  # lengths, and what was left out
+_IN_SHORT = 3  # remarks before a training
 _NAMES = {"N": "recordings", "T": "frames", "C": "channels", "Z": "depth", "Y": "height"}
 _NAMES |= {"X": "width", "F": "features"}
+
+
+def reading_by(run: OpenRun, **options: Any) -> OpenRun:
+    """Return a run whose recordings are read by other options; None leaves one as it is."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return run
+    if not isinstance(run.data, RecordingData):
+        name, value = next(iter(given.items()))
+        raise ValueError(
+            f"{name}={value!r}: {run.folder} was not trained on recordings, leave it out"
+        )
+    return replace(run, data=run.data.read_as(**given))
 
 
 def understood(source: Recordings) -> dict[str, str]:
@@ -30,24 +51,52 @@ def understood(source: Recordings) -> dict[str, str]:
     if size:
         sides = " × ".join(map(str, size))
         frame = f"{sides}, {channels} channel{'s' if channels > 1 else ''}"
-    scale = "as they are"
-    if (levels := source.levels) is not None:
-        scale = f"{levels.low:g} to 0, {levels.high:g} to 1: {levels.why}"
-    bad = len(footage.cuts)
+    bad, known = len(footage.cuts), zip(source.factor_names, source.factor_sizes, strict=True)
+    factors = ", ".join(f"{name} of {size:,} values" for name, size in known)
     return {
         "kind": footage.kind,
         **({} if footage.axes is None else {"axes": _meaning(footage.axes)}),
+        **({"factors": factors} if factors else {}),
         "recordings": f"{recordings:,}{cut}, {footage.lengths.sum():,} frames",
         "lengths": lengths + (f" and {len(counted) - _LISTED} more" if counted[_LISTED:] else ""),
         "frame": frame,
         "values": f"{sample.dtype} from {sample.min():g} to {sample.max():g} in {len(sample):,} "
         "frames looked at",
-        "scale": scale,
+        "scale": _scale(source),
         "clips": f"{spec.length} frames, {spec.every} apart"
         f"{', from the last frame on to the first' if spec.wrap else ''}",
         "cut": f"in {bad:,} place{'s' * (bad != 1)}",
         "skipped": f"{len(source.skipped):,}",
     }
+
+
+def in_short(source: Recordings) -> Iterator[str]:
+    """Say before a training what is trained on, its scale, and the first of the remarks."""
+    footage = source.footage
+    shape = " × ".join(map(str, footage.data_shape))
+    said = [*remarks(source)]
+    yield f"training on {count_of(source)}, frames of {shape}; scale {_scale(source)}"
+    yield from islice(said, _IN_SHORT)
+    if len(said) > _IN_SHORT:
+        yield f"... and {len(said) - _IN_SHORT} more, which symgen data inspect says"
+
+
+def require_support(source: Recordings, likelihood: Any) -> None:
+    """Refuse numbers to which a likelihood gives no probability, before anything is written."""
+    if source.levels is None and likelihood is not None:
+        extremes = torch.tensor(source.footage.extremes)
+        try:
+            make_likelihood(likelihood).require_support(str(source.footage.path), extremes)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: give --likelihood gaussian, or --scale LOW HIGH"
+            ) from error
+
+
+def _scale(source: Recordings) -> str:
+    if (levels := source.levels) is None:
+        return "as they are"
+    return f"{levels.low:g} to 0, {levels.high:g} to 1: {levels.why}"
 
 
 def _meaning(axes: str) -> str:

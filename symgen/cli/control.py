@@ -1,7 +1,8 @@
 """The verb control: encode an image, and move what it shows."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -9,13 +10,23 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths, say
-from symgen.data.image_files import read_image
 from symgen.data.options import require_real, require_seed, require_whole
-from symgen.experiments.datasets import DataConfig
-from symgen.experiments.runs import open_run
+from symgen.experiments.families.ace import labels_of
+from symgen.experiments.foreign import bring, held_out_images
+from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import contact_sheet, control_gif, control_strip
 from symgen.groups import affine, colour
-from symgen.models import ACE, ACELatents, ACEPosterior, Motion, Pose, draw_poses, move
+from symgen.models import (
+    ACE,
+    ACELatents,
+    ACEPosterior,
+    Motion,
+    Pose,
+    bounds,
+    draw_poses,
+    far_outside,
+    move,
+)
 
 _ROW = 10  # draws in a row
 _MOST = 1000  # pictures
@@ -35,7 +46,7 @@ def control(
     steps: int = 12,
     draws: int = 0,
     seed: int = 0,
-    invert: bool = False,
+    invert: Literal["auto", "yes", "no"] = "auto",
     out: Path | None = None,
     root: Root = None,
 ) -> None:
@@ -51,7 +62,8 @@ def control(
         steps: Pictures on the way, in control.gif.
         draws: Also draw that many poses at random around the inferred one, into draws.png.
         seed: Seed of these draws.
-        invert: The image file is dark on light.
+        invert: Turn dark into light, and light into dark; "auto" does so where the ground of the
+            image file is not that of the training's images.
         out: Folder to write to; by default RUN/figures.
     """
     run = open_run(folder, root)
@@ -64,7 +76,9 @@ def control(
     require_seed("seed", seed)
     for value in style or ():
         require_real("style", value, -_FARTHEST, _FARTHEST)
-    x, about = _given(image, run.require_data(), model, invert)
+    like = held_out_images(run)
+    flip = None if invert == "auto" else invert == "yes"
+    x, about = _given(image, run, model, like, flip)
     posterior = model.encode(x)
     latents = model.latents(posterior)
     start = latents if other is None else model.latents(x, torch.tensor([other]))
@@ -88,27 +102,47 @@ def control(
     if drawn is not None:
         written.append(figures / "draws.png")
         contact_sheet(*_rows(drawn), written[-1])
-    say("\n".join([about, *_describe(posterior, latents)]))
+    named, *rest = _describe(posterior, latents, _names(run))
+    say("\n".join([about, _outside(model, x, like) or named, *rest]))
     print_paths(written)
 
 
-def _given(image: str, data: DataConfig, model: ACE, invert: bool) -> tuple[Tensor, str]:
+def _given(
+    image: str, run: OpenRun, model: ACE, like: Tensor | None, invert: bool | None
+) -> tuple[Tensor, str]:
     """Return the image and a line about it."""
     kind, _, index = image.partition(":")
     if kind == "test" and index:
         if not index.isdigit():
             raise ValueError(f"{image}: give the number of a test image, as in test:0")
-        source = data.source(train=False)
+        source = run.require_data().source(train=False)
         if int(index) >= len(source):
             raise ValueError(f"{image}: there are {len(source):,} test images, from 0 on")
-        x, y = source.batch(torch.tensor([int(index)]), torch.Generator()).inputs
-        return x, f"{image}, labelled {int(y)}"
-    canvas = model.padding_mode == "background"
-    x, (high, wide) = read_image(Path(image), model.data_shape, invert=invert, canvas=canvas)
-    height, width = x.shape[2:]
-    if (high, wide) == (height, width):
-        return x, image
-    return x, f"{image}, {wide} × {high}, in the middle of a black canvas of {width} × {height}"
+        batch = source.batch(torch.tensor([int(index)]), torch.Generator())
+        label = int(labels_of(batch, batch.inputs[0]))
+        names = _names(run)
+        told = "without a label" if label < 0 else f"labelled {names.get(label, label)}"
+        return batch.inputs[0], f"{image}, {told}"
+    x, notes = bring(Path(image), model.data_shape, like, invert)
+    return x, ", ".join([image, *notes])
+
+
+def _names(run: OpenRun) -> dict[int, str]:
+    """Return the names of classes that have some."""
+    told = getattr(run.data, "class_names", None)
+    hidden = getattr(run.data, "ignore_labels", False)
+    return {} if told is None or hidden else dict(enumerate(told))
+
+
+def _outside(model: ACE, x: Tensor, like: Tensor | None) -> str | None:
+    """Say that an image is far outside of the training's, if it is."""
+    if like is None or not far_outside(bound := bounds(model, x), others := bounds(model, like)):
+        return None
+    return (
+        f"far outside of what the model was trained on: −log p ≤ {float(bound):,.0f} nats, of "
+        f"{len(like)} held-out images {float(others.median()):,.0f} in the middle and "
+        f"{float(others.max()):,.0f} at most; it is of no class"
+    )
 
 
 def _change(motion: Motion, style: tuple[float, ...] | None, other: int | None) -> str:
@@ -119,12 +153,12 @@ def _change(motion: Motion, style: tuple[float, ...] | None, other: int | None) 
     return ", ".join(filter(None, [*parts, str(motion)]))
 
 
-def _describe(posterior: ACEPosterior, latents: ACELatents) -> list[str]:
+def _describe(posterior: ACEPosterior, latents: ACELatents, names: Mapping[int, str]) -> list[str]:
     """Say what was inferred: class, pose and style."""
     probabilities = posterior.class_log_probs[0].exp()
     chances, classes = probabilities.topk(min(3, len(probabilities)))
     ranked = [
-        f"{label} ({100 * chance:.1f} %)"
+        f"{names.get(label, label)} ({100 * chance:.1f} %)"
         for label, chance in zip(classes.tolist(), chances.tolist(), strict=True)
     ]
     style = " ".join(f"{value:z.2f}" for value in latents.z[0].tolist())

@@ -12,6 +12,7 @@ from torch import Tensor
 from tyro.conf import OmitArgPrefixes
 
 from symgen.cli._estimate import training_time
+from symgen.cli._images import inspect_images, told_as_images
 from symgen.cli._options import parse
 from symgen.cli._terminal import console, new_file, say, sequence_titles
 from symgen.cli._understood import count_of, kept_where, recommended, remarks, understood
@@ -59,7 +60,7 @@ class _Inspect:
 def data(words: Sequence[str]) -> None:
     """Draw training sequences, or training images by class."""
     if words and words[0] == "inspect":
-        inspect(words[1:])
+        (inspect_images if "--images" in words else inspect)(words[1:])
         return
     chosen: Any = DigitsData()
     if words and not words[0].startswith("-"):
@@ -112,6 +113,8 @@ def inspect(words: Sequence[str]) -> None:
         table.add_row(split, count_of(source))
     console.print(table)
     say("\n".join([kept_where(train, config), *remarks(train)]))
+    if images := told_as_images(config.data):
+        say(images)
     experiment, command = recommended(train, config)
     say(f"{training_time(experiment, train.data_shape, train.frames)}\n{out}\nnext: {command}")
 

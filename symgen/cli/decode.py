@@ -55,7 +55,8 @@ def decode(
                 frames = np.lib.format.open_memmap(
                     partial, "w+", np.float32, (file.rows, *model.data_shape)
                 )
-                for begin, part in _decoded(run, model, file.blocks([*wanted], size)):
+                blocks = _finite(latents, file.blocks([*wanted], size))
+                for begin, part in _decoded(run, model, blocks):
                     part = part if levels is None else levels.undone(part)
                     frames[begin : begin + len(part)] = part.numpy()
                     show(begin + len(part), file.rows, f"row {begin + len(part):,}")
@@ -76,6 +77,23 @@ def _decoded(
             part = run.family.decoded(model, there).float().cpu()
         yield begin, part
         begin += len(part)
+
+
+def _finite(
+    path: Path, blocks: Iterator[dict[str, torch.Tensor]]
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Refuse latents that are not finite, which would become frames that are none."""
+    begin = 0
+    for block in blocks:
+        for name, values in block.items():
+            wrong = ~values.reshape(len(values), -1).isfinite().all(1)
+            if wrong.any():
+                row = begin + int(wrong.nonzero()[0, 0])
+                raise ValueError(
+                    f"{path} has {name} that is not finite in row {row}: leave it out"
+                )
+        yield block
+        begin += len(next(iter(block.values())))
 
 
 def _require_columns(

@@ -5,8 +5,9 @@ from typing import Literal
 
 from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
-from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
+from symgen.cli._options import Data, Device, Factors, Root, RunFolder, usable_device
 from symgen.cli._terminal import new_file, print_paths, progress
+from symgen.cli._understood import reading_by
 from symgen.experiments.encoding import encoding_of, reel_of_run
 from symgen.experiments.latent_files import require_latents_path, write_latents
 from symgen.experiments.runs import open_run
@@ -24,6 +25,9 @@ def encode(
     force: bool = False,
     root: Root = None,
     data: Data = None,
+    axes: str | None = None,
+    key: str | None = None,
+    factors: Factors = None,
     device: Device = "cpu",
 ) -> None:
     """Write the latents of a run's data, or of other recordings, one row a frame or image.
@@ -39,10 +43,12 @@ def encode(
         posterior: Add means and standard deviations of the posteriors.
         phase: Add phase and amplitude of every capsule, those of its first Fourier component.
         force: Replace a file that is there.
+        axes: Axes of the arrays of --data, if they are not those of the run.
+        key: Name of the array in a file of --data, if it is not that of the run.
     """
     require_latents_path(out)
     new_file(out, force)
-    run = open_run(folder, data or root)
+    run = reading_by(open_run(folder, data or root), axes=axes, key=key, factors=factors)
     model = run.model().to(usable_device(device))
     reel = reel_of_run(run, split, examples)
     file_to_write(out)

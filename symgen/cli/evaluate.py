@@ -1,5 +1,6 @@
 """The verb evaluate, its table and its verdict."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -8,19 +9,22 @@ from typing import Any
 
 from rich.table import Table
 
-from symgen.cli._options import Best, Data, Device, Root, RunFolder, usable_device
+from symgen.cli._options import Best, Data, Device, Factors, Root, RunFolder, usable_device
 from symgen.cli._terminal import Show, console, errors, progress, say
+from symgen.cli._understood import reading_by
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.families import Limit, TimeLimit
 from symgen.experiments.summaries import SUMMARY, main_summary, summary_of
 from symgen.experiments.verdict import worst_and_best
+from symgen.training import launched, local_device
 from symgen.training.process import stop_signals
 from symgen.training.progress import duration
 
 _SECONDS = 60.0  # of an evaluation that nobody gave a size
 
 
+@launched()
 def evaluate(
     folder: RunFolder,
     /,
@@ -33,6 +37,7 @@ def evaluate(
     record: Path | None = None,
     root: Root = None,
     data: Data = None,
+    factors: Factors = None,
     device: Device = "cpu",
 ) -> None:
     """Measure a run on held-out sequences or images, print the table, write it to the run folder.
@@ -49,15 +54,15 @@ def evaluate(
     """
     if all and examples is not None:
         raise ValueError(f"examples={examples} and all: give one of --examples and --all")
-    run = runs.open_run(folder, data or root, best=best)
+    run = reading_by(runs.open_run(folder, data or root, best=best), factors=factors)
     timed = TimeLimit(_SECONDS) if examples is None and not all else None
-    with progress("evaluating") as show, _stoppable(timed) as (limit, stopped):
+    with _said_if_early(), progress("evaluating") as show, _stoppable(timed) as (limit, stopped):
         measured = runs.evaluate(
             run,
             items=examples,
             samples=samples,
             seed=seed,
-            device=usable_device(device),
+            device=local_device(usable_device(device)),
             record=record,
             observe=_shown(show),
             limit=limit,
@@ -76,6 +81,16 @@ def evaluate(
             f"{measured['examples']:,} are as many as a minute allows here, evenly spread; --all "
             "measures all, --examples N so many."
         )
+
+
+@contextmanager
+def _said_if_early() -> Iterator[None]:
+    """Say that there is nothing to print where Ctrl-C comes before the first batch is done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print("symgen: stopped before the first batch was measured: there is no table")
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 @contextmanager
@@ -122,6 +137,8 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
         table.add_row(*row)
     console.print(table)
     _tell_recordings(measured)
+    if isinstance(run.data, RecordingData) and (still := _still(run.data, measured)):
+        say(f"no CapCorr of {', '.join(still)}: it is of clips in which one factor alone changes")
     if measured["verdict"]:
         say("\n".join(["", *measured["verdict"], ""]))
     if isinstance(run.data, RecordingData):
@@ -135,15 +152,22 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
         say(f"{SUMMARY}, which the model card shows, stays that of {most:,}")
 
 
+def _still(data: RecordingData, measured: Mapping[str, Any]) -> list[str]:
+    """Name the factors that no clip was found to roll by."""
+    return [name for name in data.factors if name not in measured.get("capcorr", {})]
+
+
 def _tell_recordings(measured: Mapping[str, Any]) -> None:
-    """Print the recordings that are predicted worst and best."""
+    """Print the recordings that are predicted worst and best, or the only one."""
     ranked = worst_and_best(measured)
-    if len(ranked) < 2:
+    if not ranked:
         return
-    table = Table("recording", "clips", "squared error", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("recording", "clips", "squared error"):
+        table.add_column(name, overflow="fold")
     for name in ("nearest seen", "interpolation", "mean image", "against nearest"):
-        table.add_column(name, justify="right")
-    table.title = "unseen frames by recording, worst first"
+        table.add_column(name, justify="right", overflow="fold")
+    table.title = f"unseen frames by recording{', worst first' * (len(ranked) > 1)}"
     for name, less in ranked:
         told = measured["recordings"][name]
         table.add_row(name, f"{told['clips']}", *_errors(told), f"{-less:+.1f} %")

@@ -1,5 +1,6 @@
 """The verb manifold: the styles of every class of an ACE, and images without their pose."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import torch
@@ -10,11 +11,16 @@ from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import print_paths
 from symgen.cli.traverse import draw_curves
 from symgen.data.options import require_real, require_whole
+from symgen.experiments.families.ace import labels_of
+from symgen.experiments.foreign import held_out_images
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import factored_sheet, manifold_grid, manifold_rows
-from symgen.models import ACE
+from symgen.models import ACE, canonical_images
 
 _MOST = 100  # images in a row
+_LOOKED_AT, _DRAWS, _FEWEST = 1000, 5, 5  # held-out images, styles of each, images of a class
+_TAIL = 0.01  # of the styles on either side
+Reach = tuple[float, float]
 
 
 @torch.no_grad()
@@ -30,13 +36,16 @@ def manifold(
     """Draw the manifolds of an ACE run into RUN/figures, with learning curves.
 
     manifold.png has a row for each class, in which the first latent runs and all others are 0.
-    With two latents or more, manifold-CLASS.png is a grid of the first two. factored.png shows
-    test images, the same with their pose factored out, and their reconstruction.
+    With two latents or more, manifold-CLASS.png is a grid of the first two. They run over the
+    styles of held-out images, 98 % of them; what lies beyond those of a class is pale.
+    factored.png shows test images, the same with their pose factored out, and their
+    reconstruction.
 
     Args:
         only: Draw this class alone.
-        points: Values of a latent; by default 20 in rows, in grids the middle 7 of 30 (Fig. 3).
-        greatest: Greatest value of a latent, whose least is minus that; by default 4, in grids 6.
+        points: Values of a latent; by default 20 in rows, and in grids 7.
+        greatest: Greatest value of a latent, whose least is minus that; by default both as images
+            have them. The paper has 4 in rows, and in grids the middle 7 of 30 points up to 6.
     """
     run = open_run(folder, root)
     run.require_verb("manifold")
@@ -46,37 +55,76 @@ def manifold(
         if only not in classes:
             raise ValueError(f"class={only}: choose one from 0 to {model.classes - 1}")
         classes = [only]
-    rows, cells = _values(points, greatest)
+    _require_points(points, greatest)
+    reach = _reach(model, run)
+    rows, down, across = _axes(reach, points, greatest)
     images = model.manifold(_styles(rows[:, None], model))[list(classes)]
     examples = _one_of_each_class(run)
     written = [draw_curves(run)]
     figures = written[0].parent
     written.append(figures / "manifold.png")
-    manifold_rows(images, rows.tolist(), [str(label) for label in classes], written[-1])
+    titles = [str(label) for label in classes]
+    of_rows = [None if (own := reach[label]) is None else own[0] for label in classes]
+    manifold_rows(images, rows.tolist(), titles, written[-1], of_rows)
     if model.latent_count > 1:
-        grid = model.manifold(_styles(torch.cartesian_prod(cells, cells), model))
-        grid = grid.unflatten(1, (len(cells), len(cells)))
+        grid = model.manifold(_styles(torch.cartesian_prod(down, across), model))
+        grid = grid.unflatten(1, (len(down), len(across)))
         for label in classes:
             written.append(figures / f"manifold-{label}.png")
-            axis = cells.tolist()
-            manifold_grid(grid[label], axis, axis, written[-1], f"class {label}")
+            own = reach[label] or (None, None)
+            sides, title = (down.tolist(), across.tolist()), f"class {label}"
+            manifold_grid(grid[label], *sides, written[-1], title, (own[0], own[1]))
     if model.pose is not None:
         written.append(figures / "factored.png")
         factored_sheet(*_factored(model, examples), written[-1])
     print_paths(written)
 
 
-def _values(points: int | None, greatest: float | None) -> tuple[Tensor, Tensor]:
-    """Return the values of a latent in rows and in grids."""
+def _require_points(points: int | None, greatest: float | None) -> None:
+    """Refuse options that give no axis."""
     if points is not None:
         require_whole("points", points, 2, _MOST)
     if greatest is not None:
         require_real("range", greatest, 1e-3, 1e6)
-    end = greatest or 4.0
-    rows = torch.linspace(-end, end, points or 20)
-    if points is None and greatest is None:  # the middle of an even number is not quite at 0
-        return rows, torch.linspace(-6, 6, 30)[12:19]
-    return rows, torch.linspace(-end, end, points or 7)
+
+
+def _reach(model: ACE, run: OpenRun) -> list[tuple[Reach, ...] | None]:
+    """Return for every class between which values 98 % of its styles lie, latent by latent.
+
+    Styles of held-out images, drawn from their posteriors: quantiles of the aggregate posterior.
+    None for a class of hardly any images.
+    """
+    x = held_out_images(run, _LOOKED_AT)
+    if x is None:
+        return [None] * model.classes
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        posterior = model.encode(x)
+        styles = posterior.z.rsample(_DRAWS)  # (draws, n, latents)
+    found: list[tuple[Reach, ...] | None] = []
+    for label in range(model.classes):
+        own = styles[:, posterior.y == label].flatten(0, 1)
+        if len(own) < _DRAWS * _FEWEST:
+            found.append(None)
+            continue
+        ends = own.quantile(torch.tensor([_TAIL, 1 - _TAIL]), 0)
+        found.append(tuple((low, high) for low, high in ends.T.tolist()))
+    return found
+
+
+def _axes(
+    reach: Sequence[tuple[Reach, ...] | None], points: int | None, greatest: float | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the values of the first latent in rows, and of two latents in grids."""
+    known = [each for each in reach if each is not None]
+    if greatest is not None or not known:
+        end = greatest or 4.0
+        ends = [(-end, end)]
+    else:
+        of_latents = [*zip(*known, strict=True)][:2]
+        ends = [(min(e[0] for e in each), max(e[1] for e in each)) for each in of_latents]
+    down, across = (torch.linspace(*each, points or 7) for each in (ends[0], ends[-1]))
+    return torch.linspace(*ends[0], points or 20), down, across
 
 
 def _styles(values: Tensor, model: ACE) -> Tensor:
@@ -85,17 +133,17 @@ def _styles(values: Tensor, model: ACE) -> Tensor:
 
 
 def _one_of_each_class(run: OpenRun) -> Tensor:
-    """Return the first test image of every class."""
+    """Return the first test image of every class, or the first ones where there are none."""
     source: Any = run.require_data().source(train=False)
-    labels = source.images.labels
-    first = torch.stack([(labels == label).nonzero()[0, 0] for label in labels.unique()])
-    return source.batch(first, torch.Generator()).inputs[0]
+    batch = source.batch(torch.arange(min(len(source), _MOST)), torch.Generator())
+    x = batch.inputs[0]
+    labels = labels_of(batch, x)
+    first = [int((labels == label).nonzero()[0, 0]) for label in labels.unique() if label >= 0]
+    return x[first or list(range(min(len(x), 10)))]
 
 
 def _factored(model: ACE, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return images, the same without their pose, and their reconstruction."""
     latents = model.latents(x)
-    # Of several maps the first; feature maps are no picture, so the stem is left out.
-    pose = latents.pose._replace(affine=latents.pose.affine[:, :1])
-    canonical = pose.factor_out(x, model.padding_mode).clamp(0, 1)
+    canonical = canonical_images(model, x, latents.pose).clamp(0, 1)
     return x, canonical, model.decode(latents).mean

@@ -25,7 +25,7 @@ def models(name: Name = None, /) -> None:
         assert folder is not None  # another name is refused
         console.print((folder / "README.md").read_text(encoding="utf-8"), soft_wrap=True)
         return
-    about = read_toml("about.toml", pretrained.__name__)
+    about = read_toml("about.toml", f"{pretrained.__name__}.about")
     table = Table(box=None, pad_edge=False)
     for title in ("weights", "what they are", "MB"):
         table.add_column(title, no_wrap=title != "what they are")

@@ -1,14 +1,15 @@
 """The verb reproduce: what a paper prints or claims, measured."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from rich.table import Table
 from tyro.conf import Positional, arg
 
 from symgen.cli._options import Device, Root, usable_device
-from symgen.cli._terminal import console, print_paths, progress, say
-from symgen.experiments.studies import draw_windows, run_study, study, study_names, tables_of
+from symgen.cli._study import Distributed, distribute, show_tables
+from symgen.cli._terminal import print_paths, progress, say
+from symgen.experiments.studies import draw_windows, planned, run_study, study, study_names
+from symgen.experiments.studies.workers import Place
 
 
 def reproduce(
@@ -23,6 +24,13 @@ def reproduce(
     record: Path | None = None,
     root: Root = None,
     device: Device = "cpu",
+    on: Place | None = None,
+    jobs: int | None = None,
+    partition: str | None = None,
+    time: int = Distributed.time,
+    gpus: int = 0,
+    cpus: int = 1,
+    status: bool = False,
 ) -> None:
     """Reproduce a table or figure of a paper, the claims of the ACE paper, or a study beyond them.
 
@@ -40,6 +48,14 @@ def reproduce(
         out: Folder of the runs; by default runs/studies/BUDGET.
         record: File of the record; by default results/STUDY.json, or within the folder of the runs
             for a smoke run.
+        on: local: several processes of this machine. slurm: an array of jobs. debug: this process,
+            as a job would. By default this process.
+        jobs: Runs at a time; by default one for each processor, and 256 on SLURM.
+        partition: SLURM: partition of the jobs.
+        time: SLURM: minutes that a job may take; a run that takes longer goes on in the next.
+        gpus: SLURM: GPUs of a job.
+        cpus: SLURM: processors of a job, and threads.
+        status: Only show how far every run is.
     """
     if not name:
         say("\n".join(f"{known:16} {study(known).title}" for known in study_names()))
@@ -47,30 +63,19 @@ def reproduce(
     about = study(name)
     out = out or Path("runs/studies") / budget
     record = record or (out if budget == "smoke" else Path("results")) / f"{name}.json"
-    with progress("reproducing") as show:
-        found = run_study(
-            name,
-            out,
-            record,
-            budget=budget,
-            seeds=seeds,
-            only=only,
-            train=train,
-            place=root,
-            device=usable_device(device),
-            show=show,
-        )
+    chosen: dict[str, Any] = {"budget": budget, "seeds": seeds, "only": only, "train": train}
+    chosen |= {"place": root, "device": usable_device(device)}
+    if on is None and not status:
+        with progress("reproducing") as show:
+            found = run_study(name, out, record, **chosen, show=show)
+    else:
+        plan = planned(name, out, record, **chosen)
+        where = Distributed(on or "local", jobs, partition, time, gpus, cpus, status=status)
+        if (missing := distribute(plan, where, "reproducing")) is None:
+            return
+        found = plan.result(missing)
     say(f"{about.title}; budget {budget}")
-    if found["entries"]:
-        for header, rows in tables_of(about, found, budget, only):
-            table = Table(box=None, pad_edge=False)
-            for column in header:
-                table.add_column(column.replace("*", ""), overflow="fold")
-            for row in rows:
-                table.add_row(*row)
-            console.print("", table)
-    for run, reason in found["missing"].items():
-        say(f"not run: {run}: {reason}")
+    show_tables(about, found, budget, only)
     say(f"everything: {record}")
     if name == "figure5" and found["entries"]:
         picture = record.with_suffix(".png")

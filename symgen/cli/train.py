@@ -12,13 +12,15 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from symgen.cli._options import best_device, parse, usable_device
 from symgen.cli._terminal import progress, say, training_shown
+from symgen.cli._understood import in_short, require_support
 from symgen.experiments.builders import options_of
+from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import open_run
 from symgen.experiments.starting import longer, resume_run, start_run, with_options_of, within
-from symgen.training import Run, extension_told, saved_step
+from symgen.training import Run, extension_told, launched, local_device, saved_step
 from symgen.training.checkpoint import CHECKPOINT
 from symgen.training.progress import duration
 
@@ -103,12 +105,17 @@ def _start(words: Sequence[str]) -> str | None:
 
 
 def train(words: Sequence[str]) -> None:
-    """Train a preset into a run folder, or continue there."""
+    """Train a preset into a run folder, or continue there, with all that torchrun started."""
+    with launched():
+        _train(words)
+
+
+def _train(words: Sequence[str]) -> None:
     if words and words[0].startswith("--resume"):
         options = parse(_Resume, "train", words)
         run = open_run(options.resume, options.data or options.root)
         training = longer(run.training, options.examples, options.patience)
-        device = usable_device(options.device)
+        device = local_device(usable_device(options.device))
         if options.examples is not None:
             step = saved_step(run.folder / CHECKPOINT)
             say(extension_told(run.training, training.examples, step))
@@ -127,10 +134,14 @@ def train(words: Sequence[str]) -> None:
     else:
         experiment, where = read_train(words)
         folder = Path("runs") / words[0] if where.out is None else where.out
-        device = usable_device(where.device)
+        device = local_device(usable_device(where.device))
         if where.minutes is not None:
             experiment = within(experiment, where.minutes, device)
             say(f"{experiment.training.examples:,} examples in about {where.minutes:g} minutes")
+        if isinstance(experiment.data, RecordingData):
+            source = experiment.data.source(train=True)
+            require_support(source, experiment.model.get("likelihood"))
+            say("\n".join(in_short(source)))
         with progress("training") as show:
             done = start_run(
                 words[0],

@@ -16,7 +16,7 @@ from symgen.models import ACE, TVAE, VAE, BubbleVAE, Judge, Pretrained, Topograp
 BUILDERS: dict[str, type[Pretrained]] = {
     kind.__name__: kind for kind in (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE, Judge)
 }
-FROM_DATA = ("data_shape", "frames", "classes")
+FROM_DATA = ("data_shape", "frames", "classes", "labelled", "ground", "spread")
 
 
 class Option(NamedTuple):
@@ -45,7 +45,7 @@ def builder(name: str) -> type[Pretrained]:
 def options_of(kind: type[Pretrained]) -> dict[str, Option]:
     """Read the options of a builder off its signature and docstring.
 
-    What comes from the data (`data_shape`, `frames`, `classes`) is left out, and what cannot be
+    What comes from the data (`FROM_DATA`, such as `data_shape`) is left out, and what cannot be
     written down: modules and values of one's own.
 
     Example:

@@ -10,8 +10,9 @@ from typing import Any
 from huggingface_hub import ModelCardData
 
 from symgen._files import read_json, read_text, read_toml, write_atomically
+from symgen.experiments.citation import citation
 from symgen.experiments.runs import OpenRun
-from symgen.models import ProgramFormat
+from symgen.models import ProgramFormat, TorusVAE
 from symgen.training import last_record
 from symgen.training.run_folder import METRICS
 
@@ -20,7 +21,9 @@ _OPTIONS = ("--root", "--data", "--cache", "--out")
 
 
 _PROGRAMS = {
-    "torch": """or, with torch alone,
+    None: "",
+    "torch": """
+Or, with torch alone,
 
 ```python
 import torch
@@ -29,7 +32,8 @@ encode = torch.export.load("encoder.pt2").module()
 decode = torch.export.load("decoder.pt2").module()
 $programs
 ```""",
-    "onnx": """or, with onnxruntime alone, on numpy arrays,
+    "onnx": """
+Or, with onnxruntime alone, on numpy arrays,
 
 ```python
 import onnxruntime
@@ -40,24 +44,47 @@ $onnx
 }
 
 
-def write_card(run: OpenRun, folder: Path, format: ProgramFormat = "torch") -> Path:
+_UNLICENSED = """Not stated: whoever publishes the weights chooses. Write it here, and in the head
+of this page as `license:`. The data of the training may have terms of their own."""
+
+
+def write_card(
+    run: OpenRun,
+    folder: Path,
+    format: ProgramFormat | None = "torch",
+    licence: str | None = None,
+    place: str = "FOLDER",
+) -> Path:
     """Write `README.md`, the model card of a run, next to exported weights, and return its path.
 
-    The results are those of the run's `summary.json`; without one the card says so. The card shows
-    how to use the exported programs of a `format`.
+    The results are those of the run's `summary.json`; without one the card says so.
+
+    Args:
+        run: the run.
+        folder: where the weights are.
+        format: of the exported programs, whose use the card shows; None for weights alone.
+        licence: of the weights, as the hub writes it, such as "apache-2.0"; None leaves it to
+            whoever publishes them, and says where to write it.
+        place: what `from_pretrained` is given to load them.
     """
     told = read_toml("families/cards.toml", __name__)[run.family.name]
+    if run.kind is TorusVAE:  # which has latents and no time to act in
+        told["acting"] = told["acting"].splitlines()[0]
     tags = ["symgen", "generative-model", "variational-autoencoder", "equivariance", told["tag"]]
-    header = ModelCardData(license="apache-2.0", library_name="symgen", tags=tags).to_yaml()
+    header = ModelCardData(license=licence, library_name="symgen", tags=tags).to_yaml()
     page = read_text("card.md", __name__).replace("$programs", _PROGRAMS[format])
     text = Template(page).substitute(
         told,
         header=header,
         name=_escaped(run.name),
         kind=run.kind.__name__,
+        place=place,
+        hint="  # or its id on the hub, owner/name" if place == "FOLDER" else "",
+        licence=_UNLICENSED if licence is None else f"{licence}, as symgen itself.",
         arguments=json.dumps(run.arguments, indent=2),
         training=_training(run),
         results=_results(run),
+        bibtex=citation(run).strip(),
     )
     path = folder / "README.md"
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -1,7 +1,6 @@
 """Data of experiments as values: which, how they are split, and where the files are."""
 
 import json
-from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,62 +10,27 @@ import torch
 from torch import Tensor
 
 from symgen._errors import nearest
-from symgen._typed import Count, Range, Seed, Share, Whole, type_fields, typed_values
+from symgen._typed import Count, Range, Seed, Share, Whole, typed_values
 from symgen.data import (
     BouncingDigits,
-    DistortedImages,
     MovingSprites,
     Recordings,
     TransformingDigits,
     load,
 )
 from symgen.data import open as open_recordings
-from symgen.data.batches import Source
 from symgen.data.bouncing_digits import CYCLE as BOUNCE
 from symgen.data.dsprites_sequences import CYCLE
-from symgen.data.images import Images, paper_split
+from symgen.data.images import paper_split
 from symgen.data.items import ItemSource, Wanted
 from symgen.data.options import MOST_FRAMES
 from symgen.data.recordings import DEFAULT_LENGTH, RecordingSplit, Scale, SplitBy
 from symgen.data.transforming_digits import GROWTH, SCALES
+from symgen.experiments.data_config import DataConfig
+from symgen.experiments.image_data import ImageData, OwnImageData
 
 DigitsMode = Literal["single", "rotation+hue", "perspective+hue", "growth", "still"]
 SpritesMode = Literal["single", "position"]
-
-
-class DataConfig(ABC):
-    """Which data to train on, and which are held out.
-
-    Attributes:
-        kind: its name in files.
-        place: name of the setting that says where the files are; None for data without files.
-        frames: frames in an item, known without opening the data.
-    """
-
-    kind: ClassVar[str]
-    place: ClassVar[str | None] = None
-    frames: int
-
-    def __post_init__(self) -> None:
-        type_fields(self)
-
-    @abstractmethod
-    def source(self, train: bool, device: str = "cpu") -> Source[Any]:
-        """Open the training data or those held out for the test; a device makes the batches."""
-
-    def validation_source(self, device: str = "cpu") -> Source[Any] | None:
-        """Open what chooses the best weights of a training, None where nothing is kept for it."""
-        return self.source(False, device) if getattr(self, "validation", False) else None
-
-    def resolved(self, source: Any) -> Any:
-        """Return the same data with what was found out when the source was opened."""
-        return self
-
-    def located(self, place: Path | None) -> Any:
-        """Return the same data in another place, or as they are."""
-        if place is None or self.place is None:
-            return self
-        return replace(self, **{self.place: place})  # pyright: ignore
 
 
 @dataclass(frozen=True)
@@ -181,49 +145,6 @@ class SpritesData(DataConfig):
 
 
 @dataclass(frozen=True)
-class ImageData(DataConfig):
-    """Labelled images, distorted or not."""
-
-    kind: ClassVar[str] = "images"
-    place: ClassVar[str | None] = "root"
-    frames: ClassVar[int] = 1
-
-    images: Literal["mnist", "digits", "cifar10"] = "mnist"
-    """MNIST, scikit-learn's embedded digits, or CIFAR-10."""
-    distortion: Literal["none", "translated", "rts", "tc", "hue"] = "none"
-    """What is done to them: nothing, shifts, RTS, TC (clutter), or a hue."""
-    fixed: bool = False
-    """One distortion per training image; otherwise afresh every time. Test images: always one."""
-    distortion_seed: Seed = 0
-    """Seed of the fixed distortions."""
-    validation: Whole = 0
-    """Last training images to leave out of the training and to measure on, instead of the test's:
-    for choices that no test image may decide."""
-    root: Path | None = None
-    """Folder of the image files; None: the environment variable SYMGEN_DATA."""
-    download: bool = False
-    """Fetch missing files over the network, with checked hashes."""
-
-    def source(self, train: bool, device: str = "cpu") -> DistortedImages:
-        """Open the training or the test images; a device makes the batches."""
-        split = "train" if train or self.validation else "test"
-        images = load(self.images, self.root, split=split, download=self.download)
-        if self.validation:
-            count = len(images.labels) - self.validation
-            if count < 1:
-                raise ValueError(
-                    f"validation={self.validation} of {len(images.labels)} training images: leave "
-                    "some to train on"
-                )
-            chosen = slice(count) if train else slice(count, None)
-            images = Images(images.pixels[chosen], images.labels[chosen])
-        images = images._replace(pixels=images.pixels.to(device))
-        return DistortedImages(
-            images, self.distortion, fixed=self.fixed or not train, seed=self.distortion_seed
-        )
-
-
-@dataclass(frozen=True)
 class RecordingData(DataConfig):
     """One's own recordings, how they are cut into clips, and how they are split."""
 
@@ -275,9 +196,13 @@ class RecordingData(DataConfig):
     recording,group; or a regular expression for their names."""
     bad_frames: Path | None = None
     """File of lines recording,frame or recording,first-last: frames to cut out."""
+    frozen: Whole = 16
+    """Images in a row that are exactly equal from which they are cut out as frozen; 0 keeps."""
     skip_broken: bool = False
     """Cut out images that cannot be read, and leave out recordings that are broken or too short;
     all are listed."""
+    factors: tuple[str, ...] = ()
+    """Arrays beside that of the recordings: a number for each recording or frame."""
     cache: Path | None = None
     """Folder to keep decoded frames in; None: a temporary one until the command ends."""
 
@@ -315,6 +240,11 @@ class RecordingData(DataConfig):
         same = replace(self)
         object.__setattr__(same, "record", record)
         return same
+
+    def read_as(self, **options: Any) -> "RecordingData":
+        """Return the same recordings and split, with other options to read them by."""
+        same = replace(self, **options)
+        return same if self.record is None else same.split_as(self.record)
 
     def validation_source(self, device: str = "cpu") -> Recordings | None:
         """Open the clips that choose the best weights of a training."""
@@ -366,7 +296,10 @@ class ArrayData(DataConfig):
 
 _KINDS: dict[str, type[Any]] = {
     kind.kind: kind
-    for kind in (DigitsData, BounceData, SpritesData, ImageData, RecordingData, ArrayData)
+    for kind in (
+        *(DigitsData, BounceData, SpritesData),
+        *(ImageData, OwnImageData, RecordingData, ArrayData),
+    )
 }
 
 

@@ -14,8 +14,9 @@ from symgen.data import Recordings
 from symgen.data import open as open_recordings
 from symgen.data.batches import Batches
 from symgen.data.items import ItemSource, Wanted
-from symgen.experiments.datasets import ArrayData, RecordingData
+from symgen.experiments.datasets import ArrayData, OwnImageData, RecordingData
 from symgen.experiments.families import family_of, first_items
+from symgen.experiments.image_reel import of_own_images
 from symgen.experiments.reel import Reel, of_items, of_recordings, of_run, of_tensors
 from symgen.experiments.runs import OpenRun, held_out, open_run
 from symgen.models import Pretrained
@@ -72,7 +73,7 @@ def encode(
         `recording_names` lists, `frame` in it, `split`, a number that `split_names` lists,
         `inside`, whether the window lies in the recording (see `symgen.models.SlidingLatents`),
         and `t` (rows, C, D). Of ACE `image`, `split`, the class `y`, `probabilities`, the style
-        `z`, the pose `affine` and its coordinates one by one. What is known of items is there
+        `z`, the pose `affine` and its parts one by one. What is known of items is there
         too: factors, labels.
 
     Raises:
@@ -137,6 +138,10 @@ def reel_of_run(run: OpenRun, split: str | None = None, items: int | None = None
     if isinstance(data, RecordingData):
         require_choice("split", split, (None, "all", "train", "validation", "test"))
         return of_run(data, split, items)
+    if isinstance(data, OwnImageData):
+        require_choice("split", split, (None, "all", "train", "validation", "test"))
+        foreign = data.data is None or run.config["data"]["data"] != str(data.data.absolute())
+        return of_own_images(data, split, items, foreign)
     if isinstance(data, ArrayData):
         require_choice("split", split, (None, "all"))
         known = "none"

@@ -10,7 +10,7 @@ import torch
 
 from symgen._memory import MEMORY
 from symgen.data.batches import Batches
-from symgen.experiments.builders import builder, complete, takes
+from symgen.experiments.builders import FROM_DATA, builder, complete, takes
 from symgen.experiments.datasets import DataConfig, SpritesData, data_from_json, data_to_json
 from symgen.models import Pretrained
 from symgen.training import Training
@@ -93,8 +93,8 @@ class Experiment:
                 f"batch_size={size}: a batch of {4 * numbers / 2**30:,.1f} GiB is more than a "
                 f"quarter of {MEMORY / 2**30:,.0f} GiB of memory: give a smaller one"
             )
-        names = [name for name in ("frames", "classes") if takes(self.kind, name)]
-        given = {name: getattr(source, name) for name in names}
+        names = [name for name in FROM_DATA[1:] if takes(self.kind, name)]
+        given = {name: getattr(source, name) for name in names if hasattr(source, name)}
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             model: Any = self.kind(source.data_shape, **given, **self.model)  # pyright: ignore

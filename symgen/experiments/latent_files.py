@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import product
@@ -180,12 +181,30 @@ def open_latents(path: Path) -> Iterator[LatentsFile]:
         raise FileNotFoundError(f"{path} is not there: name a file that `symgen encode` wrote")
     opened = {".npz": _open_npz, ".csv": _open_csv}.get(path.suffix, _open_h5)
     with ExitStack() as files:
-        try:
+        with _readable(path):
             file = opened(path, files)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            said = " ".join(f"{error}".split())
-            raise ValueError(f"{path} cannot be read as a file of latents: {said}") from error
-        yield file
+
+        def blocks(chosen: Sequence[str], size: int) -> Iterator[dict[str, Tensor]]:
+            with _readable(path):
+                yield from file.blocks(chosen, size)
+
+        yield file._replace(blocks=blocks)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        said = " ".join(f"{error}".split())
+        raise ValueError(f"{path} cannot be read as a file of latents: {said}") from error
+
+
+def _real(name: str, values: ndarray) -> Tensor:
+    """Return numbers of any type and byte order as a tensor."""
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"{name} holds {values.dtype}: give real numbers")
+    return torch.from_numpy(values.astype(values.dtype.newbyteorder("=")))
 
 
 def _open_npz(path: Path, files: ExitStack) -> LatentsFile:
@@ -205,7 +224,7 @@ def _open_npz(path: Path, files: ExitStack) -> LatentsFile:
             rows = shapes[chosen[0]][0]
             for begin in range(0, rows, size):
                 count = min(size, rows - begin)
-                yield {n: _read(member, count, *heads[n]) for n, member in open_ones.items()}
+                yield {n: _read(n, member, count, *heads[n]) for n, member in open_ones.items()}
 
     return _file(shapes, blocks)
 
@@ -219,10 +238,10 @@ def _header(member: Any) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _read(member: Any, rows: int, shape: tuple[int, ...], dtype: np.dtype) -> Tensor:
+def _read(name: str, member: Any, rows: int, shape: tuple[int, ...], dtype: np.dtype) -> Tensor:
     count = rows * int(np.prod(shape[1:], dtype=int))
-    content = bytearray(member.read(count * dtype.itemsize))
-    return torch.from_numpy(np.frombuffer(content, dtype).reshape(rows, *shape[1:]))
+    content = member.read(count * dtype.itemsize)
+    return _real(name, np.frombuffer(content, dtype).reshape(rows, *shape[1:]))
 
 
 def _open_h5(path: Path, files: ExitStack) -> LatentsFile:
@@ -230,7 +249,7 @@ def _open_h5(path: Path, files: ExitStack) -> LatentsFile:
 
     def blocks(chosen: Sequence[str], size: int) -> Iterator[dict[str, Tensor]]:
         for begin in range(0, len(file[chosen[0]]), size):
-            yield {n: torch.from_numpy(file[n][begin : begin + size]) for n in chosen}
+            yield {n: _real(n, file[n][begin : begin + size]) for n in chosen}
 
     return _file({name: each.shape for name, each in file.items()}, blocks)
 
@@ -248,6 +267,9 @@ def _open_csv(path: Path, files: ExitStack) -> LatentsFile:
 
     def blocks(chosen: Sequence[str], size: int) -> Iterator[dict[str, Tensor]]:
         columns = [number for name in chosen for number in places[name]]
+        for name in chosen:
+            if len(places[name]) != int(np.prod(shapes[name][1:], dtype=int)):
+                raise ValueError(f"{name} {shapes[name][1:]} lacks columns: {len(places[name])}")
         with path.open(encoding="utf-8", newline="") as lines:
             next(csv.reader(lines))
             for begin in range(0, rows, size):
@@ -266,8 +288,9 @@ def _open_csv(path: Path, files: ExitStack) -> LatentsFile:
 
 def _file(shapes: dict[str, tuple[int, ...]], blocks: Any) -> LatentsFile:
     counts = sorted({s[0] for name, s in shapes.items() if s and not name.endswith("_names")})
-    if len(counts) != 1:
-        raise ValueError(f"its columns have {either(map(str, counts)) if counts else 'no'} rows")
+    if len(counts) != 1 or not counts[0]:
+        told = either(map(str, counts)) if any(counts) else "no"
+        raise ValueError(f"its columns have {told} rows")
     return LatentsFile({name: s[1:] for name, s in shapes.items()}, counts[0], blocks)
 
 

@@ -138,9 +138,13 @@ def of_recordings(
             frames = source.scaled(source.footage.read(pieces.first[piece] + place))
             told = {"recording": pieces.recording[piece], "frame": pieces.start[piece] + place}
             told |= {"split": split_of(piece, place)}
+            if (known := source.footage.factors) is not None:
+                told["factors"] = known.values(known.at(told["recording"], told["frame"]))
             yield frames, {name: torch.from_numpy(values) for name, values in told.items()}
 
     names = {"recording": _recording_names(source.footage), "split": [*SPLITS]}
+    if source.factor_names:
+        names |= {"factors": [*source.factor_names]}
     closed = source.spec.wrap and not (part.length % every).any()
     return Reel(lengths, blocks(), names, closed)
 

@@ -27,6 +27,7 @@ from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
 from symgen.pretrained import embedded, embedded_folder
 from symgen.training import (
+    Peers,
     Run,
     Training,
     commit,
@@ -326,7 +327,7 @@ def evaluate(
     how = {"observe": observe, "limit": limit}
     measured = family.evaluate(model, evenly_spread(test), train, **how, **options)
     measured["verdict"] = family.verdict(measured)
-    if opened is not None:
+    if opened is not None and Peers().rank == 0:
         summary = opened.summary(measured, device or "cpu")
         summary["evaluated"]["data"] = OWN if data is None else "given"
         folder = opened.outputs if opened.is_embedded else opened.weights

@@ -18,7 +18,15 @@ from symgen.training import Run, Training, fit, require_current_weights
 from symgen.training.checkpoint import CHECKPOINT, saved_validation
 from symgen.training.progress import Observe
 
-__all__ = ["load_weights", "longer", "resume_run", "start_run", "with_options_of", "within"]
+__all__ = [
+    "examples_per_second",
+    "load_weights",
+    "longer",
+    "resume_run",
+    "start_run",
+    "with_options_of",
+    "within",
+]
 
 _TOLD = 3  # differences that an error lists
 
@@ -31,18 +39,28 @@ def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Exper
     """
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes={minutes}: give a positive number")
-    size = experiment.training.batch_size
-    model, batches = experiment.build(device)
-    for steps in (5, 30):  # what is done once is done in the first ones
-        short = experiment.training.changed({"examples": steps * size, "patience": None})
-        run = fit(model, batches, **asdict(short), progress=False)
-    steps = max(1, int(60 * minutes * run.examples / run.seconds / size))
+    size, rate = experiment.training.batch_size, examples_per_second(experiment, device)
+    steps = max(1, int(60 * minutes * rate / size))
     whole = experiment.training
     examples = min(whole.examples, steps * size)
     ramps = {n: getattr(whole, n) * examples // whole.examples for n in ("warmup", "kl_warmup")}
     if whole.kl_warmup:
         ramps["kl_warmup"] = max(1, ramps["kl_warmup"])
     return experiment.changed(training={"examples": examples, **ramps})
+
+
+def examples_per_second(
+    experiment: Experiment, device: str = "cpu", steps: tuple[int, int] = (5, 30)
+) -> float:
+    """Measure the speed of a training over a few steps; what is done once is done in others."""
+    model, batches = experiment.build(device)
+    run = None
+    for number in steps:
+        examples = number * experiment.training.batch_size
+        short = experiment.training.changed({"examples": examples, "patience": None})
+        run = fit(model, batches, **asdict(short), progress=False)
+    assert run is not None
+    return run.examples / run.seconds
 
 
 def start_run(

@@ -19,6 +19,7 @@ from symgen._inputs import checked
 from symgen.groups._flow import combine, deviator, flow, precise
 
 __all__ = [
+    "Parts",
     "Similarity",
     "check_pose",
     "compose",
@@ -30,13 +31,36 @@ __all__ = [
     "inverse",
     "log",
     "to_parameters",
+    "to_parts",
 ]
 
 _CONFORMAL_LEAST = 1e-3  # a conformal part shorter than this has no direction to speak of
 
 
+class Parts(NamedTuple):
+    """What a map is made of: scale · rotation · exp[[stretch, shear], [shear, -stretch]], a shift.
+
+    Returned by `to_parts`.
+
+    Attributes:
+        angle: radians, counter-clockwise on the screen, in (-π, π].
+        scale: enlargement, the root of the determinant.
+        stretch: logarithm by which x is longer and y shorter.
+        shear: the same along the diagonals.
+        shift: pixels along x and y.
+    """
+
+    angle: Float[Tensor, "*batch"]
+    scale: Float[Tensor, "*batch"]
+    stretch: Float[Tensor, "*batch"]
+    shear: Float[Tensor, "*batch"]
+    shift: Float[Tensor, "*batch 2"]
+
+
 class Similarity(NamedTuple):
     """The parameters of a similarity.
+
+    Returned by `to_parameters`.
 
     Attributes:
         angle: radians, counter-clockwise on the screen.
@@ -133,7 +157,7 @@ def from_raw(
 
 
 def check_pose(pose: Float[Tensor, "*batch 3 3"]) -> None:
-    """Refuse a pose from outside, such as one a user typed, that is no invertible affine map.
+    """Refuse a `pose` from outside, such as one a user typed, that is no invertible affine map.
 
     Looks at the values, so it waits for the device: for the edges of a program, not its loops.
 
@@ -169,6 +193,9 @@ def to_parameters(matrix: Float[Tensor, "*batch 3 3"]) -> Similarity:
     Exact for similarities. For any other map the angle is that of the rotation in the polar
     decomposition of A and the scale is the square root of det A.
 
+    Args:
+        matrix: affine maps with det A > 0.
+
     Example:
         >>> matrix = from_parameters(torch.tensor(0.5), torch.tensor(2.0))
         >>> angle, scale, shift = to_parameters(matrix)
@@ -177,6 +204,25 @@ def to_parameters(matrix: Float[Tensor, "*batch 3 3"]) -> Similarity:
     """
     a, b, x, c, d, y = _entries(matrix)
     return Similarity(torch.atan2(b - c, a + d), (a * d - b * c).sqrt(), torch.stack([x, y], -1))
+
+
+def to_parts(matrix: Float[Tensor, "*batch 3 3"]) -> Parts:
+    """Take a `matrix` with det A > 0 apart by the polar decomposition, which each of them has.
+
+    Half turns included, which have no principal logarithm.
+
+    Example:
+        >>> parts = to_parts(exp(torch.tensor([0.0, 0.0, 0.3, -0.2, 0.0, 0.0])))
+        >>> round(float(parts.stretch), 4), round(float(parts.shear), 4)
+        (0.3, -0.2)
+    """
+    angle, scale, shift = to_parameters(matrix)
+    turned = from_parameters(-angle, 1 / scale) @ matrix
+    a, b, _, c, d, _ = _entries(turned)
+    stretch, shear = (a - d) / 2, (b + c) / 2
+    size = torch.hypot(stretch, shear)
+    factor = torch.where(size > 1e-6, size.asinh() / size.clamp(min=1e-6), 1.0)
+    return Parts(angle, scale, factor * stretch, factor * shear, shift)
 
 
 @checked
@@ -194,7 +240,7 @@ def compose(
 
 
 def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Invert affine maps: [A⁻¹ | -A⁻¹ b], exact up to rounding.
+    """Invert the `matrix` of affine maps: [A⁻¹ | -A⁻¹ b], exact up to rounding.
 
     Where det A = 0 entries become infinite: a check would make every call wait for the device.
 
@@ -214,7 +260,8 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
 
     Every value is invertible, zero is the identity, and `exp(-g)` is the inverse of `exp(g)`. A
     closed form, in double precision inside: it looks at no value, so it compiles to one graph,
-    and coefficients whose exponential is beyond the range of numbers give infinity or NaN.
+    and coefficients whose exponential is beyond the range of numbers give infinity or NaN. All but
+    six floats raise ValueError.
 
     Args:
         generators: coefficients of rotation (radians), scale (logarithm), stretch, shear and the
@@ -242,7 +289,7 @@ def exp(generators: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
-    """Map the group back to its Lie algebra by the principal logarithm, the inverse of `exp`.
+    """Map a `matrix` back to the Lie algebra by the principal logarithm, the inverse of `exp`.
 
     It exists where no eigenvalue of A is zero or negative: det A > 0 and tr A > -2 √det A. Among
     similarities that is everything but half turns. `log(exp(g)) = g` for rotations below π.
@@ -268,7 +315,7 @@ def log(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
 
 
 def has_log(matrix: Float[Tensor, "*batch 3 3"]) -> Bool[Tensor, "*batch"]:
-    """Return which maps `log` takes: det A > 0 and tr A > -2 √det A.
+    """Return whether `log` takes each `matrix`: det A > 0 and tr A > -2 √det A.
 
     Example:
         >>> has_log(torch.stack([torch.eye(3), torch.diag(torch.tensor([-2.0, -0.5, 1.0]))]))

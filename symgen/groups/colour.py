@@ -17,6 +17,7 @@ vector.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -47,6 +48,12 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
     Every value has determinant 1, zero is the identity, and `exp(-g)` is the inverse of `exp(g)`.
     It looks at no value: coefficients whose exponential is beyond the range of numbers give NaN.
 
+    Args:
+        generators: coefficients of the eight generators, without unit.
+
+    Raises:
+        ValueError: if they are not eight floats.
+
     Example:
         >>> third = torch.tensor([2 * torch.pi / 3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
         >>> exp(third).round().abs() @ torch.tensor([1.0, 0.0, 0.0])  # red becomes green
@@ -58,7 +65,8 @@ def exp(generators: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 3 3"]:
             f"{generators.dtype}: give floats, three rotations, saturation, stretch, three shears"
         )
     coefficients = precise(generators)
-    matrix = torch.einsum("...g,gij->...ij", coefficients, _basis().to(coefficients))
+    basis = _basis(coefficients.dtype, coefficients.device)
+    matrix = torch.einsum("...g,gij->...ij", coefficients, basis)
     return torch.linalg.matrix_exp(matrix).to(generators.dtype)
 
 
@@ -66,6 +74,9 @@ def inverse(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Invert colour matrices: cross products of rows as columns, over the determinant.
 
     Where the determinant is beyond the range of numbers, far from its 1, entries are NaN.
+
+    Args:
+        matrix: colour matrices, of determinant 1.
 
     Example:
         >>> turn = hue_rotation(torch.tensor(40.0))
@@ -85,6 +96,10 @@ def act(
     """Mix the channels of images: every pixel's colour c becomes M c.
 
     Values may leave [0, 1]; they are not clipped, so that the inverse matrix undoes the action.
+
+    Args:
+        images: colour images; their batches broadcast against those of the matrices.
+        matrix: colour matrices M.
 
     Raises:
         ValueError: if the images do not have three channels, or the batches do not broadcast.
@@ -113,6 +128,9 @@ def hue_rotation(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"
     120 degrees permute the channels: red becomes green, green blue, blue red. Greys stay. Entries
     (1 + 2 cos(θ + 120° k)) / 3 depend on column - row = k only.
 
+    Args:
+        degrees: angles, red towards green.
+
     Example:
         >>> hue_rotation(torch.tensor(120.0)).round().abs()
         tensor([[0., 0., 1.],
@@ -129,6 +147,9 @@ def hue_degrees(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """Return the hue rotation that is nearest to colour matrices, in degrees.
 
     Nearest by the sum of squared differences of entries: tr(R(θ)ᵀ M) is greatest.
+
+    Args:
+        matrix: colour matrices.
 
     Example:
         >>> round(float(hue_degrees(hue_rotation(torch.tensor(40.0)))), 3)
@@ -162,12 +183,19 @@ def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
     return (60 - torch.minimum(phase, 240 - phase)).clamp(0, 60) / 60
 
 
-def _basis() -> Float[Tensor, "8 3 3"]:
+@torch.compiler.assume_constant_result
+def _basis(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "8 3 3"]:
     """Return the generators as matrices that act on (red, green, blue)."""
+    return _cached_basis(dtype, device)
+
+
+@lru_cache(maxsize=8)
+def _cached_basis(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "8 3 3"]:
+    """Make the generators once for a device: a CUDA graph cannot take numbers from the host."""
     frame = torch.tensor(_FRAME, dtype=torch.float64)
     frame = frame / torch.linalg.vector_norm(frame, dim=1, keepdim=True)
     generators = torch.tensor(_GENERATORS, dtype=torch.float64)
-    return frame.mT @ generators @ frame
+    return (frame.mT @ generators @ frame).to(device, dtype)
 
 
 def _checked(matrix: Tensor) -> Tensor:

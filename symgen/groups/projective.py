@@ -26,6 +26,9 @@ def tilt(angle: Float[Tensor, "*batch"], diagonal: float) -> Float[Tensor, "*bat
         angle: α in radians.
         diagonal: diagonal of the image in pixels.
 
+    Raises:
+        ValueError: if the diagonal is not positive.
+
     Example:
         >>> tilt(torch.tensor(0.0), 40.0)
         tensor([[1., 0., 0.],

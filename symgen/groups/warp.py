@@ -145,6 +145,9 @@ def _sampling_grid(
 def centroid(images: Float[Tensor, "*batch channels height width"]) -> Float[Tensor, "*batch 2"]:
     """Return the centre of mass (x, y) of the brightness, in pixels from the middle of the image.
 
+    Args:
+        images: one image or a batch of any shape; all channels count alike.
+
     Example:
         >>> image = torch.zeros(1, 3, 5)
         >>> image[0, 2, 3] = 1.0

@@ -5,6 +5,7 @@ What does not fit, such as shapes that disagree, raises a ValueError that names 
 
 from symgen.metrics.axes import *
 from symgen.metrics.capcorr import *
+from symgen.metrics.clusters import *
 from symgen.metrics.control import *
 from symgen.metrics.disentanglement import *
 from symgen.metrics.equivariance import *

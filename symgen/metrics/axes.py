@@ -57,6 +57,9 @@ def axis_correlation(
 class AxisAssignment(NamedTuple):
     """Which axis every capsule has assigned to every factor, from an `axis_correlation`.
 
+    Attributes:
+        correlation: of each of F factors with each axis of each capsule, from -1 to 1.
+
     Example:
         >>> AxisAssignment(torch.tensor([[[0.9, 0.1]], [[0.2, 0.7]]])).axes(factor=1)
         [1]

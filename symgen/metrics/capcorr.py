@@ -32,6 +32,8 @@ _MOST_UNITS = 4096  # of which the distribution of pairs of rolls is computed
 class ObservedRolls(NamedTuple):
     """Observed and true rolls of sequences; those of batches can be concatenated.
 
+    Returned by `observed_and_true`.
+
     Attributes:
         observed: roll of frame 0 against the canonical frame by the capsules, in parts of a unit,
             see `roll_resolution`.
@@ -125,6 +127,9 @@ def _require_values(t: Tensor, factors: Tensor) -> None:
 def roll_resolution(speed: Speed) -> int:
     """Return in how many parts of a unit rolls are measured, for capsules of a given speed.
 
+    Args:
+        speed: units by which capsules roll per frame.
+
     Example:
         >>> roll_resolution(1), roll_resolution(0.5)
         (1, 2)
@@ -142,6 +147,10 @@ def correlation(
     with one, the circular correlation of the angles 2πk/period (N. I. Fisher and A. J. Lee,
     Biometrika 70, 1983), for which 0 follows the last unit and which, unlike others, needs no mean
     direction: uniform poses have none.
+
+    Args:
+        observed, true: rolls of M sequences, in units.
+        period: units in a full turn; None for Pearson's coefficient.
 
     Example:
         >>> observed, true = (torch.arange(8) + 3) % 8, torch.arange(8)

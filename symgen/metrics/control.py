@@ -23,6 +23,10 @@ def motions(pose: Float[Tensor, "B 3 3"], scales: tuple[float, float]) -> list[T
     Each leads towards the middle of the poses of the data, whose least and greatest scale are
     `scales`: neither the model nor a judge has ever seen what leaves their range.
 
+    Args:
+        pose: poses of the data, in pixels from the middle.
+        scales: least and greatest scale among them.
+
     Example:
         >>> turn, growth, shift = motions(torch.eye(3)[None], (0.7, 1.2))
         >>> float(shift[0, 0, 2])
@@ -46,7 +50,20 @@ def motions(pose: Float[Tensor, "B 3 3"], scales: tuple[float, float]) -> list[T
 def stays(
     images: Float[Tensor, "B channels height width"], element: Float[Tensor, "B 3 3"]
 ) -> Bool[Tensor, " B"]:
-    """Return for which images a motion leaves every bright pixel on the canvas."""
+    """Return for which images a motion leaves every bright pixel on the canvas.
+
+    Args:
+        images: values in [0, 1]; what is brighter than the middle counts.
+        element: the motion of each, in pixels from the middle.
+
+    Example:
+        >>> from symgen.groups import affine
+        >>> image = torch.zeros(1, 1, 9, 9)
+        >>> image[..., 4, 4] = 1
+        >>> shifts = torch.tensor([[0, 0, 0, 0, 3.0, 0], [0, 0, 0, 0, 7.0, 0]])
+        >>> stays(image.expand(2, -1, -1, -1), affine.exp(shifts))
+        tensor([ True, False])
+    """
     half = element.new_tensor([images.shape[-1] / 2, images.shape[-2] / 2])
     outside = (_moved_pixels(element, images.shape[-2:]).abs() > half).any(-1)
     ink = images.amax(1).flatten(1) > _INK
@@ -55,7 +72,16 @@ def stays(
 
 @takes_arrays
 def round_trip(pose: Float[Tensor, "B 3 3"], size: tuple[Count, Count]) -> float:
-    """Return how far a pose and its inverse move pixels, in halves of a canvas's longer side."""
+    """Return how far a pose and its inverse move pixels, in halves of a canvas's longer side.
+
+    Args:
+        pose: maps in pixels from the middle.
+        size: height and width of the canvas, in pixels.
+
+    Example:
+        >>> round_trip(torch.eye(3)[None], (28, 28))
+        0.0
+    """
     if not len(pose):
         raise ValueError(f"pose of shape {tuple(pose.shape)}: give one at least")
     there = _moved_pixels(pose, size)

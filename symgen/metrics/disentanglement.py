@@ -54,6 +54,8 @@ def mutual_information_gap(
 class DCI(NamedTuple):
     """The three scores of Eastwood & Williams (2018), each 1 at best.
 
+    Returned by `dci`.
+
     Attributes:
         disentanglement: whether each code informs about one factor only, weighted by how much.
         completeness: whether each factor is captured by one code only.

@@ -83,6 +83,12 @@ def equivariance_chance(
     `√(2D) √(2/π)`. The settings are S, C, D (at least two if `centred`) and those of
     `equivariance_error`.
 
+    Args:
+        frames, capsules, units: S, C and D.
+        centred: whether the mean over the units of each capsule is subtracted.
+        boundary: "zero" for non-periodic capsules.
+        speed: units by which the capsules should roll per frame.
+
     Example:
         >>> round(equivariance_chance(18, 18, 18)), round(equivariance_chance(15, 15, 15))
         (13271, 6937)

@@ -18,7 +18,14 @@ __all__ = ["ForecastErrors", "GRUForecast", "forecast_errors", "linear_forecast"
 
 
 class ForecastErrors(NamedTuple):
-    """Negative log-likelihood, in nats, and squared error of frames at each horizon 1 … H."""
+    """Negative log-likelihood, in nats, and squared error of frames at each horizon 1 … H.
+
+    Returned by `forecast_errors`.
+
+    Attributes:
+        nll: nats per frame.
+        squared_error: summed over a frame.
+    """
 
     nll: Float[Tensor, "B H"]
     squared_error: Float[Tensor, "B H"]
@@ -35,6 +42,10 @@ def forecast_errors(
     All forecasts are measured alike, with a likelihood of their own or not: in nats around what
     they predict under a `likelihood`, by name or as a value, see `Likelihood.baseline`. Bernoulli
     probabilities are held within [0.001, 0.999].
+
+    Args:
+        predicted, true: frames at the horizons 1 … H.
+        likelihood: by name or as a value.
 
     Example:
         >>> forecast_errors(torch.rand(3, 4, 1, 8, 8), torch.rand(3, 4, 1, 8, 8)).nll.shape

@@ -23,6 +23,10 @@ def recognised(
 ) -> float:
     """Return the share of images that `scores`, (n, classes), assign to their row, in percent.
 
+    Args:
+        scores: takes images (n, channels, height, width), returns a score of every class.
+        images: a row for each class.
+
     Example:
         >>> recognised(lambda x: x.flatten(1), torch.eye(2).reshape(2, 1, 1, 1, 2))
         100.0
@@ -44,6 +48,10 @@ def centred_crop(
 ) -> Float[Tensor, "*batch channels side side"]:
     """Cut a square around the centroid out of larger images, as MNIST is centred.
 
+    Args:
+        images: images larger than the square.
+        side: of the square, in pixels.
+
     Example:
         >>> image = torch.nn.functional.pad(torch.ones(1, 2, 2), (30, 10, 10, 30))
         >>> centred_crop(image)[0, 13:15, 13:15].min() > 0.99
@@ -64,6 +72,9 @@ def centred_crop(
 def sharpness(images: Float[Tensor, "*batch channels height width"]) -> float:
     """Return the mean length of the gradient of brightness, per pixel.
 
+    Args:
+        images: values in [0, 1].
+
     Example:
         >>> round(sharpness(torch.arange(4.0).expand(1, 4, 4)), 4)
         1.0
@@ -83,6 +94,9 @@ def height_and_slant(
 
     The standard deviation of y, in pixels; and the covariance of x and y over the variance of y:
     how far x moves for each pixel down.
+
+    Args:
+        images: images; all channels count alike.
 
     Example:
         >>> [round(float(v), 3) for v in height_and_slant(torch.ones(1, 18, 1))]
@@ -111,6 +125,9 @@ def frechet_distance(
     1982). With the last features of the Inception net it is the FID (Heusel et al., NeurIPS 2017,
     eq. 6); with those of another net it ranks models on one data set but is not comparable with
     FIDs elsewhere. Small sets bias it upwards: compare sets of one size.
+
+    Args:
+        first, second: features of two sets of items, a row for each.
 
     Example:
         >>> features = torch.randn(100, 3)

@@ -31,6 +31,9 @@ def sequence_bound(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     depend on those of its neighbours. In expectation it grows with K towards
     `log p(x_1, …, x_S) / S` (Burda, Grosse & Salakhutdinov 2016, eq. 8).
 
+    Args:
+        weights: log importance weights of K samples, in nats.
+
     Example:
         >>> weights = torch.tensor([[[-2.0, -4.0]], [[-4.0, -2.0]]])  # (K, B, S) = (2, 1, 2)
         >>> sequence_bound(weights), paper_estimate(weights)
@@ -48,6 +51,13 @@ def paper_estimate(weights: Float[Tensor, "K B S"]) -> Float[Tensor, " B"]:
     nats for 10 samples); and frame by frame, although the latents of a frame depend on samples
     that its weight leaves out, so that it is no bound even then. For comparison with the published
     tables only (Keller & Welling 2021, Table 1); `weights` as in `sequence_bound`.
+
+    Args:
+        weights: log importance weights of K samples, in nats.
+
+    Example:
+        >>> paper_estimate(torch.zeros(10, 3, 5))  # log 10
+        tensor([2.3026, 2.3026, 2.3026])
     """
     _require_some(weights)
     return weights.logsumexp(0).mean(-1)
@@ -104,6 +114,10 @@ def entropy_floor(
     minus this floor, so only the distance from it tells models apart. Likelihoods, by name or as
     values, other than "bernoulli" and "poisson" have no floor: nan.
 
+    Args:
+        x: sequences of data.
+        likelihood: by name or as a value.
+
     Example:
         >>> entropy_floor(torch.full((1, 2, 1, 4, 4), 0.5)) / math.log(2)
         tensor([16.])
@@ -114,6 +128,8 @@ def entropy_floor(
 
 class MixtureBounds(NamedTuple):
     """Bounds on -log p(x), nats per image; p(x) = Σ_c p_c(x) / C.
+
+    Returned by `mixture_bounds`.
 
     Attributes:
         paper: Σ ω_c U_c, what the paper reports. It bounds -log Σ ω_c(x) p_c(x), which is no
@@ -136,6 +152,10 @@ def mixture_bounds(
     `bounds` are U_c ≥ -log p_c(x) for every class, and `class_log_probs` log-probabilities of the
     classes by a classifier. Always tight ≤ valid and paper ≤ valid ≤ paper + log C. Where the
     classifier is certain, paper is the bound of its class.
+
+    Args:
+        bounds: U_c, in nats.
+        class_log_probs: logarithms of probabilities.
 
     Example:
         >>> sure = torch.tensor([[0.0, -200.0]])

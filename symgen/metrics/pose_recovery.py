@@ -7,7 +7,7 @@ from torch import Tensor
 from symgen.groups import affine
 from symgen.metrics.inputs import one_hot, takes_arrays
 
-__all__ = ["pose_coordinates", "pose_recovery"]
+__all__ = ["angle_errors", "pose_coordinates", "pose_recovery"]
 
 
 @takes_arrays
@@ -21,6 +21,9 @@ def pose_coordinates(
     the shift in pixels. With the generators of the shift instead a perfect pose would not score 1:
     the shift of a map is theirs times a matrix that depends on the rotation. A linear part without
     principal logarithm counts as the identity.
+
+    Args:
+        maps: maps in pixels from the middle of the image.
 
     Example:
         >>> pose_coordinates(affine.exp(torch.tensor([[[0.5, 0.1, 0, 0, 0, 0]]])))
@@ -64,3 +67,42 @@ def pose_recovery(
     left = target - regressors @ torch.linalg.lstsq(regressors, target, driver="gelsd").solution
     unexplained, total = (a.square().sum(0) for a in (left, target - target.mean(0)))
     return torch.where(total > 0, 1 - unexplained / total, torch.nan).to(true)
+
+
+@takes_arrays
+def angle_errors(
+    found: Float[Tensor, " n"],
+    true: Float[Tensor, " n"],
+    labels: Int64[Tensor, " n"],
+    symmetry: Int64[Tensor, " n"],
+) -> Float[Tensor, " n"]:
+    """Return how far inferred angles are from the true ones, in degrees.
+
+    The model is free to choose the canonical pose of a class, so every class has an offset of its
+    own, the one that is best in the sense of the circle; and an object that looks the same after a
+    turn by 360° / `symmetry` may be found in any of these poses.
+
+    Args:
+        found, true: angles in degrees.
+        labels: classes that have an offset each, such as those that the model found.
+        symmetry: order of each object's rotational symmetry, 1 for none.
+
+    Example:
+        >>> true = torch.tensor([0.0, 30.0, 90.0])
+        >>> turned, same = true + 200.0, torch.zeros(3, dtype=torch.int64)
+        >>> angle_errors(turned, true, same, same + 2).round().abs()
+        tensor([0., 0., 0.])
+    """
+    if not bool((symmetry >= 1).all()):
+        raise ValueError(f"symmetry as little as {int(symmetry.min())}: give 1 for none, or more")
+    period = 360.0 / symmetry
+    phase = torch.deg2rad((found - true) * symmetry).double()
+    errors = torch.empty_like(phase)
+    for label in labels.unique():
+        for order in symmetry.unique():
+            mine = (labels == label) & (symmetry == order)
+            if mine.any():
+                offset = torch.atan2(phase[mine].sin().mean(), phase[mine].cos().mean())
+                left = torch.remainder(phase[mine] - offset + torch.pi, 2 * torch.pi) - torch.pi
+                errors[mine] = left.abs()
+    return (errors / (2 * torch.pi) * period).to(found)

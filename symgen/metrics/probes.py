@@ -22,6 +22,12 @@ class Accuracy(NamedTuple):
     """Share of test items that a probe classifies correctly after training on some labels.
 
     Mean and standard deviation over several draws of that many labels; std is nan for one draw.
+
+    Returned by `linear_probe`.
+
+    Attributes:
+        labels: labels that were given.
+        mean, std: of the share, 0 to 1.
     """
 
     labels: int
@@ -98,6 +104,9 @@ def _balanced(y: np.ndarray, order: np.ndarray) -> np.ndarray:
 def pooled_capsules(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch C"]:
     """Return the length of every capsule, which no roll changes.
 
+    Args:
+        t: capsules.
+
     Example:
         >>> t = torch.tensor([[3.0, 4.0, 0.0]])
         >>> pooled_capsules(t), pooled_capsules(t.roll(1, -1))
@@ -111,6 +120,9 @@ def phases(t: Float[Tensor, "*batch C D"]) -> Float[Tensor, "*batch two_C"]:
     """Return cosine and sine of the phase of every capsule's first Fourier component.
 
     A roll by k units of D turns the phase by 2πk/D and does nothing else to it.
+
+    Args:
+        t: capsules.
 
     Example:
         >>> t = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
@@ -139,6 +151,12 @@ def phase_r2(
     R² of the ridge regression of cosine and sine of 2πf/period together on the `phases`, fitted to
     `t, factor` and measured on the test data: 1 for a perfect fit, 0 for the mean, nan for a test
     factor that never changes. A factor wraps around after `period` values.
+
+    Args:
+        t: capsules to fit to.
+        factor: their values of the factor, from 0.
+        period: number of values after which it wraps around.
+        test_t, test_factor: capsules and values to measure on.
 
     Example:
         >>> factor, base = torch.arange(60) % 6, torch.eye(2, 6)[None]

@@ -29,6 +29,8 @@ class RollPrediction:
     Where there is only one of the two frames, it is the nearest and the interpolation is nan;
     without either, both are nan.
 
+    Returned by `roll_prediction`.
+
     Attributes:
         nll: negative log-likelihood of frame l under `decode(roll(t_0, l))`, nats per frame.
         squared_error: squared error of its mean, summed over the values of a frame.

@@ -48,6 +48,7 @@ def class_selectivity(
     Args:
         t: response of every neuron to every image, neurons in any arrangement.
         labels: class of every image, `(n,)`, counted from 0; two or more.
+        threshold: least d' of a class that counts, without unit.
 
     Example:
         >>> t = torch.tensor([[0.0, 5.0], [1.0, 4.0], [8.0, 5.0], [9.0, 4.0]])
@@ -85,6 +86,9 @@ def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | 
     `selective_percent` of the units tell one of `classes` classes. Of the pairs of neighbouring
     selective units, `alike_percent` tell the same class, and `alike_chance_percent` would in
     random order; None where there is no such pair.
+
+    Args:
+        best: numbers of classes, such as `class_selectivity` returns.
 
     Example:
         >>> selectivity_summary(torch.tensor([[0, 0, 1], [0, 0, 1], [1, 1, -1]]))["classes"]

@@ -14,7 +14,15 @@ from symgen._inputs import require_finite
 from symgen._typed import Draws, typed
 from symgen.latents import Density
 from symgen.likelihoods.base import full_precision
-from symgen.models.ace_latents import ACELatents, ACEPosterior, ClassTerms, SupervisedElbo
+from symgen.models.ace_latents import (
+    ACEElbo,
+    ACELatents,
+    ACEPosterior,
+    ClassTerms,
+    PoseReadings,
+    even_shares,
+    mixed_elbo,
+)
 from symgen.models.ace_parts import ACEParts
 from symgen.models.checks import check_data, check_floats, check_labels
 from symgen.models.symmetry_statistics import Pose
@@ -32,25 +40,34 @@ class ACE(ACEParts):
 
     A net infers the pose of the image. Its canonical form goes to the classifier and to the
     auto-encoders, one for each class; what they decode goes back to the pose of the image, where
-    its likelihood is taken (Georgiev 2016, Fig. 5). With labels, only the labelled class's
-    auto-encoder learns. Parts are given by name, and then made with the sizes below, or as modules
-    and values of your own.
+    its likelihood is taken (Georgiev 2016, Fig. 5). Of an image with a label only that class's
+    auto-encoder learns. Without one all learn, as much as the classifier says. Parts are given by
+    name, and then made with the sizes below, or as modules and values of your own.
 
     Args:
         data_shape: (channels, height, width); without a pose also (features,) or (channels, depth,
             height, width).
-        classes: number of classes.
+        classes: number of classes, or of clusters to find.
+        ground: gray level of images where there is nothing, from which decoders and background
+            start; None for that of the likelihood, which is dark.
+        spread: deviation of images from their mean, from which a learned scale of the likelihood
+            starts; None for 0.3.
+        labelled: which training images have a label: "all", "some" or "none".
+        balanced: images at the start of a training without any labels that are dealt out evenly
+            to the classes, by the bounds of these; from then on by the classifier. Otherwise the
+            class that is best by chance takes all before others have learned anything.
         latents: style latents of each class.
         latent: density of styles and poses, "gaussian" or "laplace".
-        pose: "affine", "matrix", "centroid" (see `SymmetryStatistics`), a `SymmetryStatistics`,
-            or None for no map.
+        pose: group of the pose: "rotation", "rigid" (with shifts), "similarity" (with a size,
+            too), "affine", "matrix" or "centroid" (see `SymmetryStatistics`), a
+            `SymmetryStatistics` of your own, or None for no map.
         colour_pose: also factor out a colour matrix of SL(3, R).
         pose_groups: number of maps, each with feature maps and a decoded layer of its own.
         stem_channels: feature maps of each group.
         variational_pose: sample the pose and count its KL, which bounds log p(x); otherwise, as in
             the paper, log p(x | pose).
-        padding_mode: what lies outside an image: "background" (black going in, a learned output
-            coming out), or "border" to repeat the edge, for photographs.
+        padding_mode: what lies outside an image: "background", which is learned, or "border" to
+            repeat the edge, for photographs.
         classifier: "conv-pooling" (3 × 3 convolutions with pooling), "dense", "residual", or a
             module (n, *seen) -> (n, classes); None for "conv-pooling" of images, else "dense".
         classifier_channels: of its convolutions.
@@ -77,6 +94,8 @@ class ACE(ACEParts):
         pose_hidden: units between the pose net's features and the pose.
         pose_pool: side of an average pooling of what the pose net sees.
         pose_iterations: how often it infers, from the second time on from the canonical form.
+        pose_starts: rotations around the circle that the pose is read from, weighed by their
+            bounds: for objects that lie at any angle; 8 for the full circle.
         initialisation: "fan_in" for weights that keep the scale of activations, or "paper" for
             those of the paper and its author's code.
 
@@ -103,9 +122,12 @@ class ACE(ACEParts):
         check_data(self, "x", x)
         if y is not None:
             check_labels(y, x.shape[0], self.classes)
-        statistics, h, pose, inputs, log_probs = self._infer(x, sampled)
+        chances = self._weigh_starts(x, y)
+        start = _choose(chances, sampled)
+        statistics, h, pose, inputs, log_probs = self._infer(x, sampled, start)
         y = log_probs.argmax(1) if y is None else y
-        return ACEPosterior(statistics, h, pose, self._styles(self.heads(inputs, y)), y, log_probs)
+        z = self._styles(self.heads(inputs, y))
+        return ACEPosterior(statistics, h, pose, z, y, log_probs, chances)
 
     def latents(
         self, x: Data | ACEPosterior, y: Labels | None = None, sampled: bool = False
@@ -129,22 +151,46 @@ class ACE(ACEParts):
         outputs = self.decoder(latents.z, latents.y)[:, None]
         return self._likelihood(self._show(outputs, latents.pose)[:, 0])
 
-    def canonical(self, x: Data, pose: Pose) -> Float[Tensor, " B *seen"]:
-        """Factor the pose out of images; with pose groups, out of their feature maps."""
-        return x if self.pose is None else pose.factor_out(x, self.padding_mode, self.stem)
-
     # --- bounds ----------------------------------------------------------------------------
 
-    def forward(self, x: Data, y: Labels) -> SupervisedElbo:
+    @property
+    def takes_labels(self) -> bool:
+        """Whether it is trained with labels."""
+        return self.labelled != "none"
+
+    def forward(self, x: Data, y: Labels | None = None) -> ACEElbo:
         """Estimate the training objective with one sample of the posterior.
 
         A variational pose is sampled, another taken at its mean.
+
+        Args:
+            x: images, or other data of the model's shape.
+            y: their labels; of a model that is not labelled "all" -1 or None for none.
         """
+        if self.labelled == "all":
+            if y is None:
+                raise ValueError("no labels: give them, or make the model with labelled='none'")
+            return self._labelled_elbo(x, y)
+        y = x.new_full(x.shape[:1], -1, dtype=torch.int64) if y is None else y
+        check_labels(y, x.shape[0], self.classes, least=-1)
+        terms = self._class_terms(x, y, sampled=True)
+        mixture = mixed_elbo(terms, y)
+        if not (self.training and self.balanced and self.labelled == "none"):
+            return mixture
+        evenly = mixed_elbo(terms, y, even_shares((terms.nll + terms.kl_z).detach()))
+        early = self.dealt < self.balanced
+        self.dealt += (y < 0).sum()
+        return ACEElbo(*(torch.where(early, *pair) for pair in zip(evenly, mixture, strict=True)))
+
+    def _labelled_elbo(self, x: Tensor, y: Tensor) -> ACEElbo:
+        """Take the bound of each label's class, and the classifier's cross-entropy."""
         posterior = self.encode(x, y, sampled=self.variational_pose)
         nll = -self.decode(self.latents(posterior, sampled=True)).log_prob(x)
         cross_entropy = -posterior.class_log_probs.gather(1, y[:, None])[:, 0]
-        kl_pose = self._kl_pose(posterior.statistics, nll)
-        return SupervisedElbo(nll, posterior.z.kl().sum(-1), kl_pose, cross_entropy)
+        kl_pose = self._kl_pose(posterior.statistics, posterior.start_log_probs, nll)
+        return ACEElbo(
+            nll, posterior.z.kl().sum(-1), kl_pose, torch.zeros_like(nll), cross_entropy
+        )
 
     def class_terms(self, x: Data, sampled: bool = True) -> ClassTerms:
         """Bound every class's likelihood with one sample: all auto-encoders, no labels.
@@ -152,10 +198,52 @@ class ACE(ACEParts):
         Without `sampled` posteriors are taken at their means: no bound, but what a picture shows.
         """
         check_data(self, "x", x)
-        statistics, _, pose, inputs, log_probs = self._infer(x, sampled and self.variational_pose)
+        return self._class_terms(x, None, sampled)
+
+    def _class_terms(self, x: Tensor, y: Tensor | None, sampled: bool) -> ClassTerms:
+        """Bound every class's likelihood, with the start of the pose that suits labels, if any."""
+        chances = self._weigh_starts(x, y)
+        return self._terms_from(x, sampled, _choose(chances, sampled), chances)[0]
+
+    def _terms_from(
+        self, x: Tensor, sampled: bool, start: Tensor | None, chances: Tensor | None
+    ) -> tuple[ClassTerms, Pose]:
+        drawn = sampled and self.variational_pose
+        statistics, _, pose, inputs, log_probs = self._infer(x, drawn, start)
         z = self._styles(self.heads.every(inputs, self.classes))
         nll = -self._every_class(z.rsample() if sampled else z.mean, pose).log_prob(x[:, None])
-        return ClassTerms(nll, z.kl().sum(-1).t(), self._kl_pose(statistics, nll[:, 0]), log_probs)
+        kl_pose = self._kl_pose(statistics, chances, nll[:, 0])
+        return ClassTerms(nll, z.kl().sum(-1).t(), kl_pose, log_probs), pose
+
+    @torch.no_grad()
+    def readings(self, x: Data, y: Labels | None = None) -> PoseReadings:
+        """Read the pose from every start, and weigh these by their bounds.
+
+        The weights are those of the posterior that makes the bound least, for posteriors at their
+        means; of images with labels by the bound of that class, of others, whose label may be -1,
+        by the tight bound of the mixture. An object that looks the same from two sides has two
+        starts of equal weight: `PoseReadings.rotations` counts them.
+        """
+        check_data(self, "x", x)
+        bounds, maps = [], []
+        starts = 1 if self.pose is None else self.pose.starts
+        for number in range(starts):  # one by one: each is a batch
+            start = torch.full(x.shape[:1], number, device=x.device) if starts > 1 else None
+            (nll, kl_z, kl_pose, _), pose = self._terms_from(x, False, start, None)
+            every = nll + kl_z + kl_pose[:, None]
+            bound = -(-every).logsumexp(1)
+            if y is not None:
+                own = every.gather(1, y.clamp(min=0)[:, None])[:, 0]
+                bound = torch.where(y < 0, bound, own)
+            bounds.append(bound)
+            maps.append(pose.affine[:, 0])
+        return PoseReadings(torch.stack(bounds, 1).neg().log_softmax(1), torch.stack(maps, 1))
+
+    def _weigh_starts(self, x: Tensor, y: Tensor | None) -> Tensor | None:
+        """Return log-probabilities of the starts of the pose, None of a single one."""
+        if self.pose is None or self.pose.starts == 1:
+            return None
+        return self.readings(x, y).log_probs
 
     @torch.no_grad()
     def log_prob(self, x: Data, samples: int = 10) -> Float[Tensor, " B"]:
@@ -167,15 +255,20 @@ class ACE(ACEParts):
         """
         check_data(self, "x", x)
         samples = typed("samples", samples, Draws)
+        chances = self._weigh_starts(x, None)
         weights = []
         for _ in range(samples):
-            statistics, h, pose, inputs, _ = self._infer(x, self.variational_pose)
+            start = _choose(chances, self.variational_pose)
+            statistics, h, pose, inputs, _ = self._infer(x, self.variational_pose, start)
             z = self._styles(self.heads.every(inputs, self.classes))
             styles = z.rsample()  # (classes, B, latents)
             weight = self._every_class(styles, pose).log_prob(x[:, None])
             weight = weight + z.log_ratio(styles).sum(-1).t()
             if statistics is not None and self.variational_pose:
                 weight = weight + statistics.log_ratio(h).sum(-1, keepdim=True)
+                if start is not None and chances is not None:  # p(start) / q(start|x)
+                    own = chances.gather(1, start[:, None])
+                    weight = weight - math.log(chances.shape[1]) - own
             weights.append(weight.logsumexp(1) - math.log(self.classes))
         return torch.stack(weights).logsumexp(0) - math.log(samples)
 
@@ -219,10 +312,12 @@ class ACE(ACEParts):
         if y is None:
             y = torch.randint(self.classes, (count,), device=device)
         z = self.density.standard((count, self.latent_count), device=device).rsample()
-        h = self._identity(count)
+        h, start = self._identity(count), None
         if self.pose is not None and pose == "prior":
             h = self.density.standard(h.shape, device=device).rsample()
-        return ACELatents(z, y, self._element(h))
+            if self.pose.starts > 1:
+                start = torch.randint(self.pose.starts, (count,), device=device)
+        return ACELatents(z, y, self._element(h, start))
 
     @torch.no_grad()
     def sample(self, count: int, y: Labels | None = None, pose: PoseDraw = "identity") -> Data:
@@ -240,15 +335,15 @@ class ACE(ACEParts):
     # --- inside ----------------------------------------------------------------------------
 
     def _infer(
-        self, x: Tensor, sampled: bool
+        self, x: Tensor, sampled: bool, start: Tensor | None
     ) -> tuple[Density | None, Tensor, Pose, list[Tensor], Tensor]:
         """Infer the pose, what the heads take, and the classes' log-probabilities."""
         if self.pose is None:
             statistics, h = None, self._identity(x.shape[0])
         else:
-            statistics = self.pose(x)
+            statistics = self.pose(x, start, self.outside)
             h = statistics.rsample() if sampled else statistics.mean
-        pose = self._element(h)
+        pose = self._element(h, start)
         seen = self.canonical(x, pose)
         looked_at = self._middle(seen)
         maps = hidden = None
@@ -268,42 +363,19 @@ class ACE(ACEParts):
         mean, log_variance = (torch.cat(part, -1) for part in zip(*parts, strict=True))
         return self.density(mean, log_variance)
 
-    def _element(self, h: Tensor) -> Pose:
-        return Pose.identity(h) if self.pose is None else self.pose.element(h)
-
-    def _identity(self, count: int | torch.SymInt) -> Tensor:
-        like = next(self.parameters())
-        return like.new_zeros(count, 0 if self.pose is None else len(self.pose.log_scale))
-
-    def _kl_pose(self, statistics: Density | None, like: Tensor) -> Tensor:
+    def _kl_pose(self, statistics: Density | None, chances: Tensor | None, like: Tensor) -> Tensor:
         if statistics is None or not self.variational_pose:
             return torch.zeros_like(like)
-        return statistics.kl().sum(-1)
+        kl = statistics.kl().sum(-1)
+        if chances is not None:
+            kl = kl + math.log(chances.shape[1]) + (chances.exp() * chances).sum(1)
+        return kl
 
-    def _every_class(self, styles: Tensor, pose: Pose) -> Distribution:
-        """Decode styles (classes, B, latents) in poses: a batch (B, classes)."""
-        if hasattr(self.decoder, "every"):
-            outputs = self.decoder.every(styles)  # pyright: ignore[reportCallIssue]
-        else:
-            y = torch.arange(self.classes, device=styles.device)
-            y = y.repeat_interleave(styles.shape[1])
-            outputs = self.decoder(styles.flatten(0, 1), y).unflatten(0, styles.shape[:2])
-        return self._likelihood(self._show(outputs.transpose(0, 1), pose))
 
-    def _show(self, outputs: Tensor, pose: Pose) -> Tensor:
-        """Show canonical outputs (B, stack, parameters, painted, H, W) in a pose."""
-        outputs = full_precision(outputs)
-        if self.pose is None:
-            return outputs
-        return pose.factor_in(outputs, self.background, self.padding_mode)
-
-    def _likelihood(self, outputs: Tensor) -> Distribution:
-        return self.likelihood(outputs, len(self.data_shape), **dict(self.shared.items()))
-
-    def _middle(self, x: Tensor) -> Tensor:
-        """Cut out of images what the classifier sees of them."""
-        if self.window is None:
-            return x
-        (height, width), (tall, wide) = self.window, x.shape[2:]
-        top, left = (tall - height) // 2, (wide - width) // 2
-        return x[:, :, top : top + height, left : left + width]
+def _choose(chances: Tensor | None, sampled: bool) -> Tensor | None:
+    """Draw starts of poses by their log-probabilities, or take the most probable ones."""
+    if chances is None:
+        return None
+    if sampled:
+        return torch.multinomial(chances.exp(), 1)[:, 0]
+    return chances.argmax(1)

@@ -138,19 +138,22 @@ def make_decoder(
     latents: tuple[int, int],
     hidden: Sequence[int],
     shape: tuple[int, ...],
-    bias: float,
+    start: tuple[float, float],
     initialisation: nets.InitialWeights,
     **sizes: Any,
 ) -> nn.Module:
-    """Make the decoders of every class, which paint `shape`, from deep and shallow latents."""
+    """Make the decoders of every class, which paint `shape`, from deep and shallow latents.
+
+    They start at an output, give or take the usual weights times a factor: `start`.
+    """
     if isinstance(decoder, nn.Module):
         return decoder
     require_choice("decoder", decoder, get_args(DecoderName))
     if decoder == "dense":
-        return nets.ClassDenseDecoder(classes, *latents, hidden, shape, initialisation, bias)
+        return nets.ClassDenseDecoder(classes, *latents, hidden, shape, initialisation, *start)
     if decoder == "conv-transposed":
         _require_image("decoder", decoder, shape[1:])
-        return nets.ClassConvDecoder(classes, sum(latents), hidden, shape, initialisation, bias)
+        return nets.ClassConvDecoder(classes, sum(latents), hidden, shape, initialisation, *start)
     net = nets.make_decoder(decoder, _INPUTS, shape, **sizes)
     return nets.ClassInputDecoder(classes, sum(latents), _INPUTS, net)
 

@@ -1,20 +1,37 @@
 """The parts of ACE: its nets, its pose and how they fit together."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from symgen._errors import require_choice
+from symgen.data.options import require_whole
 from symgen.likelihoods import Likelihood, LikelihoodName, Scale, make_likelihood
+from symgen.likelihoods.base import full_precision
 from symgen.models import ace_nets
 from symgen.models.checks import check_data_shape, check_net, check_sizes
 from symgen.models.pretrained import Pretrained
-from symgen.models.symmetry_statistics import PaddingMode, Statistics, SymmetryStatistics, density
+from symgen.models.symmetry_statistics import (
+    PaddingMode,
+    Pose,
+    Statistics,
+    SymmetryStatistics,
+    density,
+)
 from symgen.nets import Activation, ConvReadout, InitialWeights
 
-__all__ = ["ACEParts"]
+__all__ = ["ACEParts", "Labelled"]
+
+_LEAST_SPREAD = 1e-3
+_FAINT = 0.1  # of the spread: what decoders paint before they have learned anything
+_FARTHEST, _HALVINGS = 5.0, 40  # of an output that a decoder starts from, and how it is found
+
+Labelled = Literal["all", "some", "none"]
 
 
 class ACEParts(Pretrained):
@@ -22,12 +39,17 @@ class ACEParts(Pretrained):
 
     _replaceable = ("classifier", "encoder", "decoder")
     _fixed = ("pose", "likelihood", "data_shape")
+    dealt: Tensor  # how many images were dealt out so far
 
     def __init__(
         self,
         data_shape: Sequence[int],
         classes: int = 10,
         *,
+        ground: float | None = None,
+        spread: float | None = None,
+        labelled: Labelled = "all",
+        balanced: int = 0,
         latents: int = 1,
         latent: Literal["gaussian", "laplace"] = "gaussian",
         pose: Statistics | SymmetryStatistics | None = "affine",
@@ -56,6 +78,7 @@ class ACEParts(Pretrained):
         pose_hidden: int = 50,
         pose_pool: int = 1,
         pose_iterations: int = 1,
+        pose_starts: int = 1,
         initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
@@ -66,7 +89,8 @@ class ACEParts(Pretrained):
         check_sizes(
             pose_groups=pose_groups, stem_channels=stem_channels, pose_channels=pose_channels
         )
-        check_sizes(pose_hidden=pose_hidden, pose_pool=pose_pool, pose_iterations=pose_iterations)
+        check_sizes(pose_hidden=pose_hidden, pose_pool=pose_pool)
+        check_sizes(pose_iterations=pose_iterations, pose_starts=pose_starts)
         check_sizes(hidden=hidden, decoder_hidden=decoder_hidden, width=width, depth=depth)
         check_sizes(classifier_channels=classifier_channels, classifier_hidden=classifier_hidden)
         check_sizes(classifier_pool=classifier_pool, classifier_window=classifier_window)
@@ -75,16 +99,24 @@ class ACEParts(Pretrained):
         require_choice("activation", activation, get_args(Activation))
         require_choice("padding_mode", padding_mode, ("background", "border"))
         require_choice("initialisation", initialisation, ("fan_in", "paper"))
+        require_choice("labelled", labelled, get_args(Labelled))
+        require_whole("balanced", balanced, 0)
+        self.labelled: Labelled = labelled
+        self.balanced = balanced
+        if balanced and labelled == "none":
+            self.register_buffer("dealt", torch.zeros((), dtype=torch.int64))
         self.classes, self.latent_count, self.density = classes, latents, density(latent)
         self.variational_pose = variational_pose
         self.padding_mode: PaddingMode = padding_mode
         self.likelihood = make_likelihood(likelihood, likelihood_scale)
         looks = {"channels": pose_channels, "hidden": pose_hidden, "pool": pose_pool}
-        others = {"iterations": pose_iterations, "groups": pose_groups, "latent": latent}
+        others: dict[str, Any] = {"iterations": pose_iterations, "starts": pose_starts}
+        others |= {"groups": pose_groups, "latent": latent}
         both = {"colour_pose": colour_pose, "initialisation": initialisation}
         self.pose = self._make_pose(pose, **looks, **others, **both)
         groups = self._add_stem(pose_groups, stem_channels)
-        dark = self.likelihood.background / groups if padding_mode == "background" else 0.0
+        empty = self.likelihood.background if padding_mode == "background" else 0.0
+        dark = (empty if ground is None else _output_for(self.likelihood, ground)) / groups
         self.window = self._window(classifier_window)
         self.looked_at = (self.seen[0], *(self.window or self.seen[1:]))
         readout = (classifier_channels, classifier_hidden, classifier_pool, dropout)
@@ -100,14 +132,18 @@ class ACEParts(Pretrained):
         features = self._features_of(self.encoder)
         self.heads = ace_nets.StyleHeads(classes, split, features, maps, initialisation)
         bias = dark if initialisation == "fan_in" else 0.0
+        by_scale = spread if hasattr(self.likelihood, "scale") else None
+        start = (bias, 1.0 if by_scale is None else _FAINT * by_scale)
         self.decoder = ace_nets.make_decoder(
-            decoder, classes, split, decoder_hidden, self.painted, bias, initialisation, **sizes
+            decoder, classes, split, decoder_hidden, self.painted, start, initialisation, **sizes
         )
-        start = torch.zeros(self.likelihood.parameters, groups, self.data_shape[0])
-        start[0] = dark
+        background = torch.zeros(self.likelihood.parameters, groups, self.data_shape[0])
+        background[0] = dark
         learned = self.pose is not None and padding_mode == "background"
-        self.background = nn.Parameter(start) if learned else None
+        self.background = nn.Parameter(background) if learned else None
         self.shared = nn.ParameterDict(self.likelihood.learned(self.data_shape))
+        if spread is not None and "log_scale" in self.shared:
+            nn.init.constant_(self.shared["log_scale"], math.log(max(spread, _LEAST_SPREAD)))
         self._seal()
 
     def _make_pose(self, pose: Any, **options: Any) -> SymmetryStatistics | None:
@@ -174,7 +210,71 @@ class ACEParts(Pretrained):
             message = f"encoder gives {found} features: the heads of this model take {features}"
             raise ValueError(message)
 
+    def canonical(self, x: Float[Tensor, " B *data"], pose: Pose) -> Float[Tensor, " B *seen"]:
+        """Factor the pose out of images; with pose groups, out of their feature maps."""
+        if self.pose is None:
+            return x
+        return pose.factor_out(x, self.padding_mode, self.stem, self.outside)
+
+    @property
+    def outside(self) -> float | Tensor:
+        """What lies outside an image that is looked at: the learned background, by channel."""
+        if self.background is None:
+            return 0.0
+        outputs = self.background.detach().sum(1)[..., None, None]  # (parameters, channels, 1, 1)
+        return self._likelihood(outputs[None]).mean[0, :, 0, 0]
+
+    def _element(self, h: Tensor, start: Tensor | None = None) -> Pose:
+        return Pose.identity(h) if self.pose is None else self.pose.element(h, start)
+
+    def _identity(self, count: int | torch.SymInt) -> Tensor:
+        like = next(self.parameters())
+        return like.new_zeros(count, 0 if self.pose is None else len(self.pose.log_scale))
+
+    def _every_class(self, styles: Tensor, pose: Pose) -> Distribution:
+        """Decode styles (classes, B, latents) in poses: a batch (B, classes)."""
+        if hasattr(self.decoder, "every"):
+            outputs = self.decoder.every(styles)  # pyright: ignore[reportCallIssue]
+        else:
+            y = torch.arange(self.classes, device=styles.device)
+            y = y.repeat_interleave(styles.shape[1])
+            outputs = self.decoder(styles.flatten(0, 1), y).unflatten(0, styles.shape[:2])
+        return self._likelihood(self._show(outputs.transpose(0, 1), pose))
+
+    def _show(self, outputs: Tensor, pose: Pose) -> Tensor:
+        """Show canonical outputs (B, stack, parameters, painted, H, W) in a pose."""
+        outputs = full_precision(outputs)
+        if self.pose is None:
+            return outputs
+        return pose.factor_in(outputs, self.background, self.padding_mode)
+
+    def _likelihood(self, outputs: Tensor) -> Distribution:
+        return self.likelihood(outputs, len(self.data_shape), **dict(self.shared.items()))
+
+    def _middle(self, x: Tensor) -> Tensor:
+        """Cut out of images what the classifier sees of them."""
+        if self.window is None:
+            return x
+        (height, width), (tall, wide) = self.window, x.shape[2:]
+        top, left = (tall - height) // 2, (wide - width) // 2
+        return x[:, :, top : top + height, left : left + width]
+
 
 def _hidden_of(classifier: nn.Module) -> int:
     """Count the features of a trunk that can be shared; 0 of another classifier."""
     return len(classifier.hidden.weight) if isinstance(classifier, ConvReadout) else 0
+
+
+def _output_for(likelihood: Likelihood, level: float) -> float:
+    """Return the first parameter whose mean is nearest to a level, by bisection."""
+    shape = (likelihood.parameters, 1, 1, 1)
+    learned = likelihood.learned((1, 1, 1))
+    low, high = -_FARTHEST, _FARTHEST
+    for _ in range(_HALVINGS):
+        outputs = torch.zeros(1, *shape)
+        outputs[:, 0] = (low + high) / 2
+        if float(likelihood(outputs, 3, **learned).mean) < level:
+            low = (low + high) / 2
+        else:
+            high = (low + high) / 2
+    return (low + high) / 2

@@ -75,17 +75,21 @@ def check_floats(name: str, x: Tensor, axes: str, *expected: int | str) -> None:
         )
 
 
-def check_labels(y: Tensor, count: int, classes: int) -> None:
-    """Raise ValueError for labels of another number or type and, on the CPU, out of range."""
+def check_labels(y: Tensor, count: int, classes: int, least: int = 0) -> None:
+    """Raise ValueError for labels of another number or type and, on the CPU, out of range.
+
+    With -1 as `least` that stands for no label.
+    """
     if y.shape != (count,) or y.dtype != torch.int64:
         raise ValueError(
             f"y of shape {tuple(y.shape)} and {y.dtype} for {count} items: give one int64 "
             "label for each"
         )
-    if _can_be_read(y) and len(y) and not (y.min() >= 0 and y.max() < classes):
+    if _can_be_read(y) and len(y) and not (y.min() >= least and y.max() < classes):
+        unknown = ", or -1 for none" if least < 0 else ""
         raise ValueError(
             f"labels reach from {int(y.min())} to {int(y.max())} but the model has "
-            f"{classes} classes, 0 to {classes - 1}"
+            f"{classes} classes, 0 to {classes - 1}{unknown}"
         )
 
 

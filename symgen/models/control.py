@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from symgen._typed import type_fields
 from symgen.groups import affine, colour
+from symgen.metrics.likelihood import mixture_bounds
 from symgen.models.ace import ACE
 from symgen.models.ace_latents import ACELatents, ACEPosterior
 from symgen.models.symmetry_statistics import Pose
 
-__all__ = ["Motion", "draw_poses", "move"]
+__all__ = ["Motion", "bounds", "canonical_images", "draw_poses", "far_outside", "move"]
 
 _SCALES = (0.01, 100.0)
 _FARTHEST = 10_000.0  # pixels or degrees; beyond it single precision has no image left to read
@@ -99,6 +100,13 @@ def move(
         motion: how the object moves.
         fraction: 0 for the start, 1 for the end.
         style: style to reach at the end, in a straight line; None leaves that of the latents.
+
+    Example:
+        >>> from symgen import ACE
+        >>> model = ACE((1, 28, 28))
+        >>> one = model.latents(torch.rand(1, 1, 28, 28))
+        >>> move(model, one, Motion(rotate=30.0), torch.linspace(0, 1, 4)).shape
+        torch.Size([4, 1, 28, 28])
     """
     z = latents.z.expand(len(fraction), -1)
     if style is not None:
@@ -120,6 +128,18 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
 
     The posterior is what the model inferred from one image; without a variational pose, or for a
     `count` that is not positive, this raises ValueError.
+
+    Args:
+        model: a trained model with a variational pose.
+        posterior: what it inferred from one image.
+        count: number of poses.
+        seed: seed of the draws.
+
+    Example:
+        >>> from symgen import ACE
+        >>> model = ACE((1, 28, 28), variational_pose=True)
+        >>> draw_poses(model, model.encode(torch.rand(1, 1, 28, 28)), 5).affine.shape
+        torch.Size([5, 1, 3, 3])
     """
     if count < 1:
         raise ValueError(f"draws={count}: give a positive number")
@@ -133,3 +153,70 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return model.pose.element(posterior.statistics.rsample(count)[:, 0])
+
+
+@torch.no_grad()
+def canonical_images(
+    model: ACE, x: Float[Tensor, "B channels height width"], pose: Pose
+) -> Float[Tensor, "B channels height width"]:
+    """Return images with their pose factored out, to be looked at.
+
+    Of several maps the first is taken; feature maps are no picture, so a stem is left out.
+
+    Args:
+        model: a trained model.
+        x: images.
+        pose: what the model inferred from them.
+
+    Example:
+        >>> from symgen import ACE
+        >>> model, x = ACE((1, 28, 28)), torch.rand(3, 1, 28, 28)
+        >>> canonical_images(model, x, model.latents(x).pose).shape
+        torch.Size([3, 1, 28, 28])
+    """
+    one = pose._replace(affine=pose.affine[:, :1])
+    return one.factor_out(x, model.padding_mode, None, model.outside)
+
+
+@torch.no_grad()
+def bounds(
+    model: ACE, x: Float[Tensor, "B channels height width"], samples: int = 4, seed: int = 0
+) -> Float[Tensor, " B"]:
+    """Bound -log p(x) of images from above without a label: U_valid, averaged over samples.
+
+    Args:
+        model: a trained model.
+        x: images.
+        samples: draws of the posterior that are averaged.
+        seed: seed of the draws.
+
+    Example:
+        >>> from symgen import ACE
+        >>> bounds(ACE((1, 28, 28)), torch.rand(3, 1, 28, 28)).shape
+        torch.Size([3])
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        terms = [model.class_terms(x) for _ in range(samples)]
+    found = [
+        mixture_bounds(nll + kl_z + kl_pose[:, None], log_probs).valid
+        for nll, kl_z, kl_pose, log_probs in terms
+    ]
+    return torch.stack(found).mean(0)
+
+
+def far_outside(bound: Float[Tensor, " B"], reference: Float[Tensor, " n"]) -> Bool[Tensor, " B"]:
+    """Tell which bounds on -log p(x) are far above those of images like the training's.
+
+    Farther above the greatest of the reference than this is above their median.
+
+    Args:
+        bound: bounds to judge, in nats.
+        reference: bounds of images like the training's, in nats.
+
+    Example:
+        >>> far_outside(torch.tensor([14.0, 40.0]), torch.tensor([8.0, 10.0, 12.0]))
+        tensor([False,  True])
+    """
+    greatest = reference.max()
+    return bound > 2 * greatest - reference.median()

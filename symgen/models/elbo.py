@@ -11,7 +11,14 @@ __all__ = ["Elbo", "Posterior"]
 
 
 class Posterior(NamedTuple):
-    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE."""
+    """Posteriors of a sequence: q(z|x) and q(u|x), each (B, S, C, D); u is None in a VAE.
+
+    Returned by `TopographicVAE.encode`.
+
+    Attributes:
+        z: of z.
+        u: of u, whose squares are energies; None in a VAE.
+    """
 
     z: Gaussian
     u: Gaussian | None
@@ -21,6 +28,8 @@ class Elbo(NamedTuple):
     """The terms of the evidence lower bound, nats per frame.
 
     A model that looks `ahead` has no terms for the last frames, which have no target.
+
+    Returned by `TopographicVAE.forward`.
 
     Attributes:
         nll: one-sample estimate of -E[log p(x|t)].

@@ -80,7 +80,8 @@ def export_model(
     model = deepcopy(model).eval().requires_grad_(False)
     if isinstance(model, ACE):
         x = torch.zeros(_EXAMPLES, *model.data_shape, device=device)
-        encoder = _InferImage(model, without=("decoder",))
+        several = model.pose is not None and model.pose.starts > 1  # which are weighed by decoding
+        encoder = _InferImage(model, without=() if several else ("decoder",))
         decoder = _ShowImage(model, without=("classifier", "encoder", "heads", "stem"))
         code = encoder(x)
         outputs = list(code)

@@ -38,6 +38,14 @@ class Pretrained(nn.Module):
             place of the argument of its name.
         data_scale: numbers of the recordings that it was trained on which became 0 and 1; None
             where numbers stayed as they are. Saved with the model.
+
+    Example:
+        >>> import tempfile
+        >>> from symgen import TVAE
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = TVAE((12,), capsules=2, likelihood="gaussian", width=8).save_pretrained(folder)
+        ...     Pretrained.from_pretrained(folder).data_shape
+        (12,)
     """
 
     config: dict[str, Any]
@@ -277,6 +285,9 @@ def weights_step(folder: Path | str) -> int | None:
     """Read how many updates of a training the weights in a folder have had.
 
     None if they are not there, are damaged, or were not saved by a training.
+
+    Args:
+        folder: a folder that `save_pretrained` or a training wrote.
 
     Example:
         >>> weights_step("none") is None

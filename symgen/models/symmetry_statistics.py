@@ -1,10 +1,11 @@
 """Symmetry statistics: which pose an image is in, as a density over a Lie algebra."""
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from symgen._errors import require_choice
@@ -16,8 +17,14 @@ from symgen.nets import Convolutions, ConvReadout, InitialWeights
 __all__ = ["Pose", "SymmetryStatistics"]
 
 PaddingMode = Literal["background", "border"]
-Statistics = Literal["centroid", "affine", "matrix"]
+Statistics = Literal["rotation", "rigid", "similarity", "affine", "matrix", "centroid"]
 _COLOUR = 8  # dimensions of SL(3, R)
+_GENERATORS = {  # of Aff(2, R) that span the algebra of a subgroup, see `symgen.groups.affine`
+    "rotation": (0,),
+    "rigid": (0, 4, 5),
+    "similarity": (0, 1, 4, 5),
+    "affine": (0, 1, 2, 3, 4, 5),
+}
 _START = -6.0  # log-variance of a fresh posterior: a twentieth of the prior's deviation
 
 
@@ -40,6 +47,12 @@ class Pose(NamedTuple):
         affine: maps that look canonical coordinates u up in the image, at `affine @ u`, one for
             each group of feature maps.
         colour: colour matrix that makes the image of the canonical form; None for no change.
+
+    Example:
+        >>> from symgen.groups import affine
+        >>> right = affine.exp(torch.tensor([[[0.0, 0.0, 0.0, 0.0, 3.0, 0.0]]]))  # of one group
+        >>> Pose(right, None).affine.shape
+        torch.Size([1, 1, 3, 3])
     """
 
     affine: Float[Tensor, "*batch groups 3 3"]
@@ -78,17 +91,19 @@ class Pose(NamedTuple):
         images: Float[Tensor, "B channels height width"],
         padding_mode: PaddingMode,
         stem: Callable[[Tensor], Tensor] | None = None,
+        fill: float | Tensor = 0.0,
     ) -> Float[Tensor, "B seen height width"]:
         """Bring images to their canonical form.
 
         A `stem` makes the feature maps of every group, after the colour, which acts on channels of
-        the image.
+        the image. `fill` is what lies outside an image: one number, or one for each channel.
         """
         if self.colour is not None:
             images = _recolour(images, colour.inverse(self.colour))
         maps = images if stem is None else full_precision(stem(images))
         maps = maps.unflatten(1, (self.affine.shape[-3], -1))
-        return warp(maps, _rows(self.affine), padding_mode=padding_mode).flatten(1, 2)
+        outside = fill if stem is None else 0.0
+        return warp(maps, _rows(self.affine), outside, padding_mode=padding_mode).flatten(1, 2)
 
     def factor_in(
         self,
@@ -149,9 +164,10 @@ class SymmetryStatistics(nn.Module):
 
     Args:
         data_shape: channels, height and width.
-        statistics: "affine" infers the six generators of Aff(2, R), whose exponential is the map;
-            "matrix" infers the six entries of the matrix, with a guarded determinant; "centroid"
-            takes the centre of mass for a shift, the paper's simplest example; None infers no map.
+        statistics: "rotation", "rigid" (with shifts), "similarity" (with a size, too) or "affine"
+            infers generators of that group, whose exponential is the map; "matrix" infers the six
+            entries of the matrix, with a guarded determinant; "centroid" takes the centre of mass
+            for a shift, the paper's simplest example; None infers no map.
         colour_pose: also infer the eight generators of SL(3, R), for three channels.
         groups: affine maps to infer, one for each group of feature maps.
         latent: "gaussian" or "laplace".
@@ -159,9 +175,11 @@ class SymmetryStatistics(nn.Module):
         channels: of the two convolutions (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
         hidden: units between features and pose.
         pool: side of an average pooling of the image.
-        iterations: how often to infer one "affine" map. From the second time on the net sees the
-            canonical form found so far, and the pose is composed with what is left (Lin & Lucey,
-            CVPR 2017, arXiv 1612.03897): a net that finds small poses well then finds all.
+        iterations: how often to infer one map of generators. From the second time on the net sees
+            the canonical form found so far, and the pose is composed with what is left (Lin &
+            Lucey, CVPR 2017, arXiv 1612.03897): a net that finds small poses well then finds all.
+        starts: rotations, evenly around the circle, from each of which the pose can be read:
+            element = turn(start) ∘ exp(generators), with a prior of equal weights on the starts.
         padding_mode: what lies outside of an image that is looked at again.
         initialisation: of the convolutions.
 
@@ -171,6 +189,8 @@ class SymmetryStatistics(nn.Module):
         >>> pose.element(h.mean).affine[0, 0].diagonal()
         tensor([1., 1., 1.], grad_fn=<DiagonalBackward0>)
     """
+
+    chosen: Tensor  # (generators, 6): which of the six are inferred
 
     def __init__(
         self,
@@ -185,40 +205,29 @@ class SymmetryStatistics(nn.Module):
         hidden: int = 50,
         pool: int = 1,
         iterations: int = 1,
+        starts: int = 1,
         padding_mode: PaddingMode = "background",
         initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
-        inputs, height, width = data_shape
-        shift = [0.1 * width, 0.1 * height]
-        spread = {
-            None: [],
-            "centroid": shift,
-            "affine": [0.3, 0.2, 0.1, 0.1, *shift],
-            "matrix": [0.2, 0.2, 0.2, 0.2, *shift],
-        }
-        if statistics not in spread:
-            raise ValueError(f"pose={statistics!r}: choose affine, matrix, centroid or none")
-        if statistics == "centroid" and (groups > 1 or colour_pose):
-            raise ValueError(
-                "pose='centroid' is one shift: it goes with neither pose_groups nor colour_pose; "
-                "take pose='affine'"
-            )
-        if colour_pose and inputs != 3:
-            message = f"colour_pose needs images of three channels, not {inputs}: leave it off"
-            raise ValueError(message)
-        alone = statistics == "affine" and groups == 1 and not colour_pose
-        if iterations < 1 or (iterations > 1 and not alone):
-            raise ValueError(
-                f"pose_iterations={iterations} with pose={statistics!r}, pose_groups={groups}, "
-                f"colour_pose={colour_pose}: give at least 1, and for more pose='affine' with "
-                "neither groups nor colour"
-            )
+        alone = statistics in _GENERATORS and groups == 1 and not colour_pose
+        _require_fit(statistics, colour_pose, groups, data_shape[0])
+        for name, count in (("pose_iterations", iterations), ("pose_starts", starts)):
+            if count < 1 or (count > 1 and not alone):
+                raise ValueError(
+                    f"{name}={count} with pose={statistics!r}, pose_groups={groups}, "
+                    f"colour_pose={colour_pose}: give at least 1, and for more a pose of "
+                    f"{', '.join(_GENERATORS)} with neither groups nor colour"
+                )
         self.statistics, self.groups, self.colour_pose = statistics, groups, colour_pose
-        self.iterations, self.density = iterations, density(latent)
+        self.iterations, self.starts, self.density = iterations, starts, density(latent)
         self.padding_mode: PaddingMode = padding_mode
-        scale = torch.tensor(spread[statistics] * groups + [0.3] * (_COLOUR * colour_pose))
+        _, height, width = data_shape
+        deviations = _deviations(statistics, height, width, starts) * groups
+        scale = torch.tensor(deviations + [0.3] * (_COLOUR * colour_pose))
         self.log_scale = nn.Parameter(scale.log(), requires_grad=learn_scale)
+        chosen = torch.eye(6)[list(_GENERATORS.get(statistics or "", range(6)))]
+        self.register_buffer("chosen", chosen, persistent=False)
         if statistics == "centroid":
             self.net = _Centroid(learn_scale)
             return
@@ -230,18 +239,43 @@ class SymmetryStatistics(nn.Module):
             self.net.head.bias.zero_()
             self.net.head.bias[len(scale) :] = _START
 
-    def forward(self, x: Float[Tensor, "B channels height width"]) -> Density:
-        """Infer the density of the coordinates h, (B, dimensions), of images."""
+    def forward(
+        self,
+        x: Float[Tensor, "B channels height width"],
+        start: Int64[Tensor, " B"] | None = None,
+        fill: float | Tensor = 0.0,
+    ) -> Density:
+        """Infer the density of the coordinates h, (B, dimensions), of images.
+
+        Args:
+            x: images.
+            start: numbers of starts, by which they are looked at as turned back.
+            fill: what lies outside an image, as of `Pose.factor_out`.
+        """
+        if start is not None:
+            x = self._canonical(x, self.turn(start).to(x.dtype), fill)
         mean, log_variance = self._infer(x)
         scale = self.log_scale.exp()
         for _ in range(self.iterations - 1):
             with torch.autocast(x.device.type, enabled=False):
-                found = _rows(affine.exp(mean * scale))
-                canonical = warp(x, found, padding_mode=self.padding_mode)
+                found = (mean * scale) @ self.chosen.to(scale)
+                canonical = self._canonical(x, affine.exp(found), fill)
             left, log_variance = self._infer(canonical)
             with torch.autocast(x.device.type, enabled=False):
-                mean = affine.compose_generators(mean * scale, left * scale) / scale
+                further = (left * scale) @ self.chosen.to(scale)
+                both = affine.compose_generators(found, further)
+                mean = both @ self.chosen.to(scale).mT / scale
         return self.density(mean, log_variance)
+
+    def turn(self, start: Int64[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
+        """Return the rotations that starts stand for."""
+        angle = start * (2 * math.pi / self.starts)
+        return affine.from_parameters(angle, torch.ones_like(angle))
+
+    def _canonical(
+        self, x: Tensor, matrix: Float[Tensor, "B 3 3"], fill: float | Tensor
+    ) -> Tensor:
+        return warp(x, _rows(matrix), fill, padding_mode=self.padding_mode)
 
     def _infer(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = full_precision(self.net(x)).chunk(2, -1)
@@ -249,8 +283,10 @@ class SymmetryStatistics(nn.Module):
             mean = mean / self.log_scale.exp()
         return mean, log_variance
 
-    def element(self, h: Float[Tensor, "B dimensions"]) -> Pose:
-        """Return the pose with these coordinates."""
+    def element(
+        self, h: Float[Tensor, "B dimensions"], start: Int64[Tensor, " B"] | None = None
+    ) -> Pose:
+        """Return the pose with these coordinates, behind the rotations of its starts, if any."""
         generators = h * self.log_scale.exp()
         split = generators.shape[-1] - _COLOUR * self.colour_pose
         maps, hues = generators[..., :split], generators[..., split:]
@@ -258,7 +294,40 @@ class SymmetryStatistics(nn.Module):
             maps = torch.cat([maps.new_zeros(maps.shape[0], 4), maps], -1)
         if self.statistics is None:
             matrix = Pose.identity(h).affine
+        elif self.statistics in _GENERATORS:
+            with torch.autocast(h.device.type, enabled=False):
+                six = maps.unflatten(-1, (self.groups, -1)) @ self.chosen.to(maps)
+            matrix = affine.exp(six)
         else:
             build = affine.from_raw if self.statistics == "matrix" else affine.exp
             matrix = build(maps.unflatten(-1, (self.groups, 6)))
+        if start is not None:
+            matrix = affine.compose(self.turn(start)[:, None].to(matrix), matrix)
         return Pose(matrix, colour.exp(hues) if self.colour_pose else None)
+
+
+def _require_fit(statistics: Any, colour_pose: bool, groups: int, channels: int) -> None:
+    """Refuse a kind of pose that does not exist, or does not go with the rest."""
+    known = get_args(Statistics)
+    if statistics is not None and statistics not in known:
+        raise ValueError(f"pose={statistics!r}: choose {', '.join(known)} or none")
+    if statistics == "centroid" and (groups > 1 or colour_pose):
+        raise ValueError(
+            "pose='centroid' is one shift: it goes with neither pose_groups nor colour_pose; "
+            "take pose='affine'"
+        )
+    if colour_pose and channels != 3:
+        raise ValueError(
+            f"colour_pose needs images of three channels, not {channels}: leave it off"
+        )
+
+
+def _deviations(statistics: str | None, height: int, width: int, starts: int) -> list[float]:
+    """Return the prior's deviations at first: of generators, of raw entries, or of pixels."""
+    shift = [0.1 * width, 0.1 * height]
+    # Between neighbouring starts lies a part of the circle, which the prior should cover evenly.
+    turn = 0.3 if starts == 1 else max(0.3, math.pi / (math.sqrt(3) * starts))
+    six = [turn, 0.2, 0.1, 0.1, *shift]
+    if statistics in _GENERATORS:
+        return [six[place] for place in _GENERATORS[statistics]]
+    return {None: [], "matrix": [0.2, 0.2, 0.2, 0.2, *shift], "centroid": shift}[statistics]

@@ -117,6 +117,11 @@ def grouped_linear(
     Arithmetic and memory traffic do not grow with the number of groups that hold the rows; the
     gradient of the weights does, because it is dense.
 
+    Args:
+        x: rows.
+        weight, bias: of every group.
+        groups: number of the group of each row, from 0.
+
     Example:
         >>> weight = torch.tensor([[[1.0]], [[10.0]]])
         >>> grouped_linear(torch.ones(3, 1), weight, torch.zeros(2, 1), torch.tensor([1, 0, 1]))

@@ -43,6 +43,10 @@ def linear(
 ) -> Float[Tensor, "*batch outputs"]:
     """Compute `x Wᵀ + b` with the faster of torch's two float32 products.
 
+    Args:
+        x: rows of any batch shape.
+        weight, bias: as in `torch.nn.Linear`.
+
     Example:
         >>> linear(torch.ones(2, 3), torch.ones(4, 3), torch.zeros(4))[0]
         tensor([3., 3., 3., 3.])

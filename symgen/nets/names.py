@@ -107,7 +107,21 @@ def make_encoder(
     depth: int | None = None,
     activation: Activation = "silu",
 ) -> nn.Module:
-    """Make a residual or convolutional encoder: (n, *data_shape) -> (n, outputs)."""
+    """Make a residual or convolutional encoder: (n, *data_shape) -> (n, outputs).
+
+    Args:
+        net: "residual" or "conv".
+        data_shape: shape of an item.
+        outputs: numbers made of it.
+        width: units of the layers, or channels of the first convolution; None: 384 or 32.
+        depth: residual layers, or those at every size; None: 3 or 1.
+        activation: between layers.
+
+    Example:
+        >>> import torch
+        >>> make_encoder("conv", (1, 16, 16), 8, width=4)(torch.zeros(5, 1, 16, 16)).shape
+        torch.Size([5, 8])
+    """
     kind = ResidualEncoder if net == "residual" else ConvEncoder
     return kind(data_shape, outputs, *_sizes(net, width, depth), activation)
 
@@ -120,7 +134,21 @@ def make_decoder(
     depth: int | None = None,
     activation: Activation = "silu",
 ) -> nn.Module:
-    """Make a residual or convolutional decoder: (n, latents) -> (n, *shape)."""
+    """Make a residual or convolutional decoder: (n, latents) -> (n, *shape).
+
+    Args:
+        net: "residual" or "conv".
+        latents: latents of an item.
+        shape: shape of what is made of them, such as (parameters, channels, height, width).
+        width: units of the layers, or channels of the first convolution; None: 384 or 32.
+        depth: residual layers, or those at every size; None: 3 or 1.
+        activation: between layers.
+
+    Example:
+        >>> import torch
+        >>> make_decoder("residual", 8, (1, 12), width=16)(torch.zeros(5, 8)).shape
+        torch.Size([5, 1, 12])
+    """
     kind = ResidualDecoder if net == "residual" else ConvDecoder
     return kind(latents, shape, *_sizes(net, width, depth), activation)
 

@@ -42,6 +42,8 @@ class ClassDenseDecoder(_PerClass):
         initialisation: of the weights, see `GroupedLinear`.
         bias: initial output everywhere; of mostly dark images a dark one, or what darkens them
             is learned as a style first.
+        gain: factor of the last layer's initial weights: small where outputs are small numbers,
+            or what is painted at random is moved off the canvas first.
 
     Example:
         >>> import torch
@@ -59,6 +61,7 @@ class ClassDenseDecoder(_PerClass):
         shape: tuple[int, ...],
         initialisation: InitialWeights = "fan_in",
         bias: float = 0.0,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.split, self.shape = [deep, shallow], shape
@@ -66,6 +69,7 @@ class ClassDenseDecoder(_PerClass):
         make = partial(GroupedLinear, classes, initialisation=initialisation)
         layers = [make(*pair) for pair in pairwise(sizes)]
         nn.init.constant_(layers[-1].bias, bias)
+        layers[-1].weight.data.mul_(gain)
         self.layers = nn.ModuleList(layers)
         self.join = make(shallow, sizes[-2]) if shallow else None
 
@@ -88,7 +92,7 @@ class ClassConvDecoder(_PerClass):
         latents: size of a style.
         hidden: units of the fully connected layers that come first.
         shape: shape of the result, whose last two sizes are height and width, multiples of 4.
-        initialisation, bias: of a `ClassDenseDecoder`.
+        initialisation, bias, gain: of a `ClassDenseDecoder`.
 
     Example:
         >>> import torch
@@ -105,6 +109,7 @@ class ClassConvDecoder(_PerClass):
         shape: tuple[int, ...],
         initialisation: InitialWeights = "fan_in",
         bias: float = 0.0,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         *channels, height, width = shape
@@ -118,6 +123,7 @@ class ClassConvDecoder(_PerClass):
         self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
         self.second = GroupedConvTranspose(classes, 32, math.prod(channels), 5, initialisation)
         nn.init.constant_(self.second.bias, bias)
+        self.second.patches.weight.data.mul_(gain)
 
     def _decode(self, z: Tensor, apply: Apply) -> Tensor:
         h = apply(self.first, apply(self.dense, z).tanh()).tanh()

@@ -174,7 +174,7 @@ def test_an_image_file_gives_what_the_same_test_image_gives(trained, tmp_path, c
     levels = (image * 255).round().numpy().astype(np.uint8)
     Image.fromarray(255 - levels).convert("RGBA").save(tmp_path / "dark.png")
     assert draw(trained, tmp_path / "a", "test:5") == 0
-    assert draw(trained, tmp_path / "b", "dark.png", "--invert") == 0
+    assert draw(trained, tmp_path / "b", "dark.png", "--invert", "yes") == 0
     read = re.findall(r"^pose.*", capsys.readouterr().out, re.M)
     assert len(read) == 2 and read[0] == read[1]
 
@@ -182,9 +182,8 @@ def test_an_image_file_gives_what_the_same_test_image_gives(trained, tmp_path, c
 def test_a_smaller_image_is_laid_on_a_canvas_and_said_so(trained, tmp_path, capsys):
     Image.new("L", (28, 20), 200).save(tmp_path / "small.png")
     assert draw(trained, tmp_path / "out", "small.png") == 0
-    assert "small.png, 28 × 20, in the middle of a black canvas of 42 × 42" in (
-        capsys.readouterr().out
-    )
+    told = "small.png, inverted, to lie on a ground of 0.00, 28 × 20, in the middle of a canvas"
+    assert told in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -193,7 +192,7 @@ def test_a_smaller_image_is_laid_on_a_canvas_and_said_so(trained, tmp_path, caps
         ("variational", "test:x", "test:x: give the number of a test image"),
         ("variational", "test:359", "test:359: there are 359 test images"),
         ("variational", "missing.png", "no image file missing.png"),
-        ("variational", "large.png", "large.png is 50 × 43 pixels, the model reads 42 × 42"),
+        ("variational", "deep.tif", "deep.tif holds float32: save 8 or 16 bits"),
         ("variational", "damaged.png", "damaged.png cannot be read as an image"),
         ("variational", "text.png", "text.png cannot be read as an image"),
         ("variational", "test:0 --as 10", "as=10: choose a class from 0 to 9"),
@@ -214,7 +213,7 @@ def test_bad_words_get_one_clear_error_and_draw_nothing(
     content = (tmp_path / "damaged.png").read_bytes()
     (tmp_path / "damaged.png").write_bytes(content[: len(content) // 2])
     (tmp_path / "text.png").write_text("no image")
-    Image.new("L", (50, 43)).save(tmp_path / "large.png")
+    Image.new("F", (42, 42)).save(tmp_path / "deep.tif")
     assert draw(trained, tmp_path / "out", *words.split(), run=run) == 2
     seen = capsys.readouterr()
     assert seen.err.startswith("symgen: ") and message in seen.err

@@ -98,8 +98,11 @@ def test_ctrl_c_before_the_first_batch_is_done_measures_nothing(run, monkeypatch
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(TopographicFamily, "prepare", interrupted)
-    assert main(["evaluate", run, "--all"]) == 130
-    assert capsys.readouterr().err == "symgen: stopped\n"
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", run, "--all"])
+    assert ended.value.code == 130
+    told = "symgen: stopped before the first batch was measured: there is no table\n"
+    assert capsys.readouterr() == ("", told)
     assert not list(Path(run).glob("summary*"))
 
 

@@ -52,7 +52,7 @@ def run_of(trained, tmp_path):
 def test_the_hub_reads_the_card_and_the_card_the_run(tmp_path, run_of, name, tag):
     run = run_of(name)
     card = ModelCard.load(write_card(run, tmp_path))
-    assert card.data.license == "apache-2.0" and card.data.library_name == "symgen"
+    assert card.data.license is None and card.data.library_name == "symgen"
     assert tag in card.data.tags
     described = json.loads((run.folder / "model.json").read_text())
     assert f"{described['model']}.from_pretrained(" in card.text
@@ -70,6 +70,26 @@ def test_the_hub_reads_the_card_and_the_card_the_run(tmp_path, run_of, name, tag
     onnx = write_card(run, tmp_path, "onnx").read_text()
     assert "onnxruntime.InferenceSession" in onnx and "torch.export.load(" not in onnx
     assert "$" not in card.text + onnx
+
+
+def test_the_licence_is_left_to_whoever_publishes(tmp_path, run_of):
+    run = run_of("demo")
+    text = write_card(run, tmp_path).read_text()
+    assert "license:" not in text.split("---")[1] and "Not stated: whoever publishes" in text
+    path = write_card(run, tmp_path, None, "apache-2.0", "symgen/sprites")
+    card = ModelCard.load(path)
+    assert card.data.license == "apache-2.0" and "apache-2.0, as symgen itself." in card.text
+    assert 'from_pretrained("symgen/sprites")\n' in card.text
+    assert "torch.export" not in card.text and "onnx" not in card.text
+
+
+def test_the_card_shows_how_to_act_on_latents(tmp_path, run_of):
+    rolls = "moved = model.decode(model.act(t[:, 0], 3)).mean"
+    assert rolls in write_card(run_of("demo"), tmp_path).read_text()
+    text = write_card(run_of("ace-digits"), tmp_path).read_text()
+    assert rolls not in text and "model.act(latents, element)" in text
+    torus = write_card(open_run("symgen/torus"), tmp_path).read_text()
+    assert "t = model.latents(x)" in torus and "model.act(" not in torus
 
 
 def test_places_on_the_machine_of_the_training_are_not_told(tmp_path, run_of):

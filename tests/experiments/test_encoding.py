@@ -106,19 +106,24 @@ def test_ace_gives_a_row_an_image_and_its_pose_by_name(name: str) -> None:
     torch.testing.assert_close(found["probabilities"], posterior.class_log_probs.exp())
     torch.testing.assert_close(found["affine"], posterior.pose.affine)
     assert ("colour" in found) == (posterior.pose.colour is not None)
-    names = ("angle", "log_scale", "stretch", "shear")
-    generators = torch.stack([found[n] for n in names], -1)
-    expected = affine.log(posterior.pose.affine)[..., :4]
-    torch.testing.assert_close(generators, expected)
+    parts = affine.to_parts(posterior.pose.affine)
+    angle = parts.angle.rad2deg().reshape_as(found["angle_degrees"])
+    torch.testing.assert_close(found["angle_degrees"], angle)
+    torch.testing.assert_close(found["scale"], parts.scale.reshape_as(found["scale"]))
+    across = posterior.pose.affine[..., 0, 2].reshape_as(found["shift_x_pixels"])
+    torch.testing.assert_close(found["shift_x_pixels"], across)
 
 
-def test_a_pose_without_coordinates_has_none_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_turn_has_its_parts_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     ace = ACE(**SMALL)
     turned = torch.diag(torch.tensor([-1.0, -1.0, 1.0])).expand(2, 1, 3, 3)  # half a turn
     element = ace._element
-    monkeypatch.setattr(ace, "_element", lambda h: element(h)._replace(affine=turned))
+    monkeypatch.setattr(
+        ace, "_element", lambda h, start: element(h, start)._replace(affine=turned)
+    )
     found = symgen.encode(ace, torch.rand(2, *ace.data_shape))
-    assert bool(found["angle"].isnan().all()) and bool(found["shift_x"].isfinite().all())
+    assert found["angle_degrees"].abs().tolist() == [180.0, 180.0]
+    assert found["scale"].tolist() == [1.0, 1.0]
 
 
 def test_labels_of_a_data_set_come_along() -> None:

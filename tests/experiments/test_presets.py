@@ -20,7 +20,7 @@ LAYERS = ("hidden", "decoder_hidden", "classifier_channels", "pose_channels")
 
 
 def data_shape(data):
-    if data.kind == "recordings":
+    if data.kind in ("recordings", "own-images"):
         return 3, 16, 16
     if data.kind == "sprites":
         return 1, 64, 64

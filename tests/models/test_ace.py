@@ -186,6 +186,7 @@ def test_a_pose_is_its_mean_and_a_variational_one_is_drawn(device, y):
 def test_the_centroid_makes_everything_else_blind_to_shifts(device):
     """A shifted image has the same class and style, and its pose is shifted."""
     model = ACE(**{**SMALL, "data_shape": (1, 20, 20), "pose": "centroid"}).to(device).eval()
+    torch.nn.init.constant_(model.background, -100.0)  # what lies outside is as black as they are
     x = torch.zeros(3, 1, 20, 20, device=device)
     x[..., 8:12, 7:12] = torch.rand(3, 1, 4, 5, device=device)
     moved = x.roll((-3, 4), (2, 3))

@@ -62,7 +62,8 @@ def test_commands_take_the_name_and_write_beside_the_user(
     assert Path("runs/sprites/figures/traversal.gif").is_file()
     assert Path("runs/sprites/summary.json").is_file()
     assert main(["models"]) == 0
-    assert all(name in capsys.readouterr().out for name in NAMES)
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in NAMES)
 
 
 def test_half_precision_is_refused_where_it_overflows(tmp_path: Path) -> None:

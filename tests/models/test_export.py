@@ -57,6 +57,7 @@ ACES = {
         "latent": "laplace",
     },
     "twice": {"data_shape": (1, 16, 16), "pose_iterations": 2, "variational_pose": True},
+    "any angle": {"data_shape": (1, 16, 16), "pose": "rigid", "pose_starts": 3},
     "matrix": {
         "data_shape": (1, 16, 16),
         "pose": "matrix",

@@ -284,14 +284,20 @@ def test_coarse_numbers_become_single_and_others_stay_as_they_are():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"statistics": "projective"}, "pose='projective': choose affine, matrix, centroid"),
+        (
+            {"statistics": "projective"},
+            "pose='projective': choose rotation, .*affine, matrix, centroid or none",
+        ),
         ({"statistics": "centroid", "groups": 2}, "pose='centroid' is one shift"),
         ({"statistics": "centroid", "colour_pose": True}, "pose='centroid' is one shift"),
         ({"statistics": "affine", "colour_pose": True}, "three channels, not 1"),
         ({"statistics": "affine", "latent": "cauchy"}, "latent='cauchy'"),
         ({"statistics": "affine", "iterations": 0}, "pose_iterations=0 with pose='affine'"),
         ({"statistics": "matrix", "iterations": 2}, "pose_iterations=2 with pose='matrix'"),
-        ({"statistics": "affine", "iterations": 2, "groups": 2}, "and for more pose='affine'"),
+        (
+            {"statistics": "affine", "iterations": 2, "groups": 2},
+            "and for more a pose of rotation",
+        ),
     ],
 )
 def test_statistics_that_do_not_fit_together_are_refused(arguments, message, monkeypatch):

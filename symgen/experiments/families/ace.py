@@ -11,30 +11,45 @@ from torch import Tensor
 from symgen.data.batches import Batches
 from symgen.experiments.families.family import Family, Notes, Row, own_rows
 from symgen.experiments.reel import Reel
-from symgen.groups import affine
-from symgen.metrics import mixture_bounds, pose_coordinates, pose_recovery
+from symgen.groups import affine, colour
+from symgen.metrics import cluster_scores, mixture_bounds, pose_coordinates, pose_recovery
 from symgen.models import ACE, ACELatents, Pose
 
-_COORDINATES = ("angle", "log_scale", "stretch", "shear", "shift_x", "shift_y")
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
 
 
-def _sample_terms(model: ACE, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Return every bound of every image for one sample of the posteriors."""
+def labels_of(batch: Any, x: Tensor) -> Tensor:
+    """Return the true labels of a batch on the device of its images, -1 where there are none."""
+    labels = getattr(batch, "labels", None)
+    if labels is None:
+        labels = batch.inputs[1] if len(batch.inputs) > 1 else x.new_full(x.shape[:1], -1)
+    return labels.to(x.device, torch.int64)
+
+
+def _sample_terms(model: ACE, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return every bound of every image for one sample of the posteriors.
+
+    Those that need a label are of images with one, which come second.
+    """
     nll, kl_z, kl_pose, log_probs = (term.double() for term in model.class_terms(x))
     every = nll + kl_z + kl_pose[:, None]
     mixture = mixture_bounds(every, log_probs)
-    omega = log_probs.exp()
-    own = every.gather(1, y[:, None])[:, 0]
-    return {
+    omega, known = log_probs.exp(), y >= 0
+    if model.labelled == "none":  # its classes are clusters, of other numbers
+        known = torch.zeros_like(known)
+    own = every[known].gather(1, y[known, None])[:, 0]
+    terms = {
         "reconstruction": (omega * nll).sum(1),
         "kl_z": (omega * kl_z).sum(1),
         "kl_pose": kl_pose,
         **mixture._asdict(),
-        "labelled": own,
-        "wrong_sampled": (log_probs.argmax(1) != y).double(),
-        "wrong_generative": (every.argmin(1) != y).double(),
     }
+    labelled = {
+        "bound": own,
+        "error_sampled": (log_probs[known].argmax(1) != y[known]).double(),
+        "error_generative": (every[known].argmin(1) != y[known]).double(),
+    }
+    return terms, labelled
 
 
 def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
@@ -43,12 +58,14 @@ def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
     return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)
 
 
-def _named_coordinates(maps: Float[Tensor, "B groups 3 3"]) -> dict[str, Tensor]:
-    """Return the coordinates of maps by name, (B, groups) each; NaN for what has no logarithm."""
-    coordinates = pose_coordinates(maps).unflatten(-1, (-1, 6))
-    undefined = ~affine.has_log(maps)[..., None] & (torch.arange(6, device=maps.device) < 4)
-    named = coordinates.masked_fill(undefined, math.nan).unbind(-1)
-    return dict(zip(_COORDINATES, named, strict=True))
+def named_pose(maps: Float[Tensor, "B groups 3 3"]) -> dict[str, Tensor]:
+    """Return the parts of maps by names that say their units, (B,) each, or (B, groups)."""
+    maps = maps[:, 0] if maps.shape[1] == 1 else maps
+    angle, scale, stretch, shear, shift = affine.to_parts(maps)
+    x, y = shift.unbind(-1)
+    named = {"angle_degrees": torch.rad2deg(angle), "scale": scale}
+    named |= {"stretch": stretch, "shear": shear}
+    return named | {"shift_x_pixels": x, "shift_y_pixels": y}
 
 
 class ACEFamily(Family):
@@ -61,7 +78,7 @@ class ACEFamily(Family):
     samples = "samples of the posteriors"
     bound = "bounds/valid"
     batch_size = 250
-    verbs = ("manifold", "control")
+    verbs = ("manifold", "control", "align")
 
     def prepare(self, model: Any, test: Batches[Any], train: Batches[Any]) -> None:
         """Need nothing to compare with."""
@@ -71,36 +88,46 @@ class ACEFamily(Family):
     ) -> None:
         """Note errors, bounds and poses of images.
 
-        Labels are compared with what the model says and enter nothing else: the bounds and errors
-        are computed without them, except `labelled`, which says so.
+        Labels, where there are some, are compared with what the model says and enter nothing else:
+        bounds and errors are computed without them, except `labelled`, which says so.
         """
         device = next(model.parameters()).device
-        x, y = (part.to(device) for part in batch.inputs)
+        x = batch.inputs[0].to(device)
+        y = labels_of(batch, x)
         posterior = model.encode(x)
-        notes.note(wrong=(posterior.y != y).double())
+        notes.note("class/", found=posterior.y, true=y)
+        if posterior.start_log_probs is not None:
+            notes.note(rotations=model.readings(x).rotations().double())
         if model.pose is not None and hasattr(batch, "pose"):
             inferred, true = pose_coordinates(posterior.pose.affine), pose_parameters(batch.pose)
             notes.note("pose/", inferred=inferred, true=true, y=y)
         for _ in range(samples):
-            notes.note("bounds/", **_sample_terms(model, x, y))
+            terms, labelled = _sample_terms(model, x, y)
+            notes.note("bounds/", **terms)
+            notes.note("labelled/", **labelled)
 
     def summed(self, model: Any, source: Any, baseline: Any, notes: Notes) -> dict[str, Any]:
         """Average over images, and over samples of the posteriors.
 
         `bounds` are R and G of the paper, its bound, the valid and the tight one;
-        `variational_pose` tells whether the KL of the pose is in them. `error` is that of the
-        classifier with the mean pose, in percent, `error_sampled` with sampled poses,
-        `error_generative` of the class with the least bound. `pose_r2` is there where the images
-        were moved by known maps.
+        `variational_pose` tells whether the KL of the pose is in them. Of images with labels
+        `error` is that of the classifier with the mean pose, in percent, `error_sampled` with
+        sampled poses, `error_generative` of the class with the least bound; of a model that was
+        told no labels `clusters` compares its classes with them. `rotations` counts those between
+        which the pose is not sure. `pose_r2` is there where images were moved by known maps.
         """
-        bounds: dict[str, Any] = notes.means("bounds/")
-        found: dict[str, Any] = {
-            "variational_pose": model.variational_pose,
-            "error": 100 * float(notes.values("wrong").mean()),
-            "error_sampled": 100 * bounds.pop("wrong_sampled"),
-            "error_generative": 100 * bounds.pop("wrong_generative"),
-            "bounds": bounds,
-        }
+        bounds, labelled = notes.means("bounds/"), notes.means("labelled/")
+        bounds["labelled"] = labelled.pop("bound")
+        found: dict[str, Any] = {"variational_pose": model.variational_pose, "bounds": bounds}
+        y, true = notes.values("class/found"), notes.values("class/true")
+        known = true >= 0
+        if known.any() and model.labelled != "none":
+            found["error"] = 100 * float((y != true)[known].double().mean())
+            found |= {name: 100 * (value or 0.0) for name, value in labelled.items()}
+        elif known.any():
+            found["clusters"] = cluster_scores(y[known], true[known])._asdict()
+        if "rotations" in notes:
+            found["rotations"] = float(notes.values("rotations").mean())
         if "pose/true" in notes and float(notes.values("pose/true").var(0).sum()) > 0:
             r2 = pose_recovery(
                 *(notes.values(f"pose/{name}") for name in ("inferred", "true", "y"))
@@ -115,9 +142,11 @@ class ACEFamily(Family):
         """Infer class, style and pose of every image.
 
         By name `y`, the class, with `probabilities` of all; `z`, the style in its auto-encoder;
-        `affine`, the maps of the pose, and their `pose_coordinates` one by one, NaN where a map
-        has none; `colour`, if there is one. With `posterior` also `z_std` and, where a pose is
-        inferred, `pose_mean` and `pose_std` of its density.
+        `affine`, the maps of the pose, and their parts one by one, named with their units, see
+        `symgen.groups.affine.Parts`; `colour` and `hue_degrees`, if there is one. A pose that is
+        read from several starts has `rotations`, the number of those that are as good as one
+        another. With `posterior` also `z_std`, where a pose is inferred `pose_mean` and
+        `pose_std` of its density, and `start_probabilities`.
         """
         if phase:
             raise ValueError("phase: an ACE has no capsules, leave it out")
@@ -131,15 +160,20 @@ class ACEFamily(Family):
                 "probabilities": found.class_log_probs.exp(),
                 "z": found.z.mean,
                 "affine": maps,
-                **_named_coordinates(maps),
+                **named_pose(maps),
             }
             if found.pose.colour is not None:
                 latents["colour"] = found.pose.colour
+                latents["hue_degrees"] = colour.hue_degrees(found.pose.colour)
+            if found.start_log_probs is not None:
+                latents["rotations"] = model.readings(x.to(like)).rotations()
             if posterior:
                 latents["z_std"] = found.z.std
             if posterior and found.statistics is not None:
                 latents["pose_mean"] = found.statistics.mean
                 latents["pose_std"] = found.statistics.std
+            if posterior and found.start_log_probs is not None:
+                latents["start_probabilities"] = found.start_log_probs.exp()
             yield {**known, **latents}
 
     def decodes(self, model: Any) -> dict[str, tuple[int, ...]]:
@@ -158,15 +192,13 @@ class ACEFamily(Family):
         """Say what an evaluation found."""
         has_pose = model.get("pose", "affine") is not None or model.get("colour_pose", False)
         variational = measured["variational_pose"] and has_pose
-        error, sampled = (f"{measured[key]:.2f} %" for key in ("error", "error_sampled"))
-        if has_pose:
-            yield "error, mean pose", error, "the classifier sees the mean pose"
-        else:
-            yield "error", error, "of the classifier"
-        if variational:
-            yield "error, sampled pose", sampled, "it sees poses drawn from q(h|x)"
-        generative = f"{measured['error_generative']:.2f} %"
-        yield "error, generative", generative, "class of the least U, no ω"
+        if "error" in measured:
+            yield from _error_rows(measured, has_pose, variational)
+        for name, value in measured.get("clusters", {}).items():
+            yield f"clusters, {name}", *_CLUSTERS[name](value)
+        if "rotations" in measured:
+            told = "of equal right in an image; 1 where the pose is sure"
+            yield "rotations", f"{measured['rotations']:.2f}", told
         density = "log p(x)" if variational or not has_pose else "log p(x | pose)"
         pose = "in every U" if variational else "free: in no U" if has_pose else "no pose"
         for name, key, reference in (
@@ -182,3 +214,26 @@ class ACEFamily(Family):
             name = f"R² of the pose, {key.replace('_', ' ')}"
             yield name, f"{value:.2f}", "linear, an offset per class"
         yield from own_rows(measured)
+
+
+_CLUSTERS = {
+    "matched": lambda value: (f"{value:.1f} %", "agree with a label, one cluster for each class"),
+    "majority": lambda value: (f"{value:.1f} %", "have the most frequent label of their cluster"),
+    "used": lambda value: (f"{value}", "clusters with images"),
+}
+
+
+def _error_rows(measured: Mapping[str, Any], has_pose: bool, variational: bool) -> Iterator[Row]:
+    """Say how often the class was wrong."""
+    error, sampled = (f"{measured[key]:.2f} %" for key in ("error", "error_sampled"))
+    if has_pose:
+        yield "error, mean pose", error, "the classifier sees the mean pose"
+    else:
+        yield "error", error, "of the classifier"
+    if variational:
+        yield "error, sampled pose", sampled, "it sees poses drawn from q(h|x)"
+    yield (
+        "error, generative",
+        f"{measured['error_generative']:.2f} %",
+        "class of the least U, no ω",
+    )

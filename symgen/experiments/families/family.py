@@ -2,17 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from symgen.data.batches import Batches
+from symgen.data.batches import Batches, mix
 from symgen.experiments.families.extent import Limit, ObserveBatches, first_items, numbers_of
 from symgen.experiments.reel import Reel
 from symgen.models import Pretrained
+from symgen.training import Peers
 
 Row = tuple[str, str, str]
 """A measure, its value, and what to compare it with."""
@@ -30,6 +31,16 @@ class Notes:
         """Add the values of a batch, under the name of a place if one is given."""
         for name, value in measured.items():
             self._values[place + name].append(value.cpu())
+
+    @classmethod
+    def joined(cls, noted: Sequence[Mapping[int, "Notes"]]) -> "Notes":
+        """Join notes of single batches, by number of the batch, from several processes."""
+        every = {step: notes for each in noted for step, notes in each.items()}
+        joined = cls()
+        for step in sorted(every):
+            for name, values in every[step]._values.items():
+                joined._values[name] += values
+        return joined
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -93,6 +104,9 @@ class Family(ABC):
     ) -> dict[str, Any]:
         """Measure a model on held-out data, not shuffled, in one pass.
 
+        Processes of a group of `torch.distributed` share the batches. Samples are then drawn for
+        each batch anew: they are others than those of one process.
+
         Args:
             train: training data, for baselines such as the mean frame.
             items: how many to measure; None stands for all.
@@ -108,15 +122,22 @@ class Family(ABC):
         """
         if samples < 1:
             raise ValueError(f"samples={samples}: take at least one")
-        notes = Notes()
+        noted: dict[int, Notes] = {}
+        peers = Peers()
         with _measured(model, seed), torch.no_grad():
             batches = first_items(test, items, observe, limit)
             baseline = self.prepare(model, test, train)
             for step, batch in enumerate(batches):
+                if step % peers.world != peers.rank:
+                    continue
+                if peers.world > 1:  # the samples of a batch are the same whoever draws them
+                    torch.manual_seed(mix(seed, step, 4))
+                notes = noted[step] = Notes()
                 notes.note("item/", number=numbers_of(test, step)[: len(batch.inputs[0])])
                 self.measure(model, batch, test.source, baseline, samples, notes)
                 for name, metric in (metrics or {}).items():
                     notes.note("own/", **{name: _of_items(name, metric(model, batch), batch)})
+            notes = Notes.joined(peers.gathered(noted))
             self.require_finite(notes.values(self.bound))
             found = {
                 "examples": len(notes.values("item/number")),

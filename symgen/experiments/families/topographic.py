@@ -17,6 +17,7 @@ from symgen.experiments.verdict import BASELINES, baselines_of, verdict
 from symgen.latents import AxesTopography, Phase, capsule_phase
 from symgen.models import SlidingLatents, TopographicVAE
 
+_BY_FRAME = ("nll", "squared_error", *(f"{name}_squared_error" for name in BASELINES))
 _JUDGED = 200  # sequences whose rolled frames are judged
 _MEAN_OF = 2_000  # sequences whose mean frame is a baseline
 _ASSIGNED_ON = 4  # batches
@@ -91,7 +92,7 @@ class TopographicFamily(Family):
         )
         if model.frames > 1:
             predicted = _predicted(model, x, baseline.mean, parts, posterior)
-            notes.note("by_frame/", nll=predicted.nll, squared_error=predicted.squared_error)
+            notes.note("by_frame/", **{name: getattr(predicted, name) for name in _BY_FRAME})
             notes.note("inside/", **predicted.inside())
             notes.note("outside/", **predicted.outside())
             if baseline.axes is None:
@@ -135,8 +136,8 @@ class TopographicFamily(Family):
             part: notes.deviations(f"{part}/") for part in ("inside", "outside")
         }
         found["roll_prediction_by_frame"] = {
-            name: notes.values(f"by_frame/{name}").double().mean(0).tolist()
-            for name in ("nll", "squared_error")
+            name: list(map(defined, notes.values(f"by_frame/{name}").double().mean(0)))
+            for name in _BY_FRAME
         }
         found["first_frame"] = notes.means("first/")
         if told := notes.means("told_right/"):

@@ -1,0 +1,64 @@
+"""Reels of one's own images: all of them, with what is known of each."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from numpy import ndarray
+
+from symgen.data.batches import Batches, fitting
+from symgen.data.labelled import LabelledBatch, OwnImages
+from symgen.experiments.image_data import OwnImageData
+from symgen.experiments.reel import NONE, SPLITS, Blocks, Reel
+
+__all__ = ["batches_of", "of_own_images"]
+
+_TOGETHER = 250
+
+
+def of_own_images(data: OwnImageData, split: str | None, items: int | None, foreign: bool) -> Reel:
+    """Return images in their order, with label, class names and split.
+
+    Args:
+        split: "train", "validation" or "test"; None or "all" for all of them.
+        items: how many, from the first one on; None for all.
+        foreign: whether they are others than those of the training, and so in no split.
+    """
+    if foreign:  # whose labels, if any, are where they are usually
+        data = replace(data, labels=None)
+    source = data.open("all" if split is None else split)
+    count = len(source) if items is None else items
+    if not 0 < count <= len(source):
+        raise ValueError(f"examples={items}: give 1 to {len(source):,}, the number of images")
+
+    def blocks() -> Blocks:
+        for batch, numbers in batches_of(source, count):
+            splits = np.full_like(numbers, NONE) if foreign else source.splits[numbers]
+            known = {"image": torch.from_numpy(numbers), "split": torch.from_numpy(splits)}
+            if source.class_names:
+                none = len(source.class_names)
+                known["label"] = batch.labels.where(batch.labels >= 0, none).cpu()
+            yield batch.images, known
+
+    names = {"split": [*SPLITS], "image": [*source.image_names]}
+    if source.class_names:
+        names["label"] = [*source.class_names, ""]
+        if not data.ignore_labels:
+            names["y"] = [*source.class_names]
+    return Reel(np.ones(count, np.int64), blocks(), names)
+
+
+def batches_of(
+    source: OwnImages, count: int
+) -> Iterator[tuple[LabelledBatch, Int64[ndarray, " B"]]]:
+    """Iterate over the first images of a source in batches, with their numbers among all."""
+    batches = Batches(source, fitting(source, _TOGETHER), shuffle=False)
+    done = 0
+    for step in range(len(batches)):
+        indices = batches.indices(step)[: count - done]
+        if not len(indices):
+            return
+        yield source.batch(indices, torch.Generator()), source.numbers_of(indices)
+        done += len(indices)

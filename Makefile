@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench campaigns clean
+.PHONY: demo test check docs bench rehearse campaigns clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -13,8 +13,11 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# Train on rendered dSprites, for eight minutes at most, then measure and draw.
+# Roll the capsules of weights that come with the package: pictures, GIF, and a page to open. Then
+# train on rendered dSprites, for eight minutes at most, measure and draw.
 demo: .venv/installed
+	$(BIN)/symgen traverse symgen/sprites
+	$(BIN)/symgen explore symgen/sprites --html runs/sprites/explore.html
 	rm -rf runs/demo
 	$(BIN)/symgen train demo --minutes 8
 	$(BIN)/symgen evaluate runs/demo --examples 2000
@@ -29,11 +32,19 @@ check: .venv/installed-dev
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-BENCHMARKS := metrics step products growth topography ace memory online
+# Tutorials are executed, warnings are errors, nothing is fetched; the pages are in build/docs.
+docs: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
+
+BENCHMARKS := metrics step products growth topography ace memory online explorer ddp scaling
 bench: .venv/installed-dev
 	for name in $(BENCHMARKS); do \
 		$(BIN)/python bench/$$name.py --json results/bench/$$name.json || exit 1; \
 	done
+
+# Every line of what a GPU is asked for, without one; its numbers mean nothing.
+rehearse: .venv/installed-dev
+	$(BIN)/python bench/gpu.py --device cpu --budget smoke --seeds 1 --out build/gpu
 
 # Attack the package from outside: some 7,500 cases, best not as root; fails while any ends badly.
 campaigns: .venv/installed-dev

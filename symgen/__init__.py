@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from symgen import data, figures, groups, latents, likelihoods, metrics, nets
     from symgen.data import open
+    from symgen.experiments.citation import citation
     from symgen.experiments.encoding import encode
     from symgen.experiments.runs import evaluate
     from symgen.models import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
@@ -22,6 +23,7 @@ __all__ = [
     "TorusVAE",
     "Training",
     "VAE",
+    "citation",
     "data",
     "encode",
     "evaluate",
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 _ROOMS = ("data", "figures", "groups", "latents", "likelihoods", "metrics", "nets")
 _PLACES = {
     "open": "symgen.data",
+    "citation": "symgen.experiments.citation",
     "encode": "symgen.experiments.encoding",
     "evaluate": "symgen.experiments.runs",
     "Training": "symgen.training",

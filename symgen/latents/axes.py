@@ -33,6 +33,14 @@ class AxesTopography(Topographic):
     different axes.
 
     Attributes:
+        capsules: number of capsules, C.
+        frames: frames in a sequence, S.
+        window: frames whose energy is shared.
+        neighbourhood: units along an axis whose energy is shared.
+        shift: units by which the neighbourhood advances per frame.
+        boundary: of time, "cyclic" or "zero".
+        capsule_boundary: of every axis, "cyclic" or "zero".
+        causal: share energy with past frames only.
         shape: units along each axis; D is their product. All others are as in `Topography`, those
             of a window or neighbourhood along every axis.
 
@@ -137,6 +145,13 @@ def observed_rolls(
     """Infer by how many units along each axis each capsule of `t` is rolled against `t_ref`.
 
     The shifts with the greatest periodic cross-correlation over the grid, cf. `observed_roll`.
+
+    Args:
+        t_ref, t: capsules that are grids, flat; the second is compared with the first.
+        shape: units along each axis, whose product is D.
+
+    Raises:
+        ValueError: if the axes do not make D units.
 
     Example:
         >>> topography = AxesTopography(capsules=2, shape=(5, 4), frames=4, window=3)

@@ -112,6 +112,7 @@ def observed_roll(
     Between whole units the correlation is that of a Fourier roll.
 
     Args:
+        t_ref, t: capsules, without unit; the second is compared with the first.
         resolution: parts of a unit in which shifts are given, such as 2 for half units.
         boundary: "zero" correlates non-periodic capsules, with zeros beyond their ends.
 

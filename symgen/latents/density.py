@@ -20,6 +20,12 @@ class Density(ABC):
     Attributes:
         mean: means, any shape.
         log_variance: logarithms of the variances, same shape.
+
+    Example:
+        >>> from symgen.latents import Gaussian
+        >>> density = Gaussian(torch.zeros(2, 3), torch.zeros(2, 3))
+        >>> isinstance(density, Density), density.rsample().shape, density.kl().sum()
+        (True, torch.Size([2, 3]), tensor(0.))
     """
 
     mean: Float[Tensor, "*shape"]

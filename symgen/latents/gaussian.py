@@ -17,6 +17,9 @@ __all__ = ["Gaussian", "standard_normal_log_prob"]
 def standard_normal_log_prob(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Evaluate the log-density of N(0, 1) element by element, in nats.
 
+    Args:
+        x: numbers of any shape.
+
     Example:
         >>> standard_normal_log_prob(torch.zeros(1))
         tensor([-0.9189])

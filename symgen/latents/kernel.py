@@ -30,6 +30,9 @@ def pool_kernel(
         first: first offset in time, at most 0, the last one being at least 0.
         boundary: of time; beyond a zero boundary every unit has the energy 1, as in `Topography`.
 
+    Raises:
+        ValueError: if the offset 0 is not among the kernel's, or kernels and capsules disagree.
+
     Example:
         >>> e, kernel = torch.eye(3)[:, None], torch.zeros(1, 3, 3)
         >>> kernel[0, 0, 2] = 1.0  # one frame back, one unit back (2 = -1 mod 3)
@@ -92,6 +95,10 @@ def kernel_speed(kernel: Float[Tensor, "offsets D"], first: Index) -> Float[Tens
 
     The speed s, among those from -D/2 to D/2, with the greatest `sum_(δ ≠ 0) sum_o A[δ, o]
     cos 2π(o - s δ)/D`: the middle of the kernel, however wide it is.
+
+    Args:
+        kernel: weights A of every offset in time and along the units.
+        first: offset in time of the first row, such as -2 of a window of 5.
 
     Example:
         >>> speed = torch.tensor([2.0])

@@ -16,6 +16,8 @@ __all__ = ["Phase", "capsule_phase"]
 class Phase(NamedTuple):
     """The first Fourier component of capsules along each of their axes.
 
+    Returned by `capsule_phase`.
+
     Attributes:
         phase: radians from -π to π; a roll by a unit adds 2π / D.
         amplitude: half the height of the wave, in the units of t.

@@ -26,10 +26,12 @@ IMAGES = torch.rand(3, 2, 1, 12, 12, generator=DRAWN)
 POSES = torch.eye(3).repeat(2, 1, 1)
 POSES[:, :2, 2] = torch.tensor([[1.0, -2.0], [3.0, 0.5]])
 POSITIONAL = {
+    "angle_errors": (90 * CODES[:, 0], 90 * CODES[:, 1], LABELS, 1 + LABELS),
     "axis_correlation": (T, FACTORS, (2, 3), 5),
     "capcorr": (T, {"angle": FACTORS[..., 0], "scale": FACTORS[..., 1]}),
     "centred_crop": (IMAGES, 8),
     "class_selectivity": (CODES + 2 * LABELS[:, None], LABELS),
+    "cluster_scores": (PAIRS[:, 0], LABELS),
     "correlation": (LABELS, PAIRS[:, 0]),
     "dci": (CODES, PAIRS, CODES[:40], PAIRS[:40], 3),
     "entropy_floor": (IMAGES,),

@@ -16,7 +16,7 @@ import pytest
 from symgen.cli import main
 from symgen.cli.train import read_train
 from symgen.experiments.experiment import Experiment
-from symgen.experiments.studies import study
+from symgen.experiments.studies import study, study_names
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
@@ -71,7 +71,9 @@ def test_every_table_is_what_the_records_give(page: Path, fill: Callable[[str], 
 
 def test_every_table_is_shown(tables: Any) -> None:
     text = "".join(page.read_text() for page in PAGES)
-    assert {*re.findall(r"<!-- table (\S+) -->", text)} == {*tables.TABLES}
+    never_run = {name for name in study_names() if not (RESULTS / f"{name}.json").is_file()}
+    shown = {*re.findall(r"<!-- table (\S+) -->", text)}
+    assert {*tables.TABLES} - never_run <= shown <= {*tables.TABLES}
 
 
 def test_every_number_of_a_page_would_be_found_out(fill: Callable[[str], str]) -> None:

@@ -1,6 +1,6 @@
 """The verb control: encode an image, and move what it shows."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,9 +12,9 @@ from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths, say
 from symgen.data.options import require_real, require_seed, require_whole
 from symgen.experiments.families.ace import labels_of
-from symgen.experiments.foreign import bring, held_out_images
+from symgen.experiments.foreign import bring, held_out_images, names_of_classes
 from symgen.experiments.runs import OpenRun, open_run
-from symgen.figures import contact_sheet, control_gif, control_strip
+from symgen.figures import as_pictures, contact_sheet, control_gif, control_strip
 from symgen.groups import affine, colour
 from symgen.models import (
     ACE,
@@ -92,17 +92,18 @@ def control(
     if draws:
         around = start._replace(pose=draw_poses(model, posterior, draws, seed))
         drawn = move(model, around, motion, torch.ones(draws), wanted)
+    given, shown, way = as_pictures(x, shown, way, dims=3)
 
     figures = folder_to_write(out or run.outputs / "figures")
     written = [figures / "control.png"]
-    control_strip(x[0], shown, titles, written[0])
+    control_strip(given[0], shown, titles, written[0])
     if change:
         written.append(figures / "control.gif")
         control_gif(way, written[-1])
     if drawn is not None:
         written.append(figures / "draws.png")
-        contact_sheet(*_rows(drawn), written[-1])
-    named, *rest = _describe(posterior, latents, _names(run))
+        contact_sheet(*_rows(as_pictures(x, drawn, dims=3)[1]), written[-1])
+    named, *rest = _describe(posterior, latents, names_of_classes(run, model.classes))
     say("\n".join([about, _outside(model, x, like) or named, *rest]))
     print_paths(written)
 
@@ -120,18 +121,11 @@ def _given(
             raise ValueError(f"{image}: there are {len(source):,} test images, from 0 on")
         batch = source.batch(torch.tensor([int(index)]), torch.Generator())
         label = int(labels_of(batch, batch.inputs[0]))
-        names = _names(run)
-        told = "without a label" if label < 0 else f"labelled {names.get(label, label)}"
+        names = names_of_classes(run, label + 1)
+        told = "without a label" if label < 0 else f"labelled {names[label]}"
         return batch.inputs[0], f"{image}, {told}"
-    x, notes = bring(Path(image), model.data_shape, like, invert)
+    x, notes = bring(Path(image), model.data_shape, like, invert, model.data_scale)
     return x, ", ".join([image, *notes])
-
-
-def _names(run: OpenRun) -> dict[int, str]:
-    """Return the names of classes that have some."""
-    told = getattr(run.data, "class_names", None)
-    hidden = getattr(run.data, "ignore_labels", False)
-    return {} if told is None or hidden else dict(enumerate(told))
 
 
 def _outside(model: ACE, x: Tensor, like: Tensor | None) -> str | None:
@@ -153,12 +147,12 @@ def _change(motion: Motion, style: tuple[float, ...] | None, other: int | None) 
     return ", ".join(filter(None, [*parts, str(motion)]))
 
 
-def _describe(posterior: ACEPosterior, latents: ACELatents, names: Mapping[int, str]) -> list[str]:
+def _describe(posterior: ACEPosterior, latents: ACELatents, names: Sequence[str]) -> list[str]:
     """Say what was inferred: class, pose and style."""
     probabilities = posterior.class_log_probs[0].exp()
     chances, classes = probabilities.topk(min(3, len(probabilities)))
     ranked = [
-        f"{names.get(label, label)} ({100 * chance:.1f} %)"
+        f"{names[label]} ({100 * chance:.1f} %)"
         for label, chance in zip(classes.tolist(), chances.tolist(), strict=True)
     ]
     style = " ".join(f"{value:z.2f}" for value in latents.z[0].tolist())

@@ -146,8 +146,8 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
             "Roll prediction assumes steady motion that wraps around with the capsule, one unit a "
             "frame: recordings that stop, turn or run on are predicted as if they did not."
         )
-    say(f"{run.family.counted(measured)}; everything: {summary_of(run.weights, measured)}")
-    main = main_summary(run.weights)
+    say(f"{run.family.counted(measured)}; everything: {summary_of(run.summaries, measured)}")
+    main = main_summary(run.summaries)
     if main is not None and (most := main["evaluation"]["examples"]) != measured["examples"]:
         say(f"{SUMMARY}, which the model card shows, stays that of {most:,}")
 

@@ -1,7 +1,7 @@
 """The verb manifold: the styles of every class of an ACE, and images without their pose."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -11,10 +11,9 @@ from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import print_paths
 from symgen.cli.traverse import draw_curves
 from symgen.data.options import require_real, require_whole
-from symgen.experiments.families.ace import labels_of
-from symgen.experiments.foreign import held_out_images
+from symgen.experiments.foreign import held_out_images, names_of_classes, one_of_each_class
 from symgen.experiments.runs import OpenRun, open_run
-from symgen.figures import factored_sheet, manifold_grid, manifold_rows
+from symgen.figures import as_pictures, factored_sheet, manifold_grid, manifold_rows
 from symgen.models import ACE, canonical_images
 
 _MOST = 100  # images in a row
@@ -59,24 +58,27 @@ def manifold(
     reach = _reach(model, run)
     rows, down, across = _axes(reach, points, greatest)
     images = model.manifold(_styles(rows[:, None], model))[list(classes)]
-    examples = _one_of_each_class(run)
+    examples = one_of_each_class(run)
+    images = as_pictures(examples, images, dims=3)[1]
     written = [draw_curves(run)]
     figures = written[0].parent
     written.append(figures / "manifold.png")
-    titles = [str(label) for label in classes]
+    names = names_of_classes(run, model.classes)
+    titles = [names[label] for label in classes]
     of_rows = [None if (own := reach[label]) is None else own[0] for label in classes]
     manifold_rows(images, rows.tolist(), titles, written[-1], of_rows)
     if model.latent_count > 1:
         grid = model.manifold(_styles(torch.cartesian_prod(down, across), model))
-        grid = grid.unflatten(1, (len(down), len(across)))
+        grid = as_pictures(examples, grid, dims=3)[1].unflatten(1, (len(down), len(across)))
         for label in classes:
             written.append(figures / f"manifold-{label}.png")
             own = reach[label] or (None, None)
-            sides, title = (down.tolist(), across.tolist()), f"class {label}"
+            sides, title = (down.tolist(), across.tolist()), f"class {names[label]}"
             manifold_grid(grid[label], *sides, written[-1], title, (own[0], own[1]))
     if model.pose is not None:
         written.append(figures / "factored.png")
-        factored_sheet(*_factored(model, examples), written[-1])
+        given, canonical, means = _factored(model, examples)
+        factored_sheet(given, canonical, means, written[-1])
     print_paths(written)
 
 
@@ -132,18 +134,8 @@ def _styles(values: Tensor, model: ACE) -> Tensor:
     return torch.nn.functional.pad(values, (0, model.latent_count - values.shape[1]))
 
 
-def _one_of_each_class(run: OpenRun) -> Tensor:
-    """Return the first test image of every class, or the first ones where there are none."""
-    source: Any = run.require_data().source(train=False)
-    batch = source.batch(torch.arange(min(len(source), _MOST)), torch.Generator())
-    x = batch.inputs[0]
-    labels = labels_of(batch, x)
-    first = [int((labels == label).nonzero()[0, 0]) for label in labels.unique() if label >= 0]
-    return x[first or list(range(min(len(x), 10)))]
-
-
-def _factored(model: ACE, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return images, the same without their pose, and their reconstruction."""
+def _factored(model: ACE, x: Tensor) -> tuple[Tensor, ...]:
+    """Return pictures of images, of the same without their pose, and of their reconstruction."""
     latents = model.latents(x)
-    canonical = canonical_images(model, x, latents.pose).clamp(0, 1)
-    return x, canonical, model.decode(latents).mean
+    canonical = canonical_images(model, x, latents.pose)
+    return as_pictures(x, canonical, model.decode(latents).mean, dims=3)

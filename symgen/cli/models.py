@@ -6,10 +6,11 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from symgen import pretrained
+from symgen._errors import nearest
 from symgen._files import read_toml
 from symgen.cli._terminal import console, say
 from symgen.models.pretrained import WEIGHTS
-from symgen.pretrained import embedded, embedded_folder
+from symgen.pretrained import OWNER, embedded
 
 Name = Annotated[Positional[str | None], arg(metavar="[NAME]")]
 
@@ -21,9 +22,12 @@ def models(name: Name = None, /) -> None:
         name: Print its model card, such as: models symgen/sprites.
     """
     if name is not None:
-        folder = embedded_folder(name) or embedded_folder(f"symgen/{name}")
-        assert folder is not None  # another name is refused
-        console.print((folder / "README.md").read_text(encoding="utf-8"), soft_wrap=True)
+        known = embedded()
+        folder = known.get(name.removesuffix("/")) or known.get(f"{OWNER}/{name}")
+        if folder is None:
+            mend = nearest(name, list(known))
+            raise ValueError(f"no weights {name!r} come with the package: {mend}")
+        say((folder / "README.md").read_text(encoding="utf-8"))
         return
     about = read_toml("about.toml", f"{pretrained.__name__}.about")
     table = Table(box=None, pad_edge=False)

@@ -1,7 +1,5 @@
 """The verb traverse: what rolling the capsules of a Topographic VAE does."""
 
-from collections.abc import Sequence
-from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from symgen.data import Recordings
 from symgen.data.batches import Batches, fitting
 from symgen.data.options import require_seed, require_whole
 from symgen.experiments.runs import OpenRun, open_run
+from symgen.experiments.turns import in_turn
 from symgen.figures import learning_curves, torus_map, traversal
 from symgen.training import read_records
 from symgen.training.run_folder import METRICS
@@ -93,15 +92,7 @@ def _examples(run: OpenRun, count: int, seed: int) -> tuple[Tensor, list[str]]:
         batch, items = batches.batch(len(frames)), batches.indices(len(frames))
         recorded = isinstance(source, Recordings)
         named = source.recording_names(items) if recorded else sequence_titles(source, batch)
-        chosen = _in_turn(named, min(each, count - len(titles)))
+        chosen = in_turn(named, min(each, count - len(titles)))
         frames.append(batch.inputs[0][chosen])
         titles += [named[index] for index in chosen]
     return torch.cat(frames), titles
-
-
-def _in_turn(named: Sequence[str], count: int) -> list[int]:
-    """Choose sequences of a batch so that their names take turns."""
-    names = sorted({*named}, key=lambda name: (len(name), name))
-    by_name = [[i for i, each in enumerate(named) if each == name] for name in names]
-    turns = (each for turn in zip_longest(*by_name) for each in turn if each is not None)
-    return list(islice(turns, count))

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy import ndarray
 
 from symgen._errors import nearest
 from symgen.data.recordings.containers import StoredArray, open_arrays
-from symgen.data.recordings.folders import natural
+from symgen.data.recordings.folders import counted
 
 __all__ = ["is_file_of_labels", "labels_among", "labels_of_file", "numbered"]
 
@@ -51,13 +52,14 @@ def labels_among(
 def _as_labels(name: str, values: Shaped[ndarray, "..."], count: int) -> list[str | None]:
     """Return numbers as labels; -1 and what is no number stand for none."""
     flat = values.reshape(-1)
-    whole = flat.dtype.kind in "biu" or (
-        flat.dtype.kind == "f" and (np.isnan(flat) | (flat == np.floor(flat))).all()
+    sure = flat[~np.isnan(flat)] if flat.dtype.kind == "f" else flat
+    whole = (
+        flat.dtype.kind in "biuf" and np.isfinite(sure).all() and (sure == np.floor(sure)).all()
     )
-    if len(flat) != count or not whole:
+    if len(flat) != count or not whole or (sure < -1).any():
         raise ValueError(
             f"{name} has shape {values.shape} of {values.dtype} for {count:,} images: give a "
-            "whole number for each, -1 for none"
+            "whole number from 0 on for each, -1 for none"
         )
     return [None if v != v or v == -1 else str(int(v)) for v in flat.tolist()]
 
@@ -72,29 +74,51 @@ def labels_of_file(path: Path, names: Sequence[str]) -> Sequence[str | None]:
     places = {name: number for number, name in enumerate(names)}
     stems: dict[str, int] = {}
     for number, name in enumerate(names):
-        for short in (Path(name).name, Path(name).stem):
+        for short in _short(name):
             stems[short] = number if short not in stems or short == name else -1
     labels: list[str | None] = [None] * len(names)
-    with path.open(newline="", encoding="utf-8") as file:
+    told: dict[int, str] = {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: save lines image,label") from error
+    with StringIO(text, newline="") as file:
         for line, row in enumerate(csv.reader(file), 1):
             if len(row) != 2:
                 raise ValueError(f"{path}, line {line}: {row} is no pair: give image,label")
             name, label = (entry.strip() for entry in row)
             place = places.get(name, stems.get(name, -1))
-            if place < 0 and line == 1:  # a header
+            if place < 0 and line == 1 and name not in stems:  # a header
                 continue
+            if place < 0 and name in stems:
+                raise ValueError(
+                    f"{path}, line {line}: several images are called {name!r}: give its path in "
+                    f"the folder, such as {next(n for n in names if name in _short(n))!r}"
+                )
             if place < 0:
                 raise ValueError(f"{path}, line {line}: no image {name!r}, {nearest(name, names)}")
-            labels[place] = label or None
+            if told.setdefault(place, label) != label:
+                raise ValueError(
+                    f"{path}, line {line}: {name!r} is {label!r} here, but {told[place]!r} in a "
+                    "line before: give each image one label"
+                )
+            labels[place] = None if label in ("", "-1") else label
     return labels
+
+
+def _short(name: str) -> tuple[str, str]:
+    """Return the names by which an image in a folder can be called, too."""
+    return Path(name).name, Path(name).stem
 
 
 def numbered(
     labels: Sequence[str | None], class_names: Sequence[str] | None
 ) -> tuple[Int64[ndarray, " n"], tuple[str, ...]]:
     """Number labels in the natural order of their names, or in a given one."""
-    found = [path.name for path in natural(Path(each) for each in {*labels} if each is not None)]
+    found = sorted({label for label in labels if label is not None}, key=counted)
     names = tuple(found if class_names is None else class_names)
+    if len({*names}) < len(names):
+        raise ValueError(f"class_names={list(names)}: give each class a name of its own")
     place = {name: number for number, name in enumerate(names)}
     numbers = [-1 if label is None else place.get(label, -1) for label in labels]
     return np.array(numbers, np.int64), names

@@ -15,7 +15,15 @@ from torch import Tensor
 from symgen.data.batches import Source, require_items
 from symgen.data.recordings.scale import Levels
 
-__all__ = ["LabelledBatch", "OwnImages", "Repeated", "deal_images", "labelled_kind", "repeats"]
+__all__ = [
+    "LabelledBatch",
+    "OwnImages",
+    "Repeated",
+    "Stack",
+    "deal_images",
+    "labelled_kind",
+    "repeats",
+]
 
 Labelled = Literal["all", "some", "none"]
 SHARE = 5  # every so many images of an epoch, at least, one has a label
@@ -48,6 +56,22 @@ class ImageReader(Protocol):
     def read(self, frames: Int64[ndarray, " n"]) -> Shaped[ndarray, " n *data"]:
         """Copy images out of where they are."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Images in memory, (n, channels, height, width)."""
+
+    images: Shaped[ndarray, "n channels height width"]
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of an image."""
+        return self.images.shape[1:]
+
+    def read(self, frames: Int64[ndarray, " n"]) -> Shaped[ndarray, " n *data"]:
+        """Copy images out."""
+        return self.images[frames]
 
 
 @dataclass(eq=False, repr=False)

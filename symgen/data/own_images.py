@@ -1,7 +1,6 @@
 """Finding single images, and their classes, in what people have."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from symgen.data.image_labels import (
     labels_of_file,
     numbered,
 )
-from symgen.data.labelled import ImageReader, OwnImages, deal_images
+from symgen.data.labelled import ImageReader, OwnImages, Stack, deal_images
 from symgen.data.recordings.axes import in_words, readings
 from symgen.data.recordings.containers import CONTAINER_SUFFIXES, StoredArray, open_arrays
 from symgen.data.recordings.folders import natural
@@ -44,22 +43,6 @@ class _Found(NamedTuple):
     names: Sequence[str]
     labels: Sequence[str | None]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """Images in memory, (n, channels, height, width)."""
-
-    images: Shaped[ndarray, "n channels height width"]
-
-    @property
-    def data_shape(self) -> tuple[int, ...]:
-        """Shape of an image."""
-        return self.images.shape[1:]
-
-    def read(self, frames: Int64[ndarray, " n"]) -> Shaped[ndarray, " n *data"]:
-        """Copy images out."""
-        return self.images[frames]
 
 
 def open_images(
@@ -132,6 +115,8 @@ def open_images(
         raise FileNotFoundError(f"{data} is not there: name a folder of images, or an array")
     if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise ValueError(f"{validation=}, {test=}: give shares that leave some to train on")
+    if size is not None and min(size) < 1:
+        raise ValueError(f"{size=}: give a height and a width of 1 or more")
     array = data.suffix.lower() in CONTAINER_SUFFIXES and (
         data.is_file() or data.suffix == ".zarr"
     )
@@ -150,8 +135,15 @@ def open_images(
         found = found._replace(labels=labels_of_file(Path(labels), found.names))
     elif labels is not None and not array:
         raise ValueError(f"labels={labels!r}: of a folder give a file of lines image,label (.csv)")
+    if labels is not None and all(label is None for label in found.labels):
+        raise ValueError(f"labels={labels!r}: none of {len(found.names):,} images has one there")
     numbers, names = numbered(found.labels, class_names)
-    good, notes = _finite(found.reader, found.notes)
+    clusters = _clusters(names, classes, ignore_labels)
+    if clusters > len(numbers):
+        raise ValueError(
+            f"classes={clusters}: give at most one for each of {len(numbers):,} images"
+        )
+    good, notes = _finite(data, found.reader, found.notes)
     strange = sorted({label for label in found.labels if label is not None} - {*names})
     if strange:
         notes = (*notes, f"labels {', '.join(strange)} are of none of the classes and left out")
@@ -161,11 +153,14 @@ def open_images(
     levels = choose_levels(
         as_scale(scale), dtype, False, lambda: sample, lambda: _extremes(found.reader, every[good])
     )
+    _require_several(data, sample, found.notes)
     splits = deal_images(found.reader, numbers, validation, test, split_seed)
     mine = good if split == "all" else good & (splits == _SPLITS.index(split))
     if not mine.any():
-        raise ValueError(f"{data}: none of {int(good.sum()):,} images is in the {split} split")
-    clusters = _clusters(names, classes, ignore_labels)
+        raise ValueError(
+            f"{data}: none of {int(good.sum()):,} images is in the {split} split: give more of "
+            f"each class, or other shares ({validation=:g}, {test=:g})"
+        )
     return OwnImages(
         found.reader, every[mine], numbers, names, found.names, splits, levels, clusters,
         ignore_labels, split == "train", notes, torch.device(device),
@@ -339,6 +334,11 @@ def _images_among(
 def _image_axes(name: str, array: StoredArray, axes: str | None) -> str:
     """Return the axes of an array of images as those of one recording, whose frames they are."""
     shape = array.shape
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"{name} holds {array.dtype}: save its magnitude, or real and imaginary "
+            "part as two channels"
+        )
     if axes is not None:
         letters = axes.replace("N", "T") if "T" not in axes else axes
         if len(letters) != len(shape) or not {"T", "Y", "X"} <= {*letters} <= {*"TCYX"}:
@@ -362,14 +362,23 @@ def _image_axes(name: str, array: StoredArray, axes: str | None) -> str:
 # --- all ---------------------------------------------------------------------------------------
 
 
+def _require_several(
+    data: Path, sample: Shaped[ndarray, "n channels H W"], notes: tuple[str, ...]
+) -> None:
+    """Refuse images that are all the same, as black ink is that lies over black."""
+    if len(sample) > 1 and (sample == sample[0]).all():
+        why = "".join(f"; {note}: take another level" for note in notes if "transparent" in note)
+        raise ValueError(f"{data}: {len(sample):,} images are all equal{why}")
+
+
 def _finite(
-    reader: ImageReader, notes: tuple[str, ...]
+    data: Path, reader: ImageReader, notes: tuple[str, ...]
 ) -> tuple[Shaped[ndarray, " n"], tuple[str, ...]]:
     count = len(reader.images) if isinstance(reader, Stack) else reader.length  # type: ignore
     bad = [unusable(reader.read(part)) for part in _parts(reader, np.arange(count))]
     wrong = np.concatenate(bad)
     if wrong.all():
-        raise ValueError(f"none of {count:,} images is finite (NaN or beyond 32 bits)")
+        raise ValueError(f"{data}: none of {count:,} images is finite (NaN or beyond 32 bits)")
     if wrong.any():
         notes = (*notes, f"{int(wrong.sum()):,} images are not finite and left out")
     return ~wrong, notes

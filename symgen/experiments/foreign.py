@@ -1,4 +1,4 @@
-"""Images from elsewhere, brought to what a model was trained on, with what was done to them."""
+"""Images that a run has held out, and others, brought to what its model was trained on."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,15 +11,19 @@ from torch import Tensor
 
 from symgen.data.batches import Batches, fitting
 from symgen.data.image_files import LUMINANCE, load_pixels
+from symgen.experiments.families.ace import labels_of
 from symgen.experiments.runs import OpenRun
 
-__all__ = ["Brought", "bring", "held_out_images"]
+__all__ = ["Brought", "bring", "held_out_images", "names_of_classes", "one_of_each_class"]
 
 _SURE = 0.25  # of a ground, from the middle gray, to tell dark from light
 _FLAT = 0.5  # of the range of the training's images: images of less are stretched
 _SMALL = 2.0  # images that fit on the canvas so many times are enlarged
+_LOOKED_AT, _WITHOUT = 100, 10  # held-out images for one of each class, and where none has any
+_BYTE = 255.0
 
 Image = Float[Tensor, "channels height width"]
+Ground = Float[Tensor, "channels 1 1"]
 
 
 class Brought(NamedTuple):
@@ -45,11 +49,29 @@ def held_out_images(
     return Batches(source, fitting(source, most), shuffle=False).batch(0).inputs[0]
 
 
+def one_of_each_class(run: OpenRun) -> Float[Tensor, "n channels height width"]:
+    """Return the first held-out image of every class, or the first ones where none has a label."""
+    source: Any = run.require_data().source(train=False)
+    batch = source.batch(torch.arange(min(len(source), _LOOKED_AT)), torch.Generator())
+    x = batch.inputs[0]
+    labels = labels_of(batch, x)
+    first = [int((labels == label).nonzero()[0, 0]) for label in labels.unique() if label >= 0]
+    return x[first or list(range(min(len(x), _WITHOUT)))]
+
+
+def names_of_classes(run: OpenRun, classes: int) -> list[str]:
+    """Return the names of a model's classes, which are their numbers where they have none."""
+    told = getattr(run.data, "class_names", None)
+    hidden = getattr(run.data, "ignore_labels", False)
+    return [str(n) for n in range(classes)] if told is None or hidden else [*told]
+
+
 def bring(
     path: Path,
     data_shape: tuple[int, ...],
     like: Float[Tensor, "n channels height width"] | None,
     invert: bool | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> Brought:
     """Read an image file, and bring it to the size, the ground and the contrast of others.
 
@@ -64,6 +86,8 @@ def bring(
         data_shape: channels, height and width that the model takes.
         like: images that it was trained on or, better, others like these; None for light on black.
         invert: whether it is inverted; None to find out by its ground.
+        scale: numbers of the training's data that became 0 and 1. Those of a file that holds
+            numbers of as many bits become the same; of others, and without it, all of the bits.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -77,17 +101,23 @@ def bring(
     pixels = load_pixels(path)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path} holds {pixels.dtype}: save 8 or 16 bits")
-    levels = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max)
-    ground, least, most = _ground_and_range(like)
-    alpha = levels[-1:] if len(levels) in (2, 4) else None
-    levels = levels[:-1] if alpha is not None else levels
+    grounds, least, most = _grounds_and_range(like, channels)
+    ground = float(grounds.mean())
+    layers = torch.from_numpy(pixels.astype(np.float32))
+    alpha = layers[-1:] / np.iinfo(pixels.dtype).max if len(layers) in (2, 4) else None
+    low, high = _ends(pixels.dtype, scale)
+    levels = (layers if alpha is None else layers[:-1]).sub(low).div(high - low)
     notes: list[str] = []
+    if levels.min() < 0 or levels.max() > 1:
+        levels = levels.clamp(0, 1)
+        notes.append(f"clamped to {low:g}…{high:g}, as the training's images are scaled")
     if _is_inverse(levels, alpha, ground) if invert is None else invert:
         levels = 1 - levels
         notes.append("inverted" if invert else f"inverted, to lie on a ground of {ground:.2f}")
     if alpha is not None and not bool((alpha == 1).all()):
-        levels = alpha * levels + (1 - alpha) * ground
-        notes.append(f"transparency laid over the ground of the training images, {ground:.2f}")
+        levels = alpha * levels + (1 - alpha) * grounds
+        told = " ".join(f"{level:.2f}" for level in grounds.flatten().tolist())
+        notes.append(f"transparency laid over the ground of the training images, {told}")
     if channels == 1 and len(levels) == 3:
         levels = torch.tensordot(torch.from_numpy(LUMINANCE), levels, 1)[None].clamp(0, 1)
         notes.append("colours made gray")
@@ -96,17 +126,25 @@ def bring(
     if 0 < high - low < _FLAT * (most - least):
         levels = least + (levels - low) * ((most - least) / (high - low))
         notes.append(f"contrast stretched from {low:.2f}…{high:.2f} to {least:.2f}…{most:.2f}")
-    levels, more = _placed(levels, (height, width), ground)
-    return Brought(levels[None], notes + more)
+    levels, more = _placed(levels, (height, width), grounds)
+    return Brought(levels[None].clamp(min(0.0, least), max(1.0, most)), notes + more)
 
 
-def _ground_and_range(like: Tensor | None) -> tuple[float, float, float]:
-    """Return the level of the edges of images, and their least and greatest ones."""
+def _ends(dtype: np.dtype[Any], scale: tuple[float, float] | None) -> tuple[float, float]:
+    """Return which numbers of a file become 0 and 1."""
+    most = float(np.iinfo(dtype).max)
+    if scale is not None and (1 if most == _BYTE else _BYTE) < scale[1] <= most:
+        return scale
+    return 0.0, most
+
+
+def _grounds_and_range(like: Tensor | None, channels: int) -> tuple[Ground, float, float]:
+    """Return the level of the edges of images by channel, and their least and greatest ones."""
     if like is None:
-        return 0.0, 0.0, 1.0
-    ground = float(_edge(like.mean(1)).median())
+        return torch.zeros(channels, 1, 1), 0.0, 1.0
+    grounds = torch.stack([_edge(channel).median() for channel in like.unbind(1)])
     flat = like.flatten(1)
-    return ground, float(flat.amin(1).median()), float(flat.amax(1).median())
+    return grounds[:, None, None], float(flat.amin(1).median()), float(flat.amax(1).median())
 
 
 def _edge(images: Float[Tensor, "*batch height width"]) -> Tensor:
@@ -125,7 +163,7 @@ def _is_inverse(levels: Image, alpha: Tensor | None, ground: float) -> bool:
     return abs(float(_edge(gray).median()) - ground) > 0.5
 
 
-def _placed(levels: Tensor, size: tuple[int, int], ground: float) -> tuple[Tensor, list[str]]:
+def _placed(levels: Tensor, size: tuple[int, int], ground: Ground) -> tuple[Tensor, list[str]]:
     """Bring an image to a size without changing its proportions."""
     (high, wide), (height, width), notes = levels.shape[1:], size, []
     if (high, wide) == size:
@@ -141,7 +179,8 @@ def _placed(levels: Tensor, size: tuple[int, int], ground: float) -> tuple[Tenso
     high, wide = levels.shape[1:]
     top, left = (height - high) // 2, (width - wide) // 2
     if (high, wide) != size:
-        margins = (left, width - wide - left, top, height - high - top)
-        levels = F.pad(levels, margins, value=ground)
+        canvas = ground.expand(-1, height, width).clone()
+        canvas[:, top : top + high, left : left + wide] = levels
+        levels = canvas
         notes[-1] += f", in the middle of a canvas of {width} × {height}"
     return levels, notes

@@ -7,10 +7,19 @@ from typing import Any
 import torch
 
 from symgen.data import Recordings
+from symgen.experiments.foreign import names_of_classes, one_of_each_class
 from symgen.experiments.report import Shown
 from symgen.experiments.runs import OpenRun
 from symgen.experiments.verdict import BASELINES
-from symgen.figures import errors_by_frame, factored_sheet, losses, manifold_rows, traversal
+from symgen.figures import (
+    as_pictures,
+    errors_by_frame,
+    factored_sheet,
+    losses,
+    manifold_rows,
+    traversal,
+)
+from symgen.models import canonical_images
 from symgen.training import read_records
 from symgen.training.run_folder import METRICS
 
@@ -67,16 +76,12 @@ def _of_rolls(run: OpenRun, model: Any, folder: Path) -> Iterator[Shown]:
 
 def _of_poses(run: OpenRun, model: Any, folder: Path) -> Iterator[Shown]:
     """Draw images with their pose factored out, and the styles of each class."""
-    source: Any = run.require_data().source(train=False)
-    labels = source.images.labels
-    classes = labels.unique()[:_MOST]
-    first = torch.stack([(labels == label).nonzero()[0, 0] for label in classes])
-    x = source.batch(first, torch.Generator().manual_seed(0)).inputs[0]
+    x = one_of_each_class(run)[:_MOST]
     latents = model.latents(x)
     if model.pose is not None:
-        pose = latents.pose._replace(affine=latents.pose.affine[:, :1])  # of several the first
-        canonical = pose.factor_out(x, model.padding_mode).clamp(0, 1)
-        factored_sheet(x, canonical, model.decode(latents).mean, folder / "factored.png")
+        canonical = canonical_images(model, x, latents.pose)
+        parts = as_pictures(x, canonical, model.decode(latents).mean, dims=3)
+        factored_sheet(parts[0], parts[1], parts[2], folder / "factored.png")
         yield Shown(
             folder / "factored.png",
             "Pose factored out",
@@ -86,8 +91,9 @@ def _of_poses(run: OpenRun, model: Any, folder: Path) -> Iterator[Shown]:
             "images above are turned, scaled and shifted.",
         )
     styles = torch.nn.functional.pad(_LATENTS[:, None], (0, model.latent_count - 1))
-    rows, shown = model.manifold(styles)[: model.classes], [str(n) for n in range(model.classes)]
-    manifold_rows(rows[:_MOST], _LATENTS.tolist(), shown[:_MOST], folder / "manifold.png")
+    rows = as_pictures(x, model.manifold(styles)[:_MOST], dims=3)[1]
+    names = names_of_classes(run, model.classes)[:_MOST]
+    manifold_rows(rows, _LATENTS.tolist(), names, folder / "manifold.png")
     yield Shown(
         folder / "manifold.png",
         "Styles of each class",

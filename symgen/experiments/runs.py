@@ -92,8 +92,13 @@ class OpenRun:
 
     @property
     def outputs(self) -> Path:
-        """Folder for what is drawn and measured: its own, or runs/NAME for embedded weights."""
+        """Folder for what is made from it: its own, or runs/NAME for embedded weights."""
         return Path("runs") / self.folder.name if self.is_embedded else self.folder
+
+    @property
+    def summaries(self) -> Path:
+        """Folder for what is measured with its weights."""
+        return self.outputs if self.is_embedded else self.weights
 
     @property
     def is_embedded(self) -> bool:
@@ -330,9 +335,8 @@ def evaluate(
     if opened is not None and Peers().rank == 0:
         summary = opened.summary(measured, device or "cpu")
         summary["evaluated"]["data"] = OWN if data is None else "given"
-        folder = opened.outputs if opened.is_embedded else opened.weights
-        folder.mkdir(parents=True, exist_ok=True)
-        write_summary(folder, summary)
+        opened.summaries.mkdir(parents=True, exist_ok=True)
+        write_summary(opened.summaries, summary)
         if record is not None:
             write_json(record, summary)
     return measured

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from symgen.data import Recordings
 from symgen.data.batches import Batches, Source, factor_names, fitting
 from symgen.experiments.runs import open_run
+from symgen.experiments.turns import in_turn
 from symgen.models import ACE, Pretrained, TopographicVAE
 from symgen.pretrained import embedded, embedded_folder
 from symgen.training.run_folder import CONFIG
@@ -146,14 +146,12 @@ def _chosen(source: Source[Any]) -> tuple[Tensor, tuple[str, ...]]:
     batches = Batches(source, fitting(source, _LOOKED_AT), seed=_SEED)
     batch, numbers = batches.batch(0), batches.indices(0)
     named = _names(source, batch, numbers)
-    by_name = {name: [n for n, each in enumerate(named) if each == name] for name in sorted(named)}
-    if (x := batch.inputs[0]).dim() > 1 + len(source.data_shape):
-        moved = (x[:, 0] - x[:, source.frames // 2]).abs().flatten(1).mean(1)
-        by_name = dict(sorted(by_name.items(), key=lambda item: -float(moved[item[1]].mean())))
-    turns = (n for turn in zip_longest(*by_name.values()) for n in turn if n is not None)
-    chosen = list(islice(turns, _CHOICES))
+    x, moved = batch.inputs[0], None
+    if x.dim() > 1 + len(source.data_shape):
+        moved = (x[:, 0] - x[:, source.frames // 2]).abs().flatten(1).mean(1).tolist()
+    chosen = in_turn(named, _CHOICES, moved)
     titles = (f"{named[n]}, item {int(numbers[n])}" for n in chosen)
-    return batch.inputs[0][chosen], tuple(titles)
+    return x[chosen], tuple(titles)
 
 
 def _names(source: Any, batch: Any, numbers: Tensor) -> Sequence[str]:

@@ -1,8 +1,8 @@
 """What somebody drops on the page: looked at before it is unpacked, read, and gone again."""
 
 import base64
-import binascii
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -32,6 +32,7 @@ _FILES, _FRAMES = 500, 2_000
 _NUMBERS = 2**27  # of all frames, unpacked
 _CLIPS = 8  # that are cut out of a recording
 _DRAWN = 2**18  # characters of a drawing
+_KEPT_MODES = ("L", "LA", "RGB", "RGBA", "I", "I;16")  # which PNG holds and can be resized
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 
 
@@ -90,7 +91,15 @@ def read_clips(paths: Sequence[str | Path], model: Any, axes: str | None = None)
         raise ValueError(f"{len(paths)} files: give {_FILES} at most")
     kinds = {"image" if Path(p).suffix.lower() in _PICTURES else "other" for p in paths}
     if len(paths) > 1 and kinds != {"image"}:
-        raise ValueError(f"{len(paths)} files: give one recording, or images that are its frames")
+        raise ValueError(
+            f"{len(paths)} files: give one recording, or images that are its frames; take the "
+            "others off the list"
+        )
+    twice = [name for name, count in Counter(Path(p).name for p in paths).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{len(paths)} files, of which several are called {twice[0]}: rename them"
+        )
     if kinds == {"image"} and len(paths) == 1:
         return [_still(Path(paths[0]), model)]
     with _private(paths) as folder:
@@ -101,7 +110,7 @@ def read_clips(paths: Sequence[str | Path], model: Any, axes: str | None = None)
 def _cut(place: Path, model: Any, axes: str | None, cache: Path) -> list[Dropped]:
     """Cut a recording into clips that follow one another."""
     shape, arrays = model.data_shape, place.suffix.lower() in _ARRAYS
-    options: dict[str, Any] = {"axes": axes or None} if arrays else {}
+    options: dict[str, Any] = {"axes": (axes or "").strip().upper() or None} if arrays else {}
     if len(shape) == 3:
         options |= {"size": shape[1:], "gray": shape[0] == 1}
     scale = model.data_scale or "auto"
@@ -156,12 +165,14 @@ def read_picture(
         raise ValueError(f"an image, but the model takes data of shape {data_shape}: give those")
     if Path(path).suffix.lower() not in (*_PICTURES, ".gif"):
         raise ValueError(f"{Path(path).name} is no image: give one of {', '.join(_PICTURES)}")
-    height, width = data_shape[1:]
+    channels, height, width = data_shape
+    if channels not in (1, 3):
+        raise ValueError(f"{Path(path).name} has 1 or 3 channels, but the model takes {channels}")
     with _private([path]) as folder:
         place = folder / Path(path).name
         with readable(f"{place} cannot be read as an image"):
             with Image.open(place, formats=_FORMATS) as image:
-                image = image.convert("RGBA") if image.mode in ("P", "PA", "1") else image.copy()
+                image = image.copy() if image.mode in _KEPT_MODES else image.convert("RGBA")
             if not canvas:
                 image = image.resize((width, height), Image.Resampling.LANCZOS)
             image.thumbnail((width, height), Image.Resampling.LANCZOS)
@@ -194,7 +205,7 @@ def drawn_image(
                     raise ValueError(str(image.size))
                 image.convert("L").save(path)
             return read_picture(path, data_shape)
-    except (ValueError, OSError, binascii.Error) as error:
+    except (ValueError, OSError, Image.DecompressionBombError) as error:
         raise ValueError("what was drawn cannot be read: draw again") from error
 
 

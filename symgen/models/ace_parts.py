@@ -28,6 +28,7 @@ from symgen.nets import Activation, ConvReadout, InitialWeights
 __all__ = ["ACEParts", "Labelled"]
 
 _LEAST_SPREAD = 1e-3
+_MOST_STARTS = 72  # every five degrees: each is a pass of its own
 _FAINT = 0.1  # of the spread: what decoders paint before they have learned anything
 _FARTHEST, _HALVINGS = 5.0, 40  # of an output that a decoder starts from, and how it is found
 
@@ -91,6 +92,7 @@ class ACEParts(Pretrained):
         )
         check_sizes(pose_hidden=pose_hidden, pose_pool=pose_pool)
         check_sizes(pose_iterations=pose_iterations, pose_starts=pose_starts)
+        require_whole("pose_starts", pose_starts, 1, _MOST_STARTS)
         check_sizes(hidden=hidden, decoder_hidden=decoder_hidden, width=width, depth=depth)
         check_sizes(classifier_channels=classifier_channels, classifier_hidden=classifier_hidden)
         check_sizes(classifier_pool=classifier_pool, classifier_window=classifier_window)

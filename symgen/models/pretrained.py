@@ -155,7 +155,7 @@ class Pretrained(nn.Module):
         if given not in known:
             others = [kind.__name__ for kind in _family(Pretrained)]
             mend = f"load it with {given}" if given in others else nearest(given, others)
-            raise ValueError(f"{folder / CONFIG} holds a {given}, not a {cls.__name__}: {mend}")
+            raise ValueError(f"{folder / CONFIG} holds {given}, not {cls.__name__}: {mend}")
         weights = _read_weights(folder, described)
         arguments = cls.rebuilt(described, parts)
         held = sum(tensor.numel() for tensor in weights.values())
@@ -357,8 +357,10 @@ def _find(name: str | Path) -> Path:
     if (within := embedded_folder(name)) is not None:
         return within
     folder, wanted = Path(name), f"give a folder with {WEIGHTS} and {CONFIG}"
-    if folder.is_dir():
+    if (folder / CONFIG).is_file():
         return folder
+    if folder.is_dir():
+        raise FileNotFoundError(f"the folder {str(name)!r} has no {CONFIG}: {wanted}")
     owner = str(folder.parent)
     is_path = folder.exists() or folder.parent.is_dir() or owner == "runs"  # where train writes
     if is_path or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)):

@@ -119,6 +119,15 @@ def test_labels_in_a_file_of_lines(folders):
     assert open_images(folders, "all", labels=str(folders / "labels.npy")).class_names == ("0",)
 
 
+def test_names_of_classes_may_hold_slashes_and_minus_one_is_none(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(20 * 64, dtype=np.float32).reshape(20, 8, 8))
+    lines = [f"{n},{('a/b', 'c/b', '-1')[n % 3]}" for n in range(20)]
+    (tmp_path / "kinds.csv").write_text("\n".join(lines))
+    source = open_images(tmp_path / "x.npy", "all", labels=str(tmp_path / "kinds.csv"))
+    assert source.class_names == ("a/b", "c/b")
+    assert source.classes_of[:3].tolist() == [0, 1, -1]
+
+
 def test_tiff_pages_are_images(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     x = np.random.default_rng(0).integers(90, 4000, (25, 11, 11)).astype(np.uint16)
@@ -173,9 +182,41 @@ def test_ground_and_spread_are_those_of_the_images(tmp_path):
         ("two", {"axes": "NYX"}, "is a folder of images, not an array"),
         ("two", {"labels": "kind"}, "of a folder give a file of lines"),
         ("broken", {}, "cannot be read as an image"),
+        ("x.npy", {}, "x.npy: 20 images are all equal"),
+        ("clear", {}, "all equal; transparent images lie over gray 0"),
+        ("complex.npy", {}, "holds complex64"),
+        ("r.npy", {"size": (0, 8)}, r"size=\(0, 8\)"),
+        ("r.npy", {"classes": 21}, "classes=21: give at most one for each of 20"),
+        ("two", {"class_names": ("1", "1")}, "give each class a name of its own"),
+        ("two", {"split": "validation"}, "give more of each class, or other shares"),
+        ("r.npy", {"labels": "short.npy"}, "for 20 images: give a whole number from 0 on"),
+        ("r.npy", {"labels": "infinite.npy"}, "give a whole number from 0 on"),
+        ("r.npy", {"labels": "negative.npy"}, "give a whole number from 0 on"),
+        ("r.npy", {"labels": "none.npy"}, "none of 20 images has one there"),
+        ("r.npy", {"labels": "header.csv"}, "none of 20 images has one there"),
+        ("r.npy", {"labels": "twice.csv"}, "line 2: '3' is 'b' here, but 'a' in a line before"),
+        ("r.npy", {"labels": "bytes.csv"}, "is no text in UTF-8"),
+        ("two", {"labels": "same.csv"}, "several images are called '0.png'.* such as '0/0.png'"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(name, options, message, tmp_path):
+def test_what_cannot_be_is_refused_in_one_line(name, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    np.save("r.npy", random)
+    np.save("complex.npy", random.astype(np.complex64))
+    np.save("short.npy", np.arange(19))
+    np.save("infinite.npy", np.where(np.arange(20) % 2, np.inf, 1.0))
+    np.save("negative.npy", np.arange(20) - 5)
+    np.save("none.npy", np.full(20, np.nan))
+    Path("header.csv").write_text("image,label\n")
+    Path("twice.csv").write_text("3,a\n3,b\n")
+    Path("bytes.csv").write_bytes(b"\xff\xfe\x00")
+    Path("same.csv").write_text("0.png,a\n")
+    (tmp_path / "clear").mkdir()
+    for number in range(5):
+        ink = np.zeros((8, 8, 4), np.uint8)
+        ink[number, :, 3] = 255
+        Image.fromarray(ink).save(tmp_path / "clear" / f"{number}.png")
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "empty").mkdir()
     np.save(tmp_path / "x.npy", np.zeros((20, 8, 8), np.uint8))

@@ -78,6 +78,31 @@ def test_colours_and_deep_gray(tmp_path):
     assert torch.equal(x, LIKE[:1]) and notes == []
 
 
+def test_deep_gray_is_scaled_as_the_images_of_the_training(tmp_path):
+    deep = (1000 + letter().astype(np.uint16) * 10).astype(np.uint16)
+    x, notes = brought(deep, tmp_path, scale=(1000.0, 3550.0))
+    torch.testing.assert_close(x, LIKE[:1], atol=1e-6, rtol=0)
+    assert notes == []
+    x, notes = brought(deep, tmp_path, scale=(2000.0, 3550.0))
+    assert x.min() == 0 and notes == [
+        "clamped to 2000…3550, as the training's images are scaled"
+    ]  # fmt: skip
+
+
+def test_transparency_and_margins_have_the_colour_of_the_ground(tmp_path):
+    ground = torch.tensor([0.1, 0.2, 0.4])[:, None, None]
+    like = ground.expand(4, 3, 24, 24).clone()
+    like[..., 8:16, 8:16] = 0.9
+    clear = np.stack([letter(16)] * 4, -1)
+    x, _ = brought(Image.fromarray(clear), tmp_path, like=like, shape=(3, 24, 24))
+    torch.testing.assert_close(x[0, :, :6, :6], ground.expand(-1, 6, 6))
+
+
+def test_no_resized_image_leaves_the_range_of_the_training(tmp_path):
+    x, _ = brought(255 - letter(97), tmp_path, like=1 - LIKE)
+    assert float(x.min()) >= 0 and float(x.max()) <= 1
+
+
 def test_what_is_no_image_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no image file"):
         bring(tmp_path / "none.png", SHAPE, LIKE)

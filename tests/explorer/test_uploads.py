@@ -121,6 +121,14 @@ def broken(folder: Path, kind: str) -> list[Path]:
         pass
     elif kind == "none":
         return []
+    elif kind == "vectors":
+        np.save(path, np.random.default_rng(0).random((12, 12)))
+    elif kind == "alike":
+        names = [folder / str(n) / "a.png" for n in range(6)]
+        for each, frame in zip(names, film(6), strict=True):
+            each.parent.mkdir()
+            Image.fromarray(frame).save(each)
+        return names
     elif kind == "two":
         np.save(path, film())
         Image.fromarray(film()[0]).save(folder / "a.png")
@@ -134,7 +142,9 @@ def broken(folder: Path, kind: str) -> list[Path]:
         ("text", "notes.txt is of no kind that is read here"),
         ("gif", "broken.gif cannot be read"),
         ("mp4", "broken.mp4 cannot be read"),
-        ("short", "short.npy"),
+        ("short", "shorter are short.npy (3 frames): give longer ones"),
+        ("vectors", "vectors.npy"),
+        ("alike", "6 files, of which several are called a.png: rename them"),
         ("nan", "nan.npy"),
         ("large", "large.npy has 20,971,521 bytes: give 20,971,520 at most"),
         ("pickle", "pickle.npy"),
@@ -183,6 +193,8 @@ def test_an_image_for_vectors_is_refused(tmp_path: Path) -> None:
     Image.fromarray(film()[0]).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"the model takes data of shape \(4,\)"):
         read_picture(tmp_path / "a.png", (4,))
+    with pytest.raises(ValueError, match=r"^a.png has 1 or 3 channels, but the model takes 2$"):
+        read_picture(tmp_path / "a.png", (2, 12, 12))
 
 
 # --- pictures and drawings ---------------------------------------------------------------------
@@ -205,6 +217,27 @@ def test_photographs_are_stretched_where_there_is_no_canvas(tmp_path: Path) -> N
     Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "wide.png")
     x = read_picture(tmp_path / "wide.png", (3, 12, 12), canvas=False)
     assert x[0, 0].min() == 1 and x[0, 1:].max() == 0
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "1", "P"])
+def test_pictures_of_other_colours_are_read(tmp_path: Path, mode: str) -> None:
+    suffix = ".jpg" if mode in ("CMYK", "YCbCr") else ".png"
+    Image.new("RGB", (24, 24), (255, 255, 255)).convert(mode).save(tmp_path / f"a{suffix}")
+    assert read_picture(tmp_path / f"a{suffix}", (3, 12, 12)).min() > 0.98
+
+
+def test_axes_are_named_in_small_letters_as_well(tmp_path: Path) -> None:
+    np.save(tmp_path / "film.npy", film(6).transpose(1, 2, 0))
+    (clip,) = read_clips([tmp_path / "film.npy"], MODEL, " yxt ")
+    torch.testing.assert_close(clip.x[:, 0], torch.from_numpy(film(6)) / 255, atol=1e-3, rtol=0)
+
+
+def test_a_drawing_that_unpacks_to_too_much_is_refused() -> None:
+    stream = BytesIO()
+    Image.new("1", (24_000, 24_000)).save(stream, format="PNG")
+    address = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    with pytest.raises(ValueError, match="cannot be read: draw again"):
+        drawn_image(address, (1, 12, 12))
 
 
 def test_a_drawing_comes_as_it_was_drawn() -> None:

@@ -334,7 +334,7 @@ def test_models_that_do_not_fit_together_are_refused(arguments, message, monkeyp
 
 def test_loading_another_kind_or_a_damaged_file_is_refused(tmp_path):
     VAE(**SIZE).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="holds a VAE, not a TVAE"):
+    with pytest.raises(ValueError, match="holds VAE, not TVAE"):
         TVAE.from_pretrained(tmp_path)
     assert type(TopographicVAE.from_pretrained(tmp_path)) is VAE
     weights = tmp_path / "model.safetensors"

@@ -158,11 +158,12 @@ def _is_picture(path: Path) -> bool:
 
 def natural(paths: Iterable[Path]) -> list[Path]:
     """Sort as people count: frame 2 before frame 10."""
+    return sorted(paths, key=lambda path: counted(path.name))
 
-    def key(path: Path) -> list[Any]:
-        return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", path.name)]
 
-    return sorted(paths, key=key)
+def counted(name: str) -> list[Any]:
+    """Return what to sort names by as people count: numbers in them as numbers."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _require_one_file_a_frame(folder: Path, files: Sequence[Path]) -> None:

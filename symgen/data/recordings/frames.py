@@ -60,7 +60,9 @@ def _prepare(frame: Frame, size: tuple[int, int] | None, gray: bool) -> Frame:
     elif frame.dtype == bool:
         frame = frame.view(np.uint8)
     if frame.ndim == 1 and (size is not None or gray):
-        raise ValueError("vectors have neither a size nor colours: leave out size and gray")
+        raise ValueError(
+            "vectors have neither a size nor colours: give images, or leave out size and gray"
+        )
     if gray and len(frame) != 1:
         frame = _grayed(frame)
     if size is not None and frame.shape[1:] != size:

@@ -203,8 +203,8 @@ def long_enough(
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise ValueError(
             f"a clip covers {spec.extent} frames, but shorter are {', '.join(named[:_NAMED])}"
-            f"{more}: take a smaller length or every, or leave them out with skip_broken "
-            "(--skip-broken)"
+            f"{more}: give longer ones, take a smaller length or every, or leave them out with "
+            "skip_broken (--skip-broken)"
         )
     reason = f"shorter than the {spec.extent} frames that a clip covers"
     return kept, tuple(Skipped(footage.name(i), reason) for i in short.tolist())

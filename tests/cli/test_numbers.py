@@ -92,9 +92,9 @@ def test_many_examples_are_chosen_batch_by_batch_and_take_turns(
     from symgen.experiments.runs import open_run
 
     sizes = []
-    in_turn = traverse._in_turn
+    in_turn = traverse.in_turn
     monkeypatch.setattr(
-        traverse, "_in_turn", lambda named, n: sizes.append(len(named)) or in_turn(named, n)
+        traverse, "in_turn", lambda named, n: sizes.append(len(named)) or in_turn(named, n)
     )
     x, titles = traverse._examples(open_run(trained / "demo"), 10, seed=3)
     assert sizes == [160] * 3 and len(x) == len(titles) == 10

@@ -14,7 +14,7 @@ from symgen.data.recordings.frames import Frame, Frames, Gap
 __all__ = ["FROZEN", "Run", "frozen_runs", "thawed"]
 
 FROZEN = 16  # frames in a row that are exactly equal, which no lens and no sensor gives
-_AT_ONCE = 2**26  # bytes of frames that are compared together
+_AT_ONCE = 2**22  # bytes of frames that are compared together: those between them are mapped, too
 
 
 class Run(NamedTuple):

@@ -16,6 +16,8 @@ from symgen.data.recordings.containers import StoredArray
 __all__ = ["Flat", "FrameReader", "Lying", "Located"]
 
 _OPEN = 16  # files that stay open
+_AROUND = 2**16  # bytes that the system maps around a number that is touched
+_MAPPED = 2**25  # bytes of a file that are mapped together, about
 
 
 @runtime_checkable
@@ -88,13 +90,27 @@ class Located:
         """Copy frames out of the file by number, counted over its recordings."""
         recording, time = np.divmod(frames, self.length)
         if self.array.path.suffix.lower() == ".npy":
-            mapped = frames_last(np.load(self.array.path, mmap_mode="r"), self.axes)
-            return np.ascontiguousarray(mapped[recording, time], self.array.dtype)
+            return self._read_mapped(recording, time)
         found = np.empty((len(frames), *self.data_shape), self.array.dtype)
         breaks = np.flatnonzero((np.diff(time) != 1) | (np.diff(recording) != 0)) + 1
         for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(frames)], strict=True):
             if begin < end:
                 found[begin:end] = self.run(recording[begin], time[begin], end - begin)
+        return found
+
+    def _read_mapped(
+        self, recording: Int64[ndarray, " n"], time: Int64[ndarray, " n"]
+    ) -> Shaped[ndarray, " n *data"]:
+        """Read frames of an `.npy` file, mapped anew for some at a time.
+
+        What a map has touched counts as memory, and the system maps what lies around it, too.
+        """
+        found = np.empty((len(time), *self.data_shape), self.array.dtype)
+        touched = max(_AROUND, found.nbytes // max(1, len(time)))
+        step = max(1, _MAPPED // touched)
+        for at in range(0, len(time), step):
+            mapped = frames_last(np.load(self.array.path, mmap_mode="r"), self.axes)
+            found[at : at + step] = mapped[recording[at : at + step], time[at : at + step]]
         return found
 
     def run(self, recording: Any, first: Any, count: int) -> Shaped[ndarray, " n *data"]:

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    """Run a verb; a training that ended early is told in one line."""
+    """Run a verb; say in one line why a training ended early."""
     verb = words[0] if words else "--help"
     if verb in ("-h", "--help", "help"):
         print(_HELP)

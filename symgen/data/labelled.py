@@ -32,7 +32,7 @@ _AT_ONCE = 2**26  # bytes that are hashed together
 
 
 class LabelledBatch(NamedTuple):
-    """Images with their classes, and with what a training is told of these."""
+    """Images with their classes, and with what a training knows of these."""
 
     images: Float32[Tensor, "B channels height width"]
     labels: Int64[Tensor, " B"]  # -1 where none is known
@@ -85,9 +85,9 @@ class OwnImages:
         class_names: of the classes, in their order; empty where nothing is labelled.
         image_names: of every image of the reader.
         splits: split of every image of the reader: 0 train, 1 validation, 2 test.
-        levels: numbers that become 0 and 1; None leaves all as they are.
+        levels: levels that become 0 and 1; None leaves images as they are.
         classes: number of classes, or of clusters to find.
-        hidden: whether a training is told no labels.
+        hidden: whether a training knows no labels.
         balanced: whether labelled images come up again and again, see `repeats`.
         notes: what should be said.
         device: where batches are made.
@@ -119,7 +119,7 @@ class OwnImages:
 
     @property
     def known(self) -> Int64[ndarray, " n"]:
-        """What a training is told of the classes in this split, -1 for nothing."""
+        """What a training knows of the classes in this split, -1 for nothing."""
         labels = self.classes_of[self.numbers]
         return np.full_like(labels, -1) if self.hidden else labels
 

@@ -73,8 +73,8 @@ def open_images(
       in a folder `unlabelled`, have no label;
     * a folder of images, without labels;
     * a file of arrays (`.npy .npz .h5 .hdf5 .zarr .tif .tiff .mat`) of images, gray or of up to 4
-      channels. An array `labels` (or `label`, `y`, `target`, `class`) beside it holds a number
-      for each, -1 for none.
+      channels. An array `labels` (or `label`, `y`, `target`, `class`) in the same file holds a
+      number for each, -1 for none.
 
     Images of folders are read into memory, arrays in place. Those that are not finite are left
     out.
@@ -143,7 +143,7 @@ def open_images(
         raise ValueError(
             f"classes={clusters}: give at most one for each of {len(numbers):,} images"
         )
-    good, notes = _finite(data, found.reader, found.notes)
+    good, notes = _finite(data, found)
     strange = sorted({label for label in found.labels if label is not None} - {*names})
     if strange:
         notes = (*notes, f"labels {', '.join(strange)} are of none of the classes and left out")
@@ -371,10 +371,9 @@ def _require_several(
         raise ValueError(f"{data}: {len(sample):,} images are all equal{why}")
 
 
-def _finite(
-    data: Path, reader: ImageReader, notes: tuple[str, ...]
-) -> tuple[Shaped[ndarray, " n"], tuple[str, ...]]:
-    count = len(reader.images) if isinstance(reader, Stack) else reader.length  # type: ignore
+def _finite(data: Path, found: _Found) -> tuple[Shaped[ndarray, " n"], tuple[str, ...]]:
+    """Tell which images are finite, and note how many are not."""
+    reader, notes, count = found.reader, found.notes, len(found.names)
     bad = [unusable(reader.read(part)) for part in _parts(reader, np.arange(count))]
     wrong = np.concatenate(bad)
     if wrong.all():

@@ -22,7 +22,7 @@ class Clip:
         t: latents of every frame, (S, C, D).
         bounds: the least and the greatest of them.
         reconstruction: decoded latents, (S, *data_shape).
-        errors: those of the roll prediction beside its baselines; None of a single frame.
+        errors: those of the roll prediction and of its baselines; None of a single frame.
         told: what is to be said of the clip.
         own_mean: whether the mean image is that of this clip, since nobody knows another.
     """
@@ -95,7 +95,7 @@ def rolled(
 def read_rolls(
     model: Any, t_ref: Float[Tensor, "C D"], t: Float[Tensor, "C D"]
 ) -> Int64[Tensor, "C axes"]:
-    """Read off by how many units each capsule is rolled between two frames, along every axis.
+    """Infer by how many units each capsule is rolled between two frames, along every axis.
 
     Example:
         >>> from symgen import TVAE
@@ -111,7 +111,7 @@ def read_rolls(
 def apply_rolls(
     model: Any, t: Float[Tensor, "C D"], rolls: Int64[Tensor, "C axes"]
 ) -> Float[Tensor, "C D"]:
-    """Roll every capsule by as many units as were read off it elsewhere.
+    """Roll every capsule by as many units as were inferred elsewhere.
 
     Example:
         >>> from symgen import TVAE

@@ -60,7 +60,7 @@ class _Rolling:
         return steps, self.stage(clip, steps, capsule)
 
     def transfer(self, clip: Clip, frame: int, target: tuple[str, Clip]) -> str:
-        """Apply what is read off a clip to a target, which has a name."""
+        """Apply the roll that is inferred from a clip to a target, which has a name."""
         name, other = target
         return views.transfer(self.model, clip, int(frame), other, name)
 
@@ -149,12 +149,12 @@ class _Controls:
 
 
 def _has_transfer(model: Any) -> bool:
-    """Tell whether rolls can be read off a clip: of capsules that come full circle, in time."""
+    """Tell whether rolls can be inferred from a clip: of cyclic capsules, in time."""
     return model.frames > 1 and model.topography.capsule_boundary == "cyclic"
 
 
 def _transfer(rolling: _Rolling, clip: gr.State, controls: _Controls) -> None:
-    """Add the part that applies the roll read off the clip to another image."""
+    """Add the part that applies the roll inferred from the clip to another image."""
     start = rolling.model.frames // 3 or 1
     title = rolling.alike()
     target = gr.State((title, rolling.clips[title]), time_to_live=_KEEP)
@@ -164,7 +164,7 @@ def _transfer(rolling: _Rolling, clip: gr.State, controls: _Controls) -> None:
             rolling.model.frames - 1,
             start,
             step=1,
-            label="Frame that the roll is read off",
+            label="Infer the roll from frame 0 to frame",
             elem_id="frame",
         )
         other = gr.Dropdown(rolling.titles, value=title, label="Apply it to", elem_id="other")

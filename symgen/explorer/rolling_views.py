@@ -71,7 +71,7 @@ def strips(model: Any, clip: Clip) -> str:
 
 
 def errors(clip: Clip) -> str:
-    """Show the error of the roll prediction of every frame beside its baselines."""
+    """Show the error of the roll prediction of every frame, and those of its baselines."""
     if clip.errors is None:
         return '<p class="told">A single image has no frames to predict.</p>'
     curves = {name: getattr(clip.errors, field)[0].tolist() for name, field in _BASELINES.items()}
@@ -96,7 +96,7 @@ def transfer(model: Any, clip: Clip, frame: int, target: Clip, name: str) -> str
     before, still = other(torch.stack([target.x[0], target.reconstruction[0]]))
     after = other(model.decode(t[None]).mean)[0]
     return (
-        '<div class="pair"><div class="stage"><h3>Read off this clip</h3>'
+        '<div class="pair"><div class="stage"><h3>Inferred from this clip</h3>'
         + figure(first, "frame 0", "Frame 0 of the clip")
         + figure(last, f"frame {frame}", f"Frame {frame} of the clip")
         + '</div><div class="stage"><h3>Applied to '
@@ -104,13 +104,13 @@ def transfer(model: Any, clip: Clip, frame: int, target: Clip, name: str) -> str
         + "</h3>"
         + figure(before, "image", f"First frame of {name}")
         + figure(still, "its reconstruction", f"Reconstruction of {name}")
-        + figure(after, "rolled as read off", f"{name} rolled as read off", "frame rolled")
+        + figure(after, "rolled likewise", f"{name} rolled likewise", "frame rolled")
         + f'</div></div><p class="told">{_told(rolls, frame)}</p>'
     )
 
 
 def _told(rolls: Int64[Tensor, "C axes"], frame: int) -> str:
-    """Say what was read off: the most frequent roll, and those of all capsules."""
+    """Say what was inferred: the most frequent roll, and those of all capsules."""
     values, counts = rolls[:, 0].unique(return_counts=True)
     most = int(values[counts.argmax()])
     each = ", ".join(":".join(map(str, row)) for row in rolls.tolist())

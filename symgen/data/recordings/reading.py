@@ -204,7 +204,7 @@ def _require_unused(decoding: Decoding, what: str, *names: str) -> None:
         "axes": "is read frame by frame, only arrays have axes",
         "key": "has no arrays by name",
         "files": "are no files",
-        "factors": "has no arrays beside it, only files of several arrays have",
+        "factors": "has no other arrays, only files of several arrays have",
     }
     for name in names:
         value = getattr(decoding, name)

@@ -220,10 +220,14 @@ def _examples_left(workshop: Workshop, jobs: Sequence[Job]) -> int:
 def examples_left(workshop: Workshop, line: Line, seed: int) -> int:
     """Count the examples that a run has still to see."""
     training = workshop.budget.experiment(line, seed).training
-    done = 0
-    with suppress(ValueError):  # of a damaged checkpoint, which is told when it is resumed
-        done = saved_step(workshop.folder(line, seed) / CHECKPOINT)
-    return (training.steps - done) * training.batch_size
+    return (training.steps - steps_taken(workshop, line, seed)) * training.batch_size
+
+
+def steps_taken(workshop: Workshop, line: Line, seed: int) -> int:
+    """Return the step of a run's checkpoint; 0 of a damaged one, which resuming will refuse."""
+    with suppress(ValueError):
+        return saved_step(workshop.folder(line, seed) / CHECKPOINT)
+    return 0
 
 
 def _training_shown(workshop: Workshop, name: str, later: int) -> Observe:

@@ -5,7 +5,6 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +13,8 @@ import torch
 
 from symgen._locks import held
 from symgen.experiments.studies.engine import Missing
-from symgen.experiments.studies.plan import Job, Plan
-from symgen.training import TrainingStopped, saved_step
-from symgen.training.run_folder import CHECKPOINT
+from symgen.experiments.studies.plan import Job, Plan, steps_taken
+from symgen.training import TrainingStopped
 
 Place = Literal["local", "slurm", "debug"]
 Tell = Callable[[], object]
@@ -125,10 +123,9 @@ def standings(plan: Plan) -> list[Standing]:
 
 def _standing(plan: Plan, job: Job) -> Standing:
     line, seed = job
-    name, folder = _name(job), plan.workshop.folder(line, seed)
-    steps, step = plan.workshop.budget.experiment(line, seed).training.steps, 0
-    with suppress(ValueError):  # of a damaged checkpoint, which is told when it is resumed
-        step = saved_step(folder / CHECKPOINT)
+    name = _name(job)
+    steps = plan.workshop.budget.experiment(line, seed).training.steps
+    step = steps_taken(plan.workshop, line, seed)
     if plan.has(job):
         return Standing(name, "done", steps, steps)
     try:

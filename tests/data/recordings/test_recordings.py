@@ -254,6 +254,20 @@ def test_no_page_of_a_file_stays_mapped(written):
     assert str(path) not in Path("/proc/self/maps").read_text()
 
 
+def test_a_file_is_mapped_anew_for_some_frames_at_a_time(written, monkeypatch):
+    from symgen.data.recordings import readers
+
+    path, maps, load = written / "films.npy", [], np.load
+    whole = all_frames(data.open(path))
+    monkeypatch.setattr(readers, "_MAPPED", 3 * readers._AROUND)
+    monkeypatch.setattr(readers.np, "load", lambda *a, **k: maps.append(a) or load(*a, **k))
+    source = data.open(path)
+    maps.clear()
+    frames = source.footage.read(np.arange(8))
+    assert len(maps) == 3 and np.array_equal(frames, films().reshape(-1, *films().shape[2:])[:8])
+    assert torch.equal(all_frames(source), whole)
+
+
 def test_the_representation_tells_content_and_not_place(written, tmp_path):
     changed = films().copy()
     changed[2, 3] ^= 1

@@ -1,8 +1,12 @@
 """Options and fixtures of the suite; annotations are checked at run time here and only here."""
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -34,6 +38,24 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, which has to be there where the extra `explorer` is.
+
+    One for all tests of a process, in which playwright cannot be started twice at a time.
+    """
+    if find_spec("gradio") is None or find_spec("playwright") is None:
+        pytest.skip("the extra explorer, or playwright, is not installed")
+    from playwright.sync_api import sync_playwright
+
+    place = shutil.which("chromium")
+    assert place is not None, "no chromium: apt-get install chromium, as .ci/run does"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

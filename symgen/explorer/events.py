@@ -36,7 +36,7 @@ class Events:
 
     def on(
         self,
-        event: Callable[..., Any],
+        event: Callable[..., Any] | Sequence[Callable[..., Any]],
         compute: Callable[..., Any],
         inputs: Sequence[Any],
         outputs: Sequence[Any],
@@ -45,7 +45,8 @@ class Events:
         """Compute on an event.
 
         Args:
-            event: what happens to a control, such as `slider.input`.
+            event: what happens to a control, such as `slider.input`, or to one of several, whose
+                results then come in the order of the events.
             compute: is given the values of the inputs, and returns those of the outputs.
             mode: which of the events that come while one is computed wait for their turn: the
                 last one, none, or all. Of what an event itself holds the last would be lost.
@@ -65,7 +66,8 @@ class Events:
                 shown[: len(outputs)] = found if isinstance(found, tuple) else (found,)
             return tuple(shown)
 
-        event(
+        gr.on(
+            [event] if callable(event) else list(event),
             told,
             list(inputs),
             given,

@@ -113,8 +113,8 @@ def posing_page(exhibit: Exhibit) -> gr.Blocks:
         inference = [result, moving, *sliders, *marks]
         _connect(posing, sources, inferred, [inferred, shown, chances, told, *inference])
         events = Events(told)
-        for slider in sliders:
-            events.on(slider.input, posing.result, [inferred, *sliders], [result])
+        moved = [slider.input for slider in sliders]
+        events.on(moved, posing.result, [inferred, *sliders], [result])
         events.on(back.click, posing.inferred, [inferred], inference)
         events.on(make.click, posing.animation, [inferred, *sliders], [moving])
     return page

@@ -191,8 +191,8 @@ def _connect(
     """Say what each control does."""
     events = Events(controls.told)
     view = [controls.roll, controls.capsule]
-    for event in (controls.roll.input, controls.capsule.input):
-        events.on(event, rolling.stage, [clip, *view], [stage])
+    moved = controls.roll.input, controls.capsule.input
+    events.on(moved, rolling.stage, [clip, *view], [stage])
     events.on(controls.choice.input, rolling.chosen, [controls.choice, *view], everything)
     given = [controls.files, controls.axes, *view]
     events.on(controls.files.upload, rolling.dropped, given, everything)

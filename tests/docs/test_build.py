@@ -1,10 +1,10 @@
 """The documentation builds offline without a warning; `make docs` also executes its tutorials."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from page_helpers import DOCS, PAGES, ROOT
@@ -57,22 +57,16 @@ def test_the_whole_reference_is_there(built: Path) -> None:
     assert not re.search(r"(?<!Pretrained)\(\s*\*arguments", shown)
 
 
-def test_pages_open_in_a_browser_without_an_error_or_a_network(built: Path) -> None:
-    api = pytest.importorskip("playwright.sync_api")
-    place = shutil.which("chromium")
-    if place is None:
-        pytest.skip("no chromium here")
+def test_pages_open_in_a_browser_without_an_error_or_a_network(built: Path, browser: Any) -> None:
     wrong, asked = [], []
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        page.on("console", lambda told: told.type == "error" and wrong.append(told.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        for name in ("index", "concepts/capsules", "reference/rooms/symgen.metrics"):
-            page.goto(f"file://{built}/{name}.html")
-            assert page.locator("h1").first.is_visible()
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= 390, f"{name} is {wide} pixels wide on a narrow screen"
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.on("console", lambda told: told.type == "error" and wrong.append(told.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    for name in ("index", "concepts/capsules", "reference/rooms/symgen.metrics"):
+        page.goto(f"file://{built}/{name}.html")
+        assert page.locator("h1").first.is_visible()
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, f"{name} is {wide} pixels wide on a narrow screen"
+    page.close()
     assert not wrong and all(url.startswith(("file:", "data:")) for url in asked)

@@ -1,15 +1,11 @@
 """The page in a real browser, of models that roll and pose visibly."""
 
-import shutil
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from explorer_helpers import Visit, posing_model, rolling_model
-
-CHROMIUM = "chromium"
 
 
 @pytest.fixture(scope="session")
@@ -20,21 +16,6 @@ def rolling_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def posing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return posing_model().save_pretrained(tmp_path_factory.mktemp("models") / "posing")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, which has to be there where the extra `explorer` is."""
-    if find_spec("gradio") is None:
-        pytest.skip("the extra explorer is not installed")
-    from playwright.sync_api import sync_playwright
-
-    place = shutil.which(CHROMIUM)
-    assert place is not None, "no chromium: apt-get install chromium, as .ci/run does"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_frames_and_tensors_have_no_arrays_beside_them(tmp_path):
 
     write_images(tmp_path / "film", square_film(20))
     for data in (tmp_path / "film", [square_film(20)]):
-        with pytest.raises(ValueError, match=r"factors=\('label',\): .*no arrays beside"):
+        with pytest.raises(ValueError, match=r"factors=\('label',\): .*has no other arrays"):
             symgen.open(data, "all", factors="label")
 
 

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._compiled import constant_when_compiled
 from symgen._inputs import checked
 from symgen.groups._flow import precise
 
@@ -183,7 +184,7 @@ def hue_vector(degrees: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
     return (60 - torch.minimum(phase, 240 - phase)).clamp(0, 60) / 60
 
 
-@torch.compiler.assume_constant_result
+@constant_when_compiled
 def _basis(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "8 3 3"]:
     """Return the generators as matrices that act on (red, green, blue)."""
     return _cached_basis(dtype, device)

@@ -38,7 +38,7 @@ class Density(ABC):
         Every variance can be had, and up to that of the prior this is the usual exponential. Above
         it the exponential would turn one unusual input into a divergence beyond all bounds.
         """
-        return cls(mean, torch.where(spread > 0, spread.clamp(min=0).log1p(), spread))
+        return cls(mean, torch.minimum(spread, spread.clamp(min=0).log1p()))
 
     @classmethod
     def standard(cls, shape: tuple[int, ...], **options: Any) -> "Density":

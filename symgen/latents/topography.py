@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from symgen._compiled import constant_when_compiled
 from symgen._typed import Count, Whole, type_fields
 from symgen.latents.capsules import Boundary
 from symgen.latents.topographic import Energy, Topographic
@@ -207,13 +208,12 @@ class Topography(Topographic):
         as long as W holds zeros and ones: with a fractional shift the result is of first order.
         The energy of padding does not vary.
         """
-        scale = self.inverse_scale(energy, eps)
         if self.shift % 1:
-            return scale
-        pooled = self.pool(variance)
+            return self.inverse_scale(energy, eps)
+        summed, pooled = self.pool(torch.stack([energy, variance]))
         if "zero" in self.boundaries:
             pooled = pooled - self.pool(torch.zeros_like(variance))
-        return second_order(scale, pooled)
+        return second_order(torch.rsqrt(summed + eps), pooled)
 
     def matrix(self) -> Float[Tensor, "SD SD"]:
         """Return W of one capsule, for inspection; rows l·D + j are what receives energy."""
@@ -299,7 +299,7 @@ def second_order(scale: Tensor, variance: Tensor) -> Tensor:
     return scale * (1 + 0.375 * variance * scale.square().square())
 
 
-@torch.compiler.assume_constant_result
+@constant_when_compiled
 def _matrix(
     topography: Topography, frames: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:

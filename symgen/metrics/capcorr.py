@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, Real
-from scipy.stats import poisson
 from torch import Tensor
 
 from symgen._inputs import Index, Speed, checked
@@ -287,6 +286,8 @@ def _most_frequent_vote(units: int, votes: int) -> Tensor:
     Unit k wins with m votes if units before it have fewer and units after it no more. Counts are
     independent Poisson variables of mean C/D, given that they add up to C.
     """
+    from scipy.stats import poisson  # which takes most of a second to import
+
     count = np.arange(votes + 1)
     probability = poisson.pmf(count, votes / units)
     winner = np.zeros(units)

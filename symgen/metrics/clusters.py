@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Int64
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from symgen.metrics.inputs import takes_arrays
@@ -42,6 +41,8 @@ def cluster_scores(found: Int64[Tensor, " n"], true: Int64[Tensor, " n"]) -> Clu
         >>> cluster_scores(torch.tensor([2, 2, 0, 0, 1]), torch.tensor([0, 0, 1, 1, 1]))
         ClusterScores(matched=80.0, majority=100.0, used=3)
     """
+    from scipy.optimize import linear_sum_assignment  # a third of a second to import
+
     if not len(found):
         raise ValueError("no images to score: give one at least")
     counts = torch.zeros(int(found.max()) + 1, int(true.max()) + 1, dtype=torch.int64)

@@ -48,9 +48,10 @@ def write_latents(path: Path, encoding: Encoding) -> None:
     """Write latents as they are computed; the file appears once it is whole.
 
     Args:
-        path: `.npz`, an array for each column, which takes the room twice while it is written;
-            `.h5` or `.hdf5`, a dataset for each; or `.csv`, a line for each row. Numbers that
-            stand for names are numbers in the first two, next to the names; in CSV they are names.
+        path: `.npz`, an array for each column, of which all but the widest take their room twice
+            while it is written; `.h5` or `.hdf5`, a dataset for each; or `.csv`, a line for each
+            row. Numbers that stand for names are numbers in the first two, next to the names; in
+            CSV they are names.
     """
     require_latents_path(path)
     write = {".npz": _write_npz, ".csv": _write_csv}.get(path.suffix, _write_h5)
@@ -63,25 +64,36 @@ def _blocks(encoding: Encoding) -> Iterator[Columns]:
 
 
 def _write_npz(partial: Path, encoding: Encoding) -> None:
-    """Collect every column in a file without a name, which vanishes with the process."""
-    with ExitStack() as files:
+    """Write the widest column as it comes, and collect the others in files without a name.
+
+    An archive takes its arrays one after the other. Files without a name vanish with the process.
+    """
+    with zipfile.ZipFile(partial, "w") as archive, ExitStack() as files:
         columns: dict[str, Any] = {}
+        widest = ""
         for block in _blocks(encoding):
-            for name, values in block.items():
-                if name not in columns:
-                    columns[name] = files.enter_context(_unnamed(partial.parent))
+            if not columns:
+                widest = max(block, key=lambda name: block[name].nbytes)
+                columns = {name: files.enter_context(_unnamed(partial.parent)) for name in block}
+                columns[widest] = files.enter_context(_member(archive, widest))
+                for name, values in block.items():
                     shape = (encoding.rows, *values.shape[1:])
                     header = {"descr": values.dtype.str, "fortran_order": False, "shape": shape}
                     npy.write_array_header_1_0(columns[name], header)
+            for name, values in block.items():
                 columns[name].write(np.ascontiguousarray(values).data)
+        columns.pop(widest).close()
         for name, names in encoding.names.items():
             columns[f"{name}_names"] = file = io.BytesIO()
             npy.write_array(file, np.array(names), allow_pickle=False)
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, file in columns.items():
-                file.seek(0)
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    shutil.copyfileobj(file, member, _COPIED)
+        for name, file in columns.items():
+            file.seek(0)
+            with _member(archive, name) as member:
+                shutil.copyfileobj(file, member, _COPIED)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Any:
+    return archive.open(f"{name}.npy", "w", force_zip64=True)
 
 
 def _unnamed(folder: Path) -> Any:

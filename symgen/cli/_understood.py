@@ -83,14 +83,17 @@ def in_short(source: Recordings) -> Iterator[str]:
 
 def require_support(source: Recordings, likelihood: Any) -> None:
     """Refuse numbers to which a likelihood gives no probability, before anything is written."""
-    if source.levels is None and likelihood is not None:
-        extremes = torch.tensor(source.footage.extremes)
-        try:
-            make_likelihood(likelihood).require_support(str(source.footage.path), extremes)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}: give --likelihood gaussian, or --scale LOW HIGH"
-            ) from error
+    if likelihood is None:
+        return
+    name, numbers = str(source.footage.path), source.footage.extremes
+    mend = "give --likelihood gaussian, or --scale LOW HIGH"
+    if source.levels is not None:
+        name, numbers = f"{name}, scaled,", (0.0, 0.5, 1.0)
+        mend = "give --scale none, which leaves counts as they are, or --likelihood gaussian"
+    try:
+        make_likelihood(likelihood).require_support(name, torch.tensor(numbers))
+    except ValueError as error:
+        raise ValueError(f"{error}: {mend}") from error
 
 
 def _scale(source: Recordings) -> str:

@@ -110,6 +110,14 @@ def test_numbers_that_no_likelihood_takes_leave_no_run(empty_folder, capfd):
     assert "--likelihood gaussian" in refused(words, capfd)
 
 
+def test_scaled_numbers_are_no_counts(empty_folder, capfd):
+    np.save("x.npy", FILMS)
+    words = ["train", "tvae", "--data", "x.npy", "--likelihood", "poisson", *SMALL]
+    assert "give --scale none" in refused(words, capfd)
+    assert main([*words, "--scale", "none", "--out", "run"]) == 0
+
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run, whose latents are beside it as latents.npz."""

@@ -19,8 +19,7 @@ KINDS: dict[str, tuple[type, dict[str, Any]]] = {
     "torus": (TorusVAE, {"capsules": 4, "units": 5, "neighbourhood": 3}),
     "causal": (TVAE, {**SEQUENCES, "window": 3, "causal": True, "boundary": "zero"}),
     "axes": (TVAE, {**SEQUENCES, "units": None, "capsule_axes": (3, 2), "window": 3}),
-    "kernel": (TVAE, {**SEQUENCES, "window": 3, "neighbourhood": 3, "learn": "kernel"}),
-    "speed": (TVAE, {**SEQUENCES, "window": 4, "shift": 0.8, "learn": "speed"}),
+    "odd speed": (TVAE, {**SEQUENCES, "window": 4, "shift": 0.8}),
     "ace": (ACE, {**SMALL, "width": 8, "depth": 1, "latents": 2, "pose": None}),
     "ace with pose": (ACE, {**SMALL, "width": 8, "depth": 1}),
 }

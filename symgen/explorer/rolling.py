@@ -79,9 +79,8 @@ def rolled(
         moved = model.act(t, whole)
         if part := steps - whole:
             axes = _axes(model)
-            speed = getattr(topography, "speeds", topography.speed)  # one a capsule if learned
             grid = moved.unflatten(-1, axes).movedim(-len(axes), -1)
-            grid = roll_units(grid, part * speed, method="fourier")
+            grid = roll_units(grid, part * topography.speed, method="fourier")
             moved = grid.movedim(-1, -len(axes)).flatten(-len(axes))
     else:
         moved = model.act(t, steps)

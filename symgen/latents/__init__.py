@@ -4,7 +4,6 @@ from symgen.latents.axes import *
 from symgen.latents.capsules import *
 from symgen.latents.density import *
 from symgen.latents.gaussian import *
-from symgen.latents.kernel import *
 from symgen.latents.laplace import *
 from symgen.latents.phase import *
 from symgen.latents.topographic import *

@@ -5,7 +5,6 @@ from symgen.models.ace_latents import *
 from symgen.models.control import *
 from symgen.models.export import *
 from symgen.models.judge import *
-from symgen.models.learned_neighbourhood import *
 from symgen.models.pretrained import *
 from symgen.models.sliding import *
 from symgen.models.stream import *

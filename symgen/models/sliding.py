@@ -12,7 +12,6 @@ from torch import Tensor
 
 from symgen.latents import AxesTopography, Topographic, Topography
 from symgen.models.checks import check_data
-from symgen.models.learned_neighbourhood import LearnedNeighbourhood
 from symgen.models.topographic import TopographicVAE
 
 __all__ = ["SlidingLatents"]
@@ -242,8 +241,7 @@ def _window_of(topography: Topographic) -> tuple[int, int] | None:
     """Return how many frames before and after a frame share energy with it, if that is known."""
     if topography.is_none:
         return 0, 0
-    known = topography.start if isinstance(topography, LearnedNeighbourhood) else topography
-    known = known.axes[0] if isinstance(known, AxesTopography) else known
+    known = topography.axes[0] if isinstance(topography, AxesTopography) else topography
     if not isinstance(known, Topography):
         return None
     offsets = known.window_weights

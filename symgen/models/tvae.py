@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import nn
 
-from symgen._errors import require_choice
 from symgen.latents import AxesTopography, Boundary, Topographic, Topography
 from symgen.likelihoods import Likelihood, LikelihoodName, Scale, make_likelihood
 from symgen.models.checks import check_data_shape
-from symgen.models.learned_neighbourhood import LearnedNeighbourhood
 from symgen.models.topographic import TopographicVAE
 from symgen.nets import Activation, Initialisation, NetName, Normalisation, OutputBias, make_nets
 
@@ -53,7 +51,6 @@ class TVAE(TopographicVAE):
         causal: share energy with past frames only.
         reference_window: the window of the authors' code, see `Topography`.
         capsule_axes: units along each axis of a capsule, whose product is D; None for one axis.
-        learn: train the neighbourhoods' "kernel" or roll "speed" too: `LearnedNeighbourhood`.
         likelihood: what the decoder's outputs parametrise: "bernoulli" (the paper's, of values in
             [0, 1]), "continuous-bernoulli", "gaussian", "poisson" (of counts),
             "discretised-logistic" (of 8-bit photographs), or a `Likelihood`.
@@ -103,7 +100,6 @@ class TVAE(TopographicVAE):
         causal: bool = False,
         reference_window: bool = False,
         capsule_axes: tuple[int, ...] | None = None,
-        learn: Literal["none", "kernel", "speed"] = "none",
         likelihood: LikelihoodName | Likelihood = "bernoulli",
         likelihood_scale: Scale | None = None,
         clamp_logits: bool = False,
@@ -121,7 +117,6 @@ class TVAE(TopographicVAE):
         standardise: bool = True,
         ahead: int = 0,
     ) -> None:
-        require_choice("learn", learn, ("none", "kernel", "speed"))
         window = round(2 / 3 * frames) if window is None else window
         shift = self._shift if shift is None else shift
         extents: dict[str, Any] = {"frames": frames, "window": window, "shift": shift}
@@ -137,8 +132,6 @@ class TVAE(TopographicVAE):
             given = f"capsule_axes={capsule_axes} with units={units}, {reference_window=}"
             fit = "units is the product of the axes, whose window is not the reference's"
             raise ValueError(f"{given}: {fit}")
-        if learn != "none":
-            topography = LearnedNeighbourhood(topography, learn)
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
         parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)

@@ -101,13 +101,12 @@ def _metrics() -> dict[str, Call]:
 def _latents() -> dict[str, Call]:
     from symgen import latents
 
-    t, kernel = torch.randn(3, 6, 4, 6), torch.rand(1, 3, 6)
+    t = torch.randn(3, 6, 4, 6)
     density = {"mean": t[0, 0], "log_variance": torch.rand(4, 6)}
     calls = {
         "roll": {"t": t, "shift": 2, "method": "linear", "boundary": "cyclic"},
         "observed_roll": {"t_ref": t[:, 0], "t": t[:, 1], "resolution": 1, "boundary": "cyclic"},
         "observed_rolls": {"t_ref": t[:, 0], "t": t[:, 1], "shape": (2, 3)},
-        "pool_kernel": {"energy": t.square(), "kernel": kernel, "first": -1, "boundary": "zero"},
         "standard_normal_log_prob": {"x": t},
     }
     densities = {"Gaussian": density, "Laplace": density}

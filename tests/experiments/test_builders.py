@@ -63,7 +63,8 @@ def test_choices_are_those_that_the_builder_names(name, option, monkeypatch):
 def test_none_is_a_value_unless_a_choice_has_that_name():
     options = options_of(TVAE)
     assert options["window"].allows_none and not options["capsules"].allows_none
-    assert not options["learn"].allows_none and "none" in get_args(options["learn"].type)
+    assert not options["normalisation"].allows_none
+    assert "none" in get_args(options["normalisation"].type)
     assert options_of(BUILDERS["ACE"])["pose"].allows_none
 
 

@@ -14,7 +14,7 @@ MODELS = {
     "half speed": lambda: TVAE(**SIZES, units=6, shift=0.5),
     "ends": lambda: TVAE(**SIZES, units=5, boundary="zero", capsule_boundary="zero"),
     "axes": lambda: TVAE(**SIZES, capsule_axes=(3, 5)),
-    "speed": lambda: TVAE(**SIZES, units=5, shift=0.8, learn="speed"),
+    "odd speed": lambda: TVAE(**SIZES, units=5, shift=0.8),
     "vae": lambda: VAE(**SIZES, units=5),
     "torus": lambda: TorusVAE((1, 6, 6), capsules=3, units=5, neighbourhood=3, width=8),
 }
@@ -52,8 +52,8 @@ def test_capsules_with_ends_roll_as_the_model_does() -> None:
     assert rolled(model, t, 1.5).equal(model.act(t, 1.5))
 
 
-def test_learned_speeds_roll_by_what_they_are() -> None:
-    model = MODELS["speed"]().eval()
+def test_speeds_between_units_roll_by_what_they_are() -> None:
+    model = MODELS["odd speed"]().eval()
     smooth = torch.cos(2 * torch.pi * torch.arange(5) / 5).repeat(3, 1)
     moved = rolled(model, smooth, 0.5)
     angle = 2 * torch.pi * (torch.arange(5) - 0.5 * model.speed) / 5

@@ -8,18 +8,13 @@ from symgen.latents import (
     AxesTopography,
     Laplace,
     Topography,
-    kernel_speed,
-    moving_kernel,
     observed_roll,
     observed_rolls,
-    pool_kernel,
     roll,
     standard_normal_log_prob,
 )
 
 T = torch.randn(3, 4, 6)
-ENERGY, KERNEL = torch.rand(2, 5, 4, 6), torch.rand(1, 3, 6)
-SPEED, ONES = torch.rand(4), torch.ones(3)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +32,6 @@ SPEED, ONES = torch.rand(4), torch.ones(3)
         (lambda: observed_rolls(T, T, (2, 4)), r"shape=\(2, 4\) does not have the 6 units"),
         (lambda: observed_rolls(T, T, (-2, -3)), "shape=.*: give"),
         (lambda: observed_rolls(T, T.long(), (2, 3)), "t of shape .* is torch.int64: give float"),
-        (lambda: pool_kernel(ENERGY, KERNEL, -1, "zero "), "boundary='zero ': choose"),
-        (lambda: pool_kernel(ENERGY, KERNEL, -1.0), "first=-1.0: give"),
-        (lambda: pool_kernel(ENERGY, KERNEL, 1), "first=1 for 3 offsets"),
-        (lambda: pool_kernel(ENERGY, KERNEL.repeat(2, 1, 1), -1), "for 4 capsules"),
-        (lambda: pool_kernel(ENERGY, KERNEL[..., 1:], -1), "shapes do not fit"),
-        (lambda: moving_kernel(SPEED, ONES, ONES, -1, 0), "units=0: give"),
-        (lambda: kernel_speed(KERNEL, -1), r"got kernel \(1, 3, 6\)"),
         (lambda: standard_normal_log_prob(T.long()), "x of shape"),
         (lambda: Topography(2, True, 6, 3), "units=True: give"),
         (lambda: Topography(2, 6, "x", 3), "frames='x': give"),

@@ -25,11 +25,10 @@ TOPOGRAPHIC = {
         width=4,
         likelihood="discretised-logistic",
     ),
-    "kernel": lambda: TVAE(
+    "weight normalisation": lambda: TVAE(
         **SIZE,
         window=3,
         neighbourhood=3,
-        learn="kernel",
         normalisation="weight",
         clamp_logits=True,
     ),

@@ -14,7 +14,6 @@ WRONG = {
     "normalisation": "weights",
     "output_bias": "channels",
     "initialisation": "fanin",
-    "learn": "speeds",
     "boundary": "zeros",
     "capsule_boundary": "ends",
     "activation": "elu",

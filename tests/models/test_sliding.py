@@ -21,8 +21,7 @@ MODELS = {
     "causal in a circle": lambda: TVAE(**SIZE, window=3, causal=True),
     "half speed": lambda: TVAE(**SIZE, window=3, shift=0.5),
     "ends": lambda: TVAE(**SIZE, window=3, boundary="zero", capsule_boundary="zero"),
-    "kernel": lambda: TVAE(**SIZE, window=3, learn="kernel"),
-    "speed": lambda: TVAE(**SIZE, window=4, learn="speed", shift=0.7),
+    "odd speed": lambda: TVAE(**SIZE, window=4, shift=0.7),
     "axes": lambda: TVAE(**SIZE | {"units": None}, window=3, capsule_axes=(2, 3)),
     "plain": lambda: VAE(**SIZE),
 }
@@ -96,7 +95,7 @@ def test_a_recording_does_not_see_its_neighbours(model: TopographicVAE) -> None:
     torch.testing.assert_close(t, torch.cat(alone), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["odd", "whole clip", "causal in a circle", "kernel", "axes"])
+@pytest.mark.parametrize("name", ["odd", "whole clip", "causal in a circle", "odd speed", "axes"])
 def test_a_clip_of_cyclic_time_that_begins_later_has_latents_that_begin_later(name: str) -> None:
     model = MODELS[name]().double()
     x = torch.randn(6, 7).double()

@@ -19,8 +19,6 @@ MODELS = {
     "conv": lambda: TVAE(**SIZE, **CAUSAL, net="conv", width=4),
     "vectors": lambda: TVAE(**SIZE | {"data_shape": (7,)}, **CAUSAL, likelihood="gaussian"),
     "ends, half": lambda: TVAE(**SIZE, **CAUSAL, capsule_boundary="zero", shift=0.5),
-    "kernel": lambda: TVAE(**SIZE, **CAUSAL, learn="kernel"),
-    "speed": lambda: TVAE(**SIZE, **CAUSAL, learn="speed", shift=0.7),
     "axes": lambda: TVAE(**SIZE, **CAUSAL, capsule_axes=(2, 3)),
 }
 

@@ -150,11 +150,10 @@ def test_latents_are_the_student_t_construction(device):
 
 @pytest.mark.parametrize("log_variance", [0.0, -2.0])
 @pytest.mark.parametrize("boundary", ["cyclic", "zero"])
-@pytest.mark.parametrize("learn", ["none", "kernel"])
-def test_latents_are_the_mean_of_sampled_ones(learn, boundary, log_variance, device):
+def test_latents_are_the_mean_of_sampled_ones(boundary, log_variance, device):
     """The mean of u would be no good: it is zero here, and so would be the energy."""
     sizes = {"capsules": 2, "units": 6, "frames": 12, "window": 8, "neighbourhood": 3}
-    model = TVAE((5,), **sizes, width=8, boundary=boundary, learn=learn).to(device)
+    model = TVAE((5,), **sizes, width=8, boundary=boundary).to(device)
     posterior = model.encode(torch.rand(2, 12, 5, device=device))
     mean = torch.zeros_like(posterior.u.mean)
     mean[:, :, 0] = 0.5  # of one capsule
@@ -317,8 +316,6 @@ def test_standardise_needs_a_variance():
         ({"data_shape": (0, 28, 28)}, "give positive numbers"),
         ({"window": 5}, "window=5 does not fit frames=4"),
         ({"capsule_axes": (2, 2)}, r"capsule_axes=\(2, 2\) with units=6"),
-        ({"learn": "everything"}, "learn='everything': choose none, kernel or speed"),
-        ({"capsule_axes": (2, 3), "learn": "speed"}, "give capsules of one axis"),
         ({"net": "deep"}, "net='deep': choose dense, residual or conv"),
         ({"net": "conv", "data_shape": (7,)}, "take net='dense' or 'residual' for vectors"),
         ({"net": "conv", "normalisation": "weight"}, "these options are for net='dense'"),

@@ -17,8 +17,8 @@ COMPILED = (
     "tvae, ahead",
     "vae, own, gaussian of values, image",
     "axes, dense, discretised-logistic, vector",
-    "kernel, residual, gaussian of one scale, vector",
-    "speed, dense, continuous-bernoulli, volume",
+    "odd speed, residual, gaussian of one scale, vector",
+    "torus, dense, continuous-bernoulli, image",
     "ace, conv",
     "ace, everything",
 )
@@ -61,10 +61,10 @@ def test_models_compile_as_one_graph():
     ("name", "settings"),
     [
         ("tvae, projected", {"rolled": 0.5, "kl_warmup": 40, "clip_norm": 1.0}),
-        ("kernel, conv, bernoulli, image", {"learning_rates": {"mu": 0.1, "topography": 0.01}}),
+        ("odd speed, conv, bernoulli, image", {"learning_rates": {"mu": 0.1, "decoder": 0.01}}),
         ("vae, own, gaussian of values, image", {"beta": 2.0, "warmup": 20}),
         ("ace, everything", {"kl_warmup": 40, "optimizer": "AdamW"}),
-        ("ace, own, gaussian of one scale, volume", {"optimizer": "SGD"}),
+        ("ace, conv, gaussian of one scale, image", {"optimizer": "SGD"}),
     ],
 )
 def test_six_steps_equal_three_and_three_more(name, settings, tmp_path, device):

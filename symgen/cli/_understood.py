@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from symgen.data import Recordings
+from symgen.data.recordings.folders import find_files
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
@@ -27,8 +28,13 @@ _NAMES |= {"X": "width", "F": "features"}
 
 
 def reading_by(run: OpenRun, **options: Any) -> OpenRun:
-    """Return a run whose recordings are read by other options; None leaves one as it is."""
+    """Return a run whose recordings are read by other options; None leaves one as it is.
+
+    Options of the run that mean nothing for recordings of another kind are left out.
+    """
     given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(run.data, RecordingData):
+        given = dict.fromkeys(_meaningless(run.data)) | given
     if not given:
         return run
     if not isinstance(run.data, RecordingData):
@@ -37,6 +43,17 @@ def reading_by(run: OpenRun, **options: Any) -> OpenRun:
             f"{name}={value!r}: {run.folder} was not trained on recordings, leave it out"
         )
     return replace(run, data=run.data.read_as(**given))
+
+
+def _meaningless(data: RecordingData) -> tuple[str, ...]:
+    """Name the options of arrays that recordings are not read by where they lie now."""
+    if data.data is None or (data.axes is None and data.key is None) or not data.data.exists():
+        return ()
+    found = find_files([data.data.absolute()], data.files)
+    if found.kind != "arrays":
+        return "axes", "key"
+    unnamed = all(file.suffix.lower() == ".npy" for each in found.files.values() for file in each)
+    return ("key",) if unnamed else ()
 
 
 def understood(source: Recordings) -> dict[str, str]:

@@ -18,6 +18,7 @@ from symgen.experiments.datasets import RecordingData
 from symgen.experiments.latent_files import LatentsFile, open_latents
 from symgen.experiments.runs import OpenRun, open_run
 
+_FLOATS = np.dtype(np.float32)
 _ROWS, _ROOM = 1024, 2**28  # decoded together: rows, or bytes of frames if that is less
 
 
@@ -52,15 +53,15 @@ def decode(
             size = max(1, min(_ROWS, _ROOM // (4 * prod(model.data_shape))))
 
             def write(partial: Path) -> None:
-                frames = np.lib.format.open_memmap(
-                    partial, "w+", np.float32, (file.rows, *model.data_shape)
-                )
-                blocks = _finite(latents, file.blocks([*wanted], size))
-                for begin, part in _decoded(run, model, blocks):
-                    part = part if levels is None else levels.undone(part)
-                    frames[begin : begin + len(part)] = part.numpy()
-                    show(begin + len(part), file.rows, f"row {begin + len(part):,}")
-                frames.flush()
+                with partial.open("wb") as frames:  # mapped, a full disk would kill the process
+                    shape = (file.rows, *model.data_shape)
+                    head = {"descr": _FLOATS.str, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(frames, head)
+                    blocks = _finite(latents, file.blocks([*wanted], size))
+                    for done, part in _decoded(run, model, blocks):
+                        part = part if levels is None else levels.undone(part)
+                        frames.write(np.ascontiguousarray(part, _FLOATS).data)
+                        show(done, file.rows, f"row {done:,}")
 
             write_atomically(out, write)
     print_paths([out])
@@ -69,14 +70,14 @@ def decode(
 def _decoded(
     run: OpenRun, model: Any, blocks: Iterator[dict[str, torch.Tensor]]
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Decode blocks, and tell the row at which each begins."""
-    like, begin = next(model.parameters()), 0
+    """Decode blocks, and tell the row at which each ends."""
+    like, done = next(model.parameters()), 0
     for block in blocks:
         there = {name: values.to(like) for name, values in block.items()}
         with torch.no_grad():
             part = run.family.decoded(model, there).float().cpu()
-        yield begin, part
-        begin += len(part)
+        done += len(part)
+        yield done, part
 
 
 def _finite(

@@ -137,11 +137,10 @@ def reel_of_run(run: OpenRun, split: str | None = None, items: int | None = None
     data = run.require_data()
     if isinstance(data, RecordingData):
         require_choice("split", split, (None, "all", "train", "validation", "test"))
-        return of_run(data, split, items)
+        return of_run(data, run.arguments["data_shape"], split, items)
     if isinstance(data, OwnImageData):
         require_choice("split", split, (None, "all", "train", "validation", "test"))
-        foreign = data.data is None or run.config["data"]["data"] != str(data.data.absolute())
-        return of_own_images(data, split, items, foreign)
+        return of_own_images(data, run.arguments["data_shape"], split, items)
     if isinstance(data, ArrayData):
         require_choice("split", split, (None, "all"))
         known = "none"

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import io
+import os
 import re
 import shutil
 import tempfile
@@ -102,7 +103,8 @@ def _unnamed(folder: Path) -> Any:
 
 def _write_h5(partial: Path, encoding: Encoding) -> None:
     h5py, begin = _h5py(partial), 0
-    with h5py.File(partial, "w", locking=False) as file:  # which write_atomically has locked
+    # write_atomically has locked it.
+    with _in_short(), h5py.File(partial, "w", locking=False) as file:
         for block in _blocks(encoding):
             rows = len(next(iter(block.values())))
             for name, values in block.items():
@@ -112,6 +114,17 @@ def _write_h5(partial: Path, encoding: Encoding) -> None:
             begin += rows
         for name, names in encoding.names.items():
             file.create_dataset(f"{name}_names", data=names, dtype=h5py.string_dtype())
+
+
+@contextmanager
+def _in_short() -> Iterator[None]:
+    """Say of an error of the system what it is, without all that HDF5 knows about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno)) from error
 
 
 def _write_csv(partial: Path, encoding: Encoding) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from symgen._errors import either
 from symgen.data import Recordings
 from symgen.data.batches import Source, factor_names
-from symgen.data.recordings import ClipSpec, Footage, Part
+from symgen.data.recordings import ClipSpec, Footage, Part, unlike
 from symgen.data.recordings.splits import Shares, deal, long_enough, usual_length
 from symgen.experiments.datasets import RecordingData
 
@@ -44,12 +44,14 @@ class Reel:
             gone through once.
         names: what the numbers in values of this name stand for.
         closed: whether the recordings come full circle.
+        notes: what is to be said to the user.
     """
 
     lengths: Int64[ndarray, " n"]
     blocks: Blocks
     names: dict[str, list[str]]
     closed: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.lengths.sum())
@@ -149,11 +151,16 @@ def of_recordings(
     return Reel(lengths, blocks(), names, closed)
 
 
-def of_run(data: RecordingData, split: str | None, items: int | None) -> Reel:
+def of_run(
+    data: RecordingData, data_shape: Sequence[int], split: str | None, items: int | None
+) -> Reel:
     """Return recordings with the split that a run has of them; None stands for all of them.
 
     Recordings that the run has not seen are in no split, and neither are the frames that it has
     left out between parts in time, nor those of clips that are dealt out by where they start.
+
+    Args:
+        data_shape: of the frames that the run was trained on, or ValueError.
     """
     # Clips of two frames: recordings that are shorter than those of the run are encoded, too.
     source = replace(data, length=2, stride=1, every=1).open("all")
@@ -168,9 +175,23 @@ def of_run(data: RecordingData, split: str | None, items: int | None) -> Reel:
                 f"{either(known) if known else 'no split'}: give another, or all"
             )
         wanted = parts[split]
+    if source.data_shape != tuple(data_shape):
+        raise ValueError(
+            f"{data.data} has frames of shape {source.data_shape}, but the run was trained on "
+            f"{tuple(data_shape)}: give recordings with such frames"
+        )
     spec = replace(source.spec, every=data.every)
     source = replace(source, parts={"all": wanted}, spec=spec)
-    return of_recordings(source, parts, items)
+    return replace(of_recordings(source, parts, items), notes=_notes(data.data, source, parts))
+
+
+def _notes(name: object, source: Recordings, parts: Mapping[str, Part]) -> tuple[str, ...]:
+    """Say of recordings that the run has not seen if their numbers are unlike those it has."""
+    if source.levels is None or any(len(part.recording) for part in parts.values()):
+        return ()
+    sample = source.footage.sample
+    said = unlike(source.levels, (float(sample.min()), float(sample.max())))
+    return () if said is None else (f"{name}: {said}",)
 
 
 def _parts_of(footage: Footage, data: RecordingData) -> dict[str, Part]:

@@ -1,6 +1,8 @@
 """Latents out and back in: every format, whole or not at all, one line for what is wrong."""
 
 import csv
+import errno
+import importlib
 import json
 import os
 import shutil
@@ -21,6 +23,7 @@ from symgen.cli import main
 from symgen.experiments import latent_files
 from symgen.experiments.encoding import Encoding
 
+decode = importlib.import_module("symgen.cli.decode")
 SIZE: dict[str, Any] = {"capsules": 2, "units": 6, "frames": 6, "window": 3, "width": 8}
 ROWS = 120
 
@@ -217,3 +220,37 @@ def test_latents_of_images_say_what_they_are(runs: Path) -> None:
     assert json.loads((runs / "ace" / "config.json").read_text())["model"]["model"] == "ACE"
     found = symgen.encode(runs / "ace", torch.rand(4, *SMALL["data_shape"]))
     assert found["probabilities"].shape == (4, 3) and "recording" not in found
+
+
+def test_a_full_disk_is_said_in_short(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: Any) -> Iterator[dict[str, Any]]:
+        yield from ()
+        raise OSError(errno.ENOSPC, "Can't synchronously write data (file write failed: ...")
+
+    monkeypatch.setattr(latent_files, "_blocks", full)
+    assert main(words("encode RUNS/tvae --out t.h5", runs)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("symgen: t.h5: cannot be written: No space left on device, ")
+    assert not Path("t.h5").exists()
+
+
+def test_frames_take_their_room_as_they_are_written(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map of a file that has no room yet would end the process where the disk is full."""
+    sizes = []
+
+    def watched(*given: Any) -> Iterator[Any]:
+        for part in decoded(*given):
+            (partial,) = Path().glob(".partial.*")
+            sizes.append(partial.stat().st_size)
+            yield part
+
+    decoded = decode._decoded
+    monkeypatch.setattr(decode, "_decoded", watched)
+    monkeypatch.setattr(decode, "_ROWS", 50)
+    assert main(words("encode RUNS/tvae --out t.npz", runs)) == 0
+    assert main(words("decode RUNS/tvae t.npz --out f.npy", runs)) == 0
+    assert len(sizes) == 3 and max(sizes) < Path("f.npy").stat().st_size

@@ -117,7 +117,6 @@ def test_scaled_numbers_are_no_counts(empty_folder, capfd):
     assert main([*words, "--scale", "none", "--out", "run"]) == 0
 
 
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run, whose latents are beside it as latents.npz."""
@@ -196,3 +195,39 @@ def test_recordings_of_other_axes_and_names_are_encoded(run, empty_folder):
             with np.load(f"{name}.npz") as found:
                 rows = all_of_them["recording"] == number
                 assert np.allclose(found["t"], all_of_them["t"][rows], atol=1e-5)
+
+
+def test_recordings_of_another_kind_are_encoded(run, empty_folder):
+    """Axes and key of a run's arrays mean nothing for frames, and a key nothing in `.npy`."""
+    np.savez("y.npz", a=FILMS, b=FILMS)
+    place = ["--data", "y.npz", "--key", "b", "--axes", "NTYX", "--out", "run"]
+    assert main(["train", "tvae", *place, *SMALL]) == 0
+    write_images(Path("d/film"), FILMS[0])
+    np.save("x.npy", FILMS[:1])
+    assert main(["encode", "run", "--data", "d", "--out", "d.npz"]) == 0
+    assert main(["encode", "run", "--data", "x.npy", "--out", "x.npz"]) == 0
+    assert main(["encode", "run", "--out", "y-all.npz"]) == 0
+    with np.load("d.npz") as d, np.load("x.npz") as x, np.load("y-all.npz") as y:
+        expected = y["t"][y["recording"] == 0]
+        assert np.allclose(d["t"], expected, atol=1e-5)
+        assert np.allclose(x["t"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("divisor", "said"), [(255, True), (2, False)])
+def test_numbers_unlike_those_of_the_run_are_said(run, empty_folder, capfd, divisor, said):
+    np.save("x.npy", FILMS[:, ::-1].astype("f4") / divisor)
+    capfd.readouterr()
+    assert main(["encode", str(run), "--data", "x.npy", "--out", "x.npz"]) == 0
+    error = capfd.readouterr().err
+    told = "symgen: x.npy: values reach from 0 to 1, but the model was trained on 0 to 255: "
+    assert error.startswith(told) if said else error == ""
+
+
+def test_factors_that_other_recordings_lack_say_how_to_do_without(empty_folder, capfd):
+    np.savez("y.npz", films=FILMS, angle=np.arange(40) % 8)
+    place = ["--data", "y.npz", "--factors", "angle", "--out", "run"]
+    assert main(["train", "tvae", *place, *SMALL]) == 0
+    np.save("x.npy", FILMS)
+    words = ["encode", "run", "--data", "x.npy", "--out", "x.npz"]
+    assert "or none, as with --factors alone" in refused(words, capfd)
+    assert main([*words, "--factors"]) == 0

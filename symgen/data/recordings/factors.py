@@ -75,7 +75,10 @@ def _column(arrays: Sequence[Located], name: str) -> Iterator[Shaped[ndarray, " 
         if name not in beside or name == located.array.name:
             others = [other for other in beside if other != located.array.name]
             known = nearest(name, others) if others else "it has none beside the recordings"
-            raise ValueError(f"factors={name!r}: {path} has no such array of numbers, {known}")
+            raise ValueError(
+                f"factors={name!r}: {path} has no such array of numbers, {known}: give others, or "
+                "none, as with --factors alone"
+            )
         values = beside[name].read()
         beside[name].close()
         if values.dtype.kind == "f" and not np.isfinite(values).all():

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Shaped
 from numpy import ndarray
 from torch import Tensor
 
-__all__ = ["Levels", "Scale", "as_scale", "choose_levels", "unused"]
+__all__ = ["Levels", "Scale", "as_scale", "choose_levels", "unlike", "unused"]
 
 Scale = (
     Literal["auto", "dtype", "none"] | tuple[float, float] | tuple[Literal["percentile"], float]
@@ -144,4 +144,24 @@ def unused(levels: Levels, extremes: tuple[float, float]) -> str | None:
         f"values reach from {extremes[0]:g} to {extremes[1]:g}, {100 * share:.2g} % of the range "
         f"from {levels.low:g} to {levels.high:g}: to use all of it, give --scale "
         f"{extremes[0]:g} {extremes[1] if extremes[1] > extremes[0] else extremes[0] + 1:g}"
+    )
+
+
+def unlike(levels: Levels, extremes: tuple[float, float]) -> str | None:
+    """Say that numbers are hardly those that levels were chosen for: too large, or nearly equal.
+
+    Example:
+        >>> unlike(Levels(0, 1), (0.0, 255.0))
+        'values reach from 0 to 255, but the model was trained on 0 to 1: bring them to the same \
+numbers first'
+        >>> unlike(Levels(0, 4095), (90.0, 4200.0))
+    """
+    low, high = extremes
+    span = levels.high - levels.low
+    beyond = low < levels.low - span / 2 or high > levels.high + span / 2
+    if not beyond and unused(levels, extremes) is None:
+        return None
+    return (
+        f"values reach from {low:g} to {high:g}, but the model was trained on {levels.low:g} to "
+        f"{levels.high:g}: bring them to the same numbers first"
     )

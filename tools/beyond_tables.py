@@ -1,7 +1,7 @@
 """Tables of the studies beyond the papers: extensions, forecasts, probes."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -16,38 +16,49 @@ _BEYOND = (5, 6, 7)  # frames of growing digits that no window of theirs holds
 
 
 def extensions(record: Mapping[str, Any]) -> list[Table]:
-    """Write each extension below the plain model that it compares with."""
-    entries = {(entry["preset"], entry["seed"]): entry for entry in record["entries"]}
+    """Write each extension below the plain model that it compares with, as means over seeds."""
+    by_preset: dict[str, dict[int, Entry]] = {}
+    for entry in record["entries"]:
+        by_preset.setdefault(entry["preset"], {})[entry["seed"]] = entry
     rows = []
     for line in _lines("extensions"):
-        for entry in (e for (name, _), e in sorted(entries.items()) if name == line.preset):
-            measured = entry["measured"]["evaluation"]
-            plain = entries.get((preset(line.preset).compare or "", entry["seed"]))
-            error = _error(entry)
-            rows.append(
-                [
-                    f"`{line.preset}`",
-                    f"{error:.1f}",
-                    "" if plain is None else f"{100 * (error / _error(plain) - 1):+.0f} %",
-                    # The mean image of other frames would be no baseline.
-                    "" if _grows(entry) else f"{_outside(entry)['mean_squared_error']:.1f}",
-                    f"{measured['e_eq_centred_percent_of_chance']:.0f}",
-                    _correlations(measured),
-                    f"{measured['speed']:.2f}",
-                ]
-            )
+        if not (found := by_preset.get(line.preset)):
+            continue
+        plain = by_preset.get(preset(line.preset).compare or "", {})
+        gains = [100 * (_error(e) / _error(plain[s]) - 1) for s, e in found.items() if s in plain]
+        grows = any(map(_grows, found.values()))
+        rows.append(
+            [
+                f"`{line.preset}`",
+                _over(found, _error, 1),
+                f"{mean(gains):+.0f} %" if gains else "",
+                # The mean image of other frames would be no baseline.
+                "" if grows else _over(found, lambda e: _outside(e)["mean_squared_error"], 1),
+                _over(found, lambda e: _evaluation(e)["e_eq_centred_percent_of_chance"], 0),
+                _correlations([_evaluation(entry) for entry in found.values()]),
+                _over(found, lambda e: _evaluation(e)["speed"], 2),
+            ]
+        )
     header = ["preset", "squared error of unseen frames, rolled", "against plain", "mean image"]
     header += ["E_eq centred, % of chance", "CapCorr, or correlation of the assigned axis"]
     return [Table([*header, "speed, units a frame"], rows)]
 
 
+def _over(found: Mapping[int, Entry], value: Callable[[Entry], float], digits: int) -> str:
+    return written(mean_and_std([*map(value, found.values())]), digits)
+
+
+def _evaluation(entry: Entry) -> dict[str, Any]:
+    return entry["measured"]["evaluation"]
+
+
 def _outside(entry: Entry) -> dict[str, Any]:
-    return entry["measured"]["evaluation"]["roll_prediction"]["outside"]
+    return _evaluation(entry)["roll_prediction"]["outside"]
 
 
 def _error(entry: Entry) -> float:
     if _grows(entry):
-        by_frame = entry["measured"]["evaluation"]["roll_prediction_by_frame"]["squared_error"]
+        by_frame = _evaluation(entry)["roll_prediction_by_frame"]["squared_error"]
         return mean(by_frame[frame] for frame in _BEYOND)
     return _outside(entry)["squared_error"]
 
@@ -56,13 +67,16 @@ def _grows(entry: Entry) -> bool:
     return "growth" in entry["preset"]
 
 
-def _correlations(measured: Mapping[str, Any]) -> str:
-    if "axes" in measured:
-        axes = measured["axes"].items()
-        return ", ".join(f"{name} {values['mean']:.2f}" for name, values in axes)
+def _correlations(measured: Sequence[Mapping[str, Any]]) -> str:
+    first = measured[0]
+    if "axes" in first:
+        values = {name: [m["axes"][name]["mean"] for m in measured] for name in first["axes"]}
+    else:
+        factors = first["capcorr"]
+        values = {name: [m["capcorr"][name]["value"] for m in measured] for name in factors}
     return ", ".join(
-        f"{name} " + ("undefined" if values["value"] is None else f"{values['value']:.2f}")
-        for name, values in measured["capcorr"].items()
+        f"{name} " + ("undefined" if None in each else f"{mean(each):.2f}")
+        for name, each in values.items()
     )
 
 

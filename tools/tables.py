@@ -17,6 +17,8 @@ from beyond_tables import TABLES as BEYOND
 from beyond_tables import joined_forecasts, joined_probes
 from cells import baselines, markdown, measured_by, read
 from first_tables import FIRST_TABLES, night_run
+from motion_tables import MOTION_TABLES
+from pose_tables import POSE_TABLES
 
 from symgen.experiments.studies import Study, entry_of, study, study_names, tables_of
 from symgen.experiments.studies.tables import written
@@ -315,6 +317,8 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "untrained": untrained,
     **BENCH_TABLES,
     **FIRST_TABLES,
+    **MOTION_TABLES,
+    **POSE_TABLES,
 }
 
 

@@ -23,6 +23,7 @@ __all__ = ["inspect_images", "told_as_images"]
 
 _LISTED = 30  # classes
 _CLUSTERS = 10  # that are recommended where there is no label
+_GRAY = 0.15  # from black or white, of a ground whose noise is no shade between the two
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,6 @@ def _recommended(source: OwnImages, config: OwnImageData) -> str:
     training = int((source.splits[source.numbers] == 0).sum())
     if training < preset("ace").experiment.training.batch_size:
         words += ["--batch-size", str(training)]
-    if source.levels is None:
+    if source.levels is None or _GRAY < source.ground < 1 - _GRAY:
         words += ["--likelihood", "gaussian"]
     return shlex.join(words)

@@ -7,7 +7,7 @@ from tyro.conf import arg
 
 from symgen._signals import signals_clean_up
 from symgen.cli._options import Device, RunFolder, usable_device
-from symgen.cli._terminal import new_file, print_paths, progress
+from symgen.cli._terminal import errors, new_file, print_paths, progress
 from symgen.data.options import require_whole
 from symgen.experiments import alignment
 from symgen.experiments.encoding import encoding_of, reel_of_run
@@ -55,6 +55,8 @@ def align(
     with signals_clean_up(), progress("aligning") as show:
         observe = lambda done, total: show(done, total, f"image {done:,} of {total:,}")  # noqa: E731
         reel = reel_of_run(run, split)
+        for note in reel.notes:
+            errors.print(f"symgen: {note}", soft_wrap=True)
         how = {"examples": examples, "pictures": png, "observe": observe}
         written = alignment.align(model, reel, out, **how)
         written.insert(1, out / "poses.csv")

@@ -32,6 +32,10 @@ _ROW = 10  # draws in a row
 _MOST = 1000  # pictures
 _FARTHEST = 1e6  # from 0, of a style
 _STILL = Motion()
+_UNLIKE = (
+    "the images of the training are not there, or have changed: this one was taken for light on "
+    "black, and may be far outside of what the model was trained on"
+)
 
 
 @torch.no_grad()
@@ -104,6 +108,8 @@ def control(
         written.append(figures / "draws.png")
         contact_sheet(*_rows(as_pictures(x, drawn, dims=3)[1]), written[-1])
     named, *rest = _describe(posterior, latents, names_of_classes(run, model.classes))
+    if like is None:
+        rest.append(_UNLIKE)
     say("\n".join([about, _outside(model, x, like) or named, *rest]))
     print_paths(written)
 

@@ -21,6 +21,7 @@ __all__ = [
     "Repeated",
     "Stack",
     "deal_images",
+    "hashes",
     "labelled_kind",
     "repeats",
 ]
@@ -85,6 +86,7 @@ class OwnImages:
         class_names: of the classes, in their order; empty where nothing is labelled.
         image_names: of every image of the reader.
         splits: split of every image of the reader: 0 train, 1 validation, 2 test.
+        record: see `split_record`.
         levels: levels that become 0 and 1; None leaves images as they are.
         classes: number of classes, or of clusters to find.
         hidden: whether a training knows no labels.
@@ -99,6 +101,7 @@ class OwnImages:
     class_names: tuple[str, ...]
     image_names: Sequence[str]
     splits: Int64[ndarray, " all"]
+    record: dict[str, str]
     levels: Levels | None
     classes: int
     hidden: bool = False
@@ -159,6 +162,10 @@ class OwnImages:
     def _some(self) -> Float32[Tensor, "n channels height width"]:
         some = self.numbers[:: max(1, len(self.numbers) // _SOME)]
         return self.scaled(self.reader.read(some))
+
+    def split_record(self) -> dict[str, dict[str, str]]:
+        """Return what the splits follow from: a hash of all images, and one of their labels."""
+        return {"all": self.record}
 
     def numbers_of(self, indices: Int64[Tensor, " B"]) -> Int64[ndarray, " B"]:
         """Return the numbers of items among all images, by which they have names and splits."""
@@ -245,14 +252,18 @@ def hashes(reader: ImageReader, numbers: Int64[ndarray, " n"]) -> list[bytes]:
 
 
 def deal_images(
-    reader: ImageReader, labels: Int64[ndarray, " n"], validation: float, test: float, seed: int
+    content: Sequence[bytes],
+    labels: Int64[ndarray, " n"],
+    validation: float,
+    test: float,
+    seed: int,
 ) -> Int64[ndarray, " n"]:
     """Deal images out to splits, class by class: 0 train, 1 validation, 2 test.
 
-    Their place in the deal follows from their content, so that equal images are in one split.
+    Their place in the deal follows from their content, whose `hashes` are given, so that equal
+    images are in one split.
     """
     key = seed.to_bytes(9, "little", signed=True)
-    content = hashes(reader, np.arange(len(labels)))
     ranks = np.array(
         [hashlib.blake2b(c, key=key, digest_size=8).hexdigest() for c in content], dtype="U16"
     )

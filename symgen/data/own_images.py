@@ -1,30 +1,29 @@
 """Finding single images, and their classes, in what people have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int64, Shaped
 from numpy import ndarray
 
-from symgen._errors import nearest, require_choice
+from symgen._errors import require_choice
 from symgen._memory import MEMORY
+from symgen.data.image_arrays import Found, images_in_array, ready
 from symgen.data.image_files import load_pixels
 from symgen.data.image_labels import (
     is_file_of_labels,
-    labels_among,
     labels_of_file,
     numbered,
 )
-from symgen.data.labelled import ImageReader, OwnImages, Stack, deal_images
-from symgen.data.recordings.axes import in_words, readings
-from symgen.data.recordings.containers import CONTAINER_SUFFIXES, StoredArray, open_arrays
+from symgen.data.labelled import ImageReader, OwnImages, Stack, deal_images, hashes
+from symgen.data.recordings.containers import CONTAINER_SUFFIXES
 from symgen.data.recordings.folders import natural
-from symgen.data.recordings.frames import Gap, prepared, unusable
-from symgen.data.recordings.readers import Located
+from symgen.data.recordings.frames import unusable
 from symgen.data.recordings.scale import Scale, as_scale, choose_levels
 
 __all__ = ["ImageSplit", "class_folders", "open_images"]
@@ -34,15 +33,6 @@ _SPLITS = ("train", "validation", "test")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _UNLABELLED = ("unlabelled", "unlabeled", "unknown")  # folders of images that have no class
 _LOOKED_AT = 1000  # images, for percentiles
-
-
-class _Found(NamedTuple):
-    """Images, with a name and a label each, None for none."""
-
-    reader: ImageReader
-    names: Sequence[str]
-    labels: Sequence[str | None]
-    notes: tuple[str, ...]
 
 
 def open_images(
@@ -63,6 +53,8 @@ def open_images(
     validation: float = 0.1,
     test: float = 0.1,
     split_seed: int = 0,
+    others: bool = False,
+    record: Mapping[str, str] | None = None,
     device: str | torch.device = "cpu",
 ) -> OwnImages:
     """Open single images with labels, with some, or without, as a source for ACE.
@@ -93,11 +85,15 @@ def open_images(
         scale, gray, size, background: as of `symgen.open`.
         validation, test: shares of each class that are kept for validation and for the test.
         split_seed: seed of the choice.
+        others: these are other images than those that the options were chosen for, and need not
+            have all that these speak of.
+        record: what `OwnImages.record` was; ValueError if images or labels have changed since.
         device: where batches are made.
 
     Raises:
         FileNotFoundError: if there is nothing at a path.
-        ValueError: if it is not sure what images are, they differ in size, or a label fits none.
+        ValueError: if it is not sure what images are, they differ in size, a label fits none, or
+            an option says nothing about them.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -126,10 +122,12 @@ def open_images(
             f"one for each class, or an array ({', '.join(CONTAINER_SUFFIXES)})"
         )
     how = {"size": size, "gray": gray}
+    others = others or record is not None  # by which the options were checked before
+    if not others:
+        _require_unused(data, array, axes=axes, key=key, files=files)
     if array:
-        found = _in_array(data, labels, key, axes, **how)
+        found = images_in_array(data, labels, key, axes, **how)
     else:
-        _require_unused(data, axes=axes, key=key)
         found = _in_folder(data, files, background, **how)
     if labels is not None and is_file_of_labels(labels):
         found = found._replace(labels=labels_of_file(Path(labels), found.names))
@@ -137,6 +135,8 @@ def open_images(
         raise ValueError(f"labels={labels!r}: of a folder give a file of lines image,label (.csv)")
     if labels is not None and all(label is None for label in found.labels):
         raise ValueError(f"labels={labels!r}: none of {len(found.names):,} images has one there")
+    if not others:
+        _require_said(data, found, class_names, ignore_labels, background)
     numbers, names = numbered(found.labels, class_names)
     clusters = _clusters(names, classes, ignore_labels)
     if clusters > len(numbers):
@@ -154,7 +154,10 @@ def open_images(
         as_scale(scale), dtype, False, lambda: sample, lambda: _extremes(found.reader, every[good])
     )
     _require_several(data, sample, found.notes)
-    splits = deal_images(found.reader, numbers, validation, test, split_seed)
+    content = hashes(found.reader, every)
+    here = {"images": _hash(b"".join(content)), "labels": _hash(numbers.tobytes())}
+    _require_same(data, record or here, here)
+    splits = deal_images(content, numbers, validation, test, split_seed)
     mine = good if split == "all" else good & (splits == _SPLITS.index(split))
     if not mine.any():
         raise ValueError(
@@ -162,7 +165,7 @@ def open_images(
             f"each class, or other shares ({validation=:g}, {test=:g})"
         )
     return OwnImages(
-        found.reader, every[mine], numbers, names, found.names, splits, levels, clusters,
+        found.reader, every[mine], numbers, names, found.names, splits, here, levels, clusters,
         ignore_labels, split == "train", notes, torch.device(device),
     )  # fmt: skip
 
@@ -196,10 +199,53 @@ def _clusters(names: tuple[str, ...], classes: int | None, ignore_labels: bool) 
     return classes or 1
 
 
-def _require_unused(data: Path, **options: str | None) -> None:
+def _require_unused(data: Path, array: bool, **options: str | None) -> None:
+    """Refuse options of arrays for folders, and of folders for arrays."""
     for name, value in options.items():
-        if value is not None:
-            raise ValueError(f"{name}={value!r}: {data} is a folder of images, not an array")
+        if value is not None and array == (name == "files"):
+            kinds = ("an array", "a folder of images")
+            there, wanted = kinds if array else kinds[::-1]
+            raise ValueError(f"{name}={value!r}: {data} is {there}, not {wanted}: leave it out")
+
+
+def _require_said(
+    data: Path,
+    found: Found,
+    class_names: Sequence[str] | None,
+    ignore_labels: bool,
+    background: float,
+) -> None:
+    """Refuse options that say nothing about these images."""
+    labels = {label for label in found.labels if label is not None}
+    if ignore_labels and not labels:
+        raise ValueError(f"{ignore_labels=}: no image of {data} has a label, leave it out")
+    if class_names is not None and not labels:
+        raise ValueError(
+            f"class_names={list(class_names)}: no image of {data} has a label; clusters are found "
+            f"with classes={len(class_names)} and have no names"
+        )
+    if class_names is not None and not labels & {*class_names}:
+        raise ValueError(
+            f"class_names={list(class_names)}: none of them is among the labels of {data}, "
+            f"{', '.join(sorted(labels))}"
+        )
+    if background and not found.transparent:
+        raise ValueError(f"{background=:g}: no image of {data} is transparent, leave it out")
+
+
+def _require_same(data: Path, record: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Refuse images that are no longer those on record."""
+    changed = [name for name in here if record[name] != here[name]]
+    if changed:
+        others = "; symgen align and encode take other images with --data"
+        raise ValueError(
+            f"{data}: the {changed[0]} are not those that the run was trained on: put them back "
+            f"as they were, or train a new run{others if 'images' in changed else ''}"
+        )
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 # --- folders -----------------------------------------------------------------------------------
@@ -219,17 +265,19 @@ def _listed(folder: Path, files: str | None) -> list[tuple[str | None, Path]]:
 
 def _in_folder(
     folder: Path, files: str | None, background: float, size: tuple[int, int] | None, gray: bool
-) -> _Found:
+) -> Found:
     listed = _listed(folder, files)
     if not listed:
-        kinds = ", ".join(_SUFFIXES)
+        kinds = ", ".join(_SUFFIXES) if files is None else f"files={files!r}"
         raise ValueError(f"{folder} has no image ({kinds}): name a folder with some")
-    notes: list[str] = []
+    transparent = False
     images = []
     room = MEMORY // 4
     for _, path in listed:
-        image = _opaque(load_pixels(path), background, notes)
-        (image,) = _ready([image], size, gray, path)
+        pixels = load_pixels(path)
+        transparent = transparent or len(pixels) in (2, 4)
+        image = _opaque(pixels, background)
+        (image,) = ready([image], size, gray, path)
         if images and (image.shape, image.dtype) != (images[0].shape, images[0].dtype):
             raise ValueError(
                 f"{path} is {_layout(image)}, those before it are {_layout(images[0])}: bring all "
@@ -244,18 +292,17 @@ def _in_folder(
             )
     names = [str(path.relative_to(folder)) for _, path in listed]
     labels = [None if name is None or name.lower() in _UNLABELLED else name for name, _ in listed]
-    return _Found(Stack(np.stack(images)), names, labels, tuple(notes))
+    note = f"transparent images lie over gray {background:g} (--background)"
+    notes = (note,) if transparent else ()
+    return Found(Stack(np.stack(images)), names, labels, notes, transparent)
 
 
 def _opaque(
-    pixels: Shaped[ndarray, "channels H W"], background: float, notes: list[str]
+    pixels: Shaped[ndarray, "channels H W"], background: float
 ) -> Shaped[ndarray, "c H W"]:
     """Lay an image with transparency over a gray level."""
     if len(pixels) not in (2, 4):
         return pixels
-    note = f"transparent images lie over gray {background:g} (--background)"
-    if note not in notes:
-        notes.append(note)
     most = np.iinfo(pixels.dtype).max
     share = pixels[-1] / most
     return np.rint(pixels[:-1] * share + background * most * (1 - share)).astype(pixels.dtype)
@@ -263,100 +310,6 @@ def _opaque(
 
 def _layout(image: Shaped[ndarray, "..."]) -> str:
     return f"{' × '.join(map(str, image.shape))} {image.dtype}"
-
-
-def _ready(
-    images: Iterable[Shaped[ndarray, "..."]],
-    size: tuple[int, int] | None,
-    gray: bool,
-    what: object,
-) -> list[Shaped[ndarray, "..."]]:
-    """Resize images and turn them to gray if asked for."""
-    found = []
-    for image in prepared(iter(images), size, gray):
-        if isinstance(image, Gap):
-            raise ValueError(f"{what}: {image.reason}")
-        found.append(image)
-    return found
-
-
-# --- arrays ------------------------------------------------------------------------------------
-
-
-def _in_array(
-    path: Path,
-    labels: str | None,
-    key: str | None,
-    axes: str | None,
-    size: tuple[int, int] | None,
-    gray: bool,
-) -> _Found:
-    arrays = open_arrays(path)
-    name, located = _images_among(path, arrays, key, axes)
-    count = located.length
-    reader: ImageReader = located
-    if size is not None or gray or located.array.dtype.kind not in "fiu":
-        raw = located.read(np.arange(count))
-        reader = Stack(np.stack(_ready(raw, size, gray, path)))
-    others = {other: array for other, array in arrays.items() if other != name}
-    told, notes = labels_among(path, others, labels, count)
-    return _Found(reader, range_names(count), told, notes)
-
-
-def range_names(count: int) -> list[str]:
-    """Name images of an array by their numbers."""
-    return [str(number) for number in range(count)]
-
-
-def _images_among(
-    path: Path, arrays: Mapping[str, StoredArray], key: str | None, axes: str | None
-) -> tuple[str, Located]:
-    """Choose the array of images, and say what its axes are."""
-    if key is not None:
-        if key not in arrays:
-            raise ValueError(f"key={key!r}: {path} has no such array, {nearest(key, arrays)}")
-        return key, Located(arrays[key], _image_axes(f"{path}: {key}", arrays[key], axes))
-    can = {}
-    for name, array in arrays.items():
-        try:
-            can[name] = _image_axes(f"{path}: {name}", array, axes)
-        except ValueError:
-            if len(arrays) == 1:
-                raise
-    if len(can) != 1:
-        told = ", ".join(f"{name} {each.shape} {each.dtype}" for name, each in arrays.items())
-        many = "several of which can be" if can else "none of which is surely"
-        raise ValueError(f"{path} has {told}, {many} images: name one with key (--key)")
-    ((name, chosen),) = can.items()
-    return name, Located(arrays[name], chosen)
-
-
-def _image_axes(name: str, array: StoredArray, axes: str | None) -> str:
-    """Return the axes of an array of images as those of one recording, whose frames they are."""
-    shape = array.shape
-    if array.dtype.kind == "c":
-        raise ValueError(
-            f"{name} holds {array.dtype}: save its magnitude, or real and imaginary "
-            "part as two channels"
-        )
-    if axes is not None:
-        letters = axes.replace("N", "T") if "T" not in axes else axes
-        if len(letters) != len(shape) or not {"T", "Y", "X"} <= {*letters} <= {*"TCYX"}:
-            raise ValueError(
-                f"axes={axes!r}: {name} has shape {shape}: name each axis once by a letter of N "
-                "images, C channels, Y X height and width, such as NYX or NYXC"
-            )
-        return letters
-    orders = [o for o in readings(shape, array.dtype, several=False) if not {*o} & {*"ZF"}]
-    usual = [order for order in orders if order[0] == "T"] or orders
-    if len(usual) == 1:
-        return usual[0]
-    told = ", ".join(f"{o.replace('T', 'N')} ({in_words(o, shape)})" for o in orders)
-    read = f"can be read as {told}" if orders else "is not surely images"
-    raise ValueError(
-        f"{name} has shape {shape} of {array.dtype}, which {read}: name its axes, such as "
-        "--axes NYX or NYXC"
-    )
 
 
 # --- all ---------------------------------------------------------------------------------------
@@ -371,7 +324,7 @@ def _require_several(
         raise ValueError(f"{data}: {len(sample):,} images are all equal{why}")
 
 
-def _finite(data: Path, found: _Found) -> tuple[Shaped[ndarray, " n"], tuple[str, ...]]:
+def _finite(data: Path, found: Found) -> tuple[Shaped[ndarray, " n"], tuple[str, ...]]:
     """Tell which images are finite, and note how many are not."""
     reader, notes, count = found.reader, found.notes, len(found.names)
     bad = [unusable(reader.read(part)) for part in _parts(reader, np.arange(count))]

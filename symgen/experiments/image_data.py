@@ -1,8 +1,9 @@
 """Data of single images: built-in ones with labels, and one's own."""
 
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 
@@ -87,6 +88,8 @@ class OwnImageData(DataConfig):
     kind: ClassVar[str] = "own-images"
     place: ClassVar[str | None] = "data"
     frames: ClassVar[int] = 1
+    record: ClassVar[dict[str, Any] | None] = None
+    elsewhere: ClassVar[bool] = False
 
     data: Path | None = None
     """Images: a folder of folders, one for each class; a folder of images; or an array (.npy .npz
@@ -134,12 +137,55 @@ class OwnImageData(DataConfig):
         found |= {"scale": "none" if source.scale is None else source.scale}
         return replace(self, **found)
 
+    def located(self, place: Path | None) -> "OwnImageData":
+        """Return the same images in another place, or others: `open_any` finds out."""
+        there = super().located(place)
+        if place is not None:
+            object.__setattr__(there, "elsewhere", True)
+        return there
+
+    def split_as(self, record: dict[str, Any]) -> "OwnImageData":
+        """Return the same images, which are refused once they are not those of a record."""
+        same = copy(self)
+        object.__setattr__(same, "record", record)
+        return same
+
     def open(self, split: ImageSplit, device: str = "cpu") -> OwnImages:
-        """Open a split of the images."""
+        """Open a split of the images.
+
+        Raises:
+            ValueError: if they are not those on record, and see `open_images`.
+        """
+        record = None if self.record is None else self.record["all"]
+        return self._opened(split, device=device, record=record)
+
+    def open_any(self, split: ImageSplit | None) -> tuple[OwnImages, bool]:
+        """Open the images that were trained on, or others, which are in no split.
+
+        Returns:
+            The images, and whether they are others.
+
+        Raises:
+            ValueError: for a split of others, and see `open`.
+        """
+        if not self.elsewhere:
+            return self.open(split or "all"), False
+        others = replace(self, labels=None)  # which are where they are usually, if there are any
+        source = others._opened("all", others=True)
+        if self.record is not None and source.record["images"] == self.record["all"]["images"]:
+            return self.open(split or "all"), False
+        if split not in (None, "all"):
+            raise ValueError(
+                f"split={split!r}: {self.data} holds other images than the run was trained on, "
+                "which are in no split: leave it out"
+            )
+        return source, True
+
+    def _opened(self, split: ImageSplit, **how: Any) -> OwnImages:
         if self.data is None:
             raise ValueError("no images are named: give their path, as with --data PATH")
         options = {e.name: getattr(self, e.name) for e in fields(self) if e.name != "data"}
-        return open_images(self.data, split, device=device, **options)
+        return open_images(self.data, split, **how, **options)
 
     def validation_source(self, device: str = "cpu") -> OwnImages | None:
         """Open the images that choose the best weights of a training."""

@@ -1,7 +1,6 @@
 """Reels of one's own images: all of them, with what is known of each."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,17 +17,25 @@ __all__ = ["batches_of", "of_own_images"]
 _TOGETHER = 250
 
 
-def of_own_images(data: OwnImageData, split: str | None, items: int | None, foreign: bool) -> Reel:
+def of_own_images(
+    data: OwnImageData, data_shape: Sequence[int], split: str | None, items: int | None
+) -> Reel:
     """Return images in their order, with label, class names and split.
 
     Args:
+        data_shape: of the images that the run was trained on, or ValueError.
         split: "train", "validation" or "test"; None or "all" for all of them.
         items: how many, from the first one on; None for all.
-        foreign: whether they are others than those of the training, and so in no split.
+
+    Images that lie elsewhere may be others than those of the training, and are in no split then.
     """
-    if foreign:  # whose labels, if any, are where they are usually
-        data = replace(data, labels=None)
-    source = data.open("all" if split is None else split)
+    source, foreign = data.open_any(split)
+    if source.data_shape != tuple(data_shape):
+        given, wanted = (" × ".join(map(str, each)) for each in (source.data_shape, data_shape))
+        raise ValueError(
+            f"{data.data} has images of {given}, but the run was trained on {wanted}: give images "
+            "with as many channels and pixels"
+        )
     count = len(source) if items is None else items
     if not 0 < count <= len(source):
         raise ValueError(f"examples={items}: give 1 to {len(source):,}, the number of images")
@@ -47,7 +54,8 @@ def of_own_images(data: OwnImageData, split: str | None, items: int | None, fore
         names["label"] = [*source.class_names, ""]
         if not data.ignore_labels:
             names["y"] = [*source.class_names]
-    return Reel(np.ones(count, np.int64), blocks(), names)
+    notes = source.notes if foreign else ()
+    return Reel(np.ones(count, np.int64), blocks(), names, notes=notes)
 
 
 def batches_of(

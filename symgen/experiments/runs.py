@@ -22,6 +22,7 @@ from symgen.experiments.families import (
     evenly_spread,
     family_of,
 )
+from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.summaries import OWN, write_summary
 from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
@@ -260,7 +261,7 @@ def open_run(
                 f"{folder} was trained on {data.kind}, which need no files: leave {place} out"
             )
         data = RecordingData(place) if data is None else data.located(place)
-    if isinstance(data, RecordingData) and "split" in config:
+    if isinstance(data, RecordingData | OwnImageData) and "split" in config:
         data = data.split_as(config["split"])
     return replace(run, data=data)
 

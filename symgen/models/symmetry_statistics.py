@@ -24,6 +24,7 @@ _GENERATORS = {  # of Aff(2, R) that span the algebra of a subgroup, see `symgen
     "rigid": (0, 4, 5),
     "similarity": (0, 1, 4, 5),
     "affine": (0, 1, 2, 3, 4, 5),
+    "centroid": (4, 5),
 }
 _START = -6.0  # log-variance of a fresh posterior: a twentieth of the prior's deviation
 
@@ -175,9 +176,9 @@ class SymmetryStatistics(nn.Module):
         channels: of the two convolutions (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
         hidden: units between features and pose.
         pool: side of an average pooling of the image.
-        iterations: how often to infer one map of generators. From the second time on the net sees
-            the canonical form found so far, and the pose is composed with what is left (Lin &
-            Lucey, CVPR 2017, arXiv 1612.03897): a net that finds small poses well then finds all.
+        iterations: how often to infer one map. From the second time on the net sees the canonical
+            form found so far, and the pose is composed with what is left (Lin & Lucey, CVPR 2017,
+            arXiv 1612.03897): a net that finds small poses well then finds all.
         starts: rotations, evenly around the circle, from each of which the pose can be read:
             element = turn(start) ∘ exp(generators), with a prior of equal weights on the starts.
         padding_mode: what lies outside of an image that is looked at again.
@@ -210,14 +211,14 @@ class SymmetryStatistics(nn.Module):
         initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
-        alone = statistics in _GENERATORS and groups == 1 and not colour_pose
-        _require_fit(statistics, colour_pose, groups, data_shape[0])
+        alone = statistics is not None and groups == 1 and not colour_pose
+        _require_fit(statistics, colour_pose, groups, starts, data_shape[0])
         for name, count in (("pose_iterations", iterations), ("pose_starts", starts)):
             if count < 1 or (count > 1 and not alone):
                 raise ValueError(
                     f"{name}={count} with pose={statistics!r}, pose_groups={groups}, "
-                    f"colour_pose={colour_pose}: give at least 1, and for more a pose of "
-                    f"{', '.join(_GENERATORS)} with neither groups nor colour"
+                    f"colour_pose={colour_pose}: give 1, or more with a pose such as 'affine' "
+                    "that has neither groups nor colour"
                 )
         self.statistics, self.groups, self.colour_pose = statistics, groups, colour_pose
         self.iterations, self.starts, self.density = iterations, starts, density(latent)
@@ -258,14 +259,28 @@ class SymmetryStatistics(nn.Module):
         scale = self.log_scale.exp()
         for _ in range(self.iterations - 1):
             with torch.autocast(x.device.type, enabled=False):
-                found = (mean * scale) @ self.chosen.to(scale)
-                canonical = self._canonical(x, affine.exp(found), fill)
+                canonical = self._canonical(x, self._map(mean * scale), fill)
             left, log_variance = self._infer(canonical)
             with torch.autocast(x.device.type, enabled=False):
-                further = (left * scale) @ self.chosen.to(scale)
-                both = affine.compose_generators(found, further)
-                mean = both @ self.chosen.to(scale).mT / scale
+                mean = self._composed(mean * scale, left * scale) / scale
         return self.density(mean, log_variance)
+
+    def _map(self, inferred: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch 3 3"]:
+        """Return the map of generators, or of the entries of a matrix."""
+        if self.statistics == "matrix":
+            return affine.from_raw(inferred)
+        with torch.autocast(inferred.device.type, enabled=False):
+            generators = inferred @ self.chosen.to(inferred)
+        return affine.exp(generators)
+
+    def _composed(
+        self, found: Float[Tensor, "B n"], further: Float[Tensor, "B n"]
+    ) -> Float[Tensor, "B n"]:
+        """Return what one map after another comes to, in the same terms."""
+        if self.statistics == "matrix":
+            return _entries(affine.compose(self._map(found), self._map(further)))
+        chosen = self.chosen.to(found)
+        return affine.compose_generators(found @ chosen, further @ chosen) @ chosen.mT
 
     def turn(self, start: Int64[Tensor, " B"]) -> Float[Tensor, "B 3 3"]:
         """Return the rotations that starts stand for."""
@@ -290,31 +305,26 @@ class SymmetryStatistics(nn.Module):
         generators = h * self.log_scale.exp()
         split = generators.shape[-1] - _COLOUR * self.colour_pose
         maps, hues = generators[..., :split], generators[..., split:]
-        if self.statistics == "centroid":
-            maps = torch.cat([maps.new_zeros(maps.shape[0], 4), maps], -1)
         if self.statistics is None:
             matrix = Pose.identity(h).affine
-        elif self.statistics in _GENERATORS:
-            with torch.autocast(h.device.type, enabled=False):
-                six = maps.unflatten(-1, (self.groups, -1)) @ self.chosen.to(maps)
-            matrix = affine.exp(six)
         else:
-            build = affine.from_raw if self.statistics == "matrix" else affine.exp
-            matrix = build(maps.unflatten(-1, (self.groups, 6)))
+            matrix = self._map(maps.unflatten(-1, (self.groups, -1)))
         if start is not None:
             matrix = affine.compose(self.turn(start)[:, None].to(matrix), matrix)
         return Pose(matrix, colour.exp(hues) if self.colour_pose else None)
 
 
-def _require_fit(statistics: Any, colour_pose: bool, groups: int, channels: int) -> None:
+def _require_fit(
+    statistics: Any, colour_pose: bool, groups: int, starts: int, channels: int
+) -> None:
     """Refuse a kind of pose that does not exist, or does not go with the rest."""
     known = get_args(Statistics)
     if statistics is not None and statistics not in known:
         raise ValueError(f"pose={statistics!r}: choose {', '.join(known)} or none")
-    if statistics == "centroid" and (groups > 1 or colour_pose):
+    if statistics == "centroid" and (groups > 1 or colour_pose or starts > 1):
         raise ValueError(
-            "pose='centroid' is one shift: it goes with neither pose_groups nor colour_pose; "
-            "take pose='affine'"
+            f"pose_groups={groups}, colour_pose={colour_pose}, pose_starts={starts} with "
+            "pose='centroid', which is one shift: leave them out, or take pose='affine'"
         )
     if colour_pose and channels != 3:
         raise ValueError(
@@ -323,11 +333,17 @@ def _require_fit(statistics: Any, colour_pose: bool, groups: int, channels: int)
 
 
 def _deviations(statistics: str | None, height: int, width: int, starts: int) -> list[float]:
-    """Return the prior's deviations at first: of generators, of raw entries, or of pixels."""
+    """Return the prior's deviations at first: of generators, or of a matrix's entries."""
     shift = [0.1 * width, 0.1 * height]
     # Between neighbouring starts lies a part of the circle, which the prior should cover evenly.
     turn = 0.3 if starts == 1 else max(0.3, math.pi / (math.sqrt(3) * starts))
     six = [turn, 0.2, 0.1, 0.1, *shift]
     if statistics in _GENERATORS:
         return [six[place] for place in _GENERATORS[statistics]]
-    return {None: [], "matrix": [0.2, 0.2, 0.2, 0.2, *shift], "centroid": shift}[statistics]
+    return [] if statistics is None else [0.2, 0.2, 0.2, 0.2, *shift]
+
+
+def _entries(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
+    """Return what `affine.from_raw` adds to the identity for a map."""
+    left = matrix[..., :2, :] - torch.eye(3).to(matrix)[:2]
+    return torch.cat([left[..., :2].flatten(-2), left[..., 2]], -1)

@@ -45,3 +45,85 @@ def test_more_starts_than_there_is_time_for_are_refused(run, tmp_path, capsys):
     assert main(["train", "ace", *words, "--pose-starts", "100000"]) == 2
     assert "pose_starts=100000: give 72 or less" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def changed(run):
+    """Give the run's images or labels other values, and put them back in the end."""
+    path = run.parent / "cells.npz"
+    before = path.read_bytes()
+
+    def change(name):
+        with np.load(path) as file:
+            arrays = {each: file[each].copy() for each in file.files}
+        arrays[name][3] += 1
+        np.savez(path, **arrays)
+        return path
+
+    yield change
+    path.write_bytes(before)
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "align", "encode"])
+@pytest.mark.parametrize("what", ["images", "labels"])
+def test_data_that_have_changed_since_the_training_are_refused(
+    verb, what, run, changed, tmp_path, capsys
+):
+    path = changed(what)
+    out = {"evaluate": [], "align": [tmp_path / "a"], "encode": [tmp_path / "a.csv"]}[verb]
+    words = [verb, str(run), *(word for name in out for word in ("--out", str(name)))]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert f"{path}: the {what} are not those that the run was trained on: put them" in error
+    assert error.count("\n") == 1 and not any(tmp_path.iterdir())
+    if verb == "encode":
+        assert main([*words, "--data", str(path)]) == (2 if what == "labels" else 0)
+    if verb == "align" and what == "images":
+        Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / "x.png")
+        assert main(["control", str(run), str(tmp_path / "x.png"), "--out", str(tmp_path)]) == 0
+        assert "are not there, or have changed" in capsys.readouterr().out
+    if verb == "encode" and what == "images":  # as other images, which are in no split
+        rows = (tmp_path / "a.csv").read_text().splitlines()
+        assert len(rows) == 61 and {row.split(",")[1] for row in rows[1:]} == {"none"}
+
+
+def test_other_images_are_in_no_split_and_moved_ones_in_their_own(run, tmp_path, capsys):
+    moved, others = tmp_path / "moved.npz", tmp_path / "others"
+    moved.write_bytes((run.parent / "cells.npz").read_bytes())
+    others.mkdir()
+    for number in range(3):
+        Image.fromarray(np.full((16, 16), 40 * number, np.uint8)).save(others / f"{number}.png")
+    words = ["align", str(run), "--split", "test", "--out", str(tmp_path / "a")]
+    assert main([*words, "--data", str(others)]) == 2
+    error = capsys.readouterr().err
+    assert "split='test'" in error and "in no split: leave it out" in error
+    np.save(tmp_path / "wide.npy", np.random.default_rng(0).random((5, 16, 20)))
+    assert main([*words[:2], *words[4:], "--data", str(tmp_path / "wide.npy")]) == 2
+    assert (
+        "images of 1 × 16 × 20, but the run was trained on 1 × 16 × 16" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "a").exists()
+    assert main([*words, "--data", str(moved)]) == 0, capsys.readouterr().err
+    lines = (tmp_path / "a" / "poses.csv").read_text().splitlines()[1:]
+    assert {line.split(",")[1] for line in lines} == {"test"} and len(lines) == 6
+    assert main(["evaluate", str(run), "--data", str(others)]) == 2
+    assert "not those that the run was trained on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pose", ["centroid", "matrix"])
+def test_poses_of_the_paper_train_as_the_preset_has_them(pose, run, tmp_path, capsys):
+    words = ["--data", str(run.parent / "cells.npz"), "--out", str(tmp_path / "run")]
+    words += ["--likelihood", "gaussian", "--pose", pose]
+    assert main(["train", "ace", *words, *SMALL]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("ground", "likelihood"), [(100, True), (0, False), (255, False)])
+def test_a_gray_ground_is_recommended_a_gaussian_likelihood(
+    ground, likelihood, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    images = np.full((30, 9, 9), ground, np.uint8)
+    images[:, 3:6, 3:6] = np.arange(30)[:, None, None]
+    np.save("x.npy", images)
+    assert main(["data", "inspect", "x.npy", "--images"]) == 0
+    assert ("--likelihood gaussian" in capsys.readouterr().out) == likelihood

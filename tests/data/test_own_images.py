@@ -1,5 +1,6 @@
 """One's own images: which are found, which class they have, how they are split."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,27 @@ def test_ground_and_spread_are_those_of_the_images(tmp_path):
     assert source.spread == pytest.approx(float((x - x.mean(0)).std()), rel=1e-3)
 
 
+def test_the_record_is_of_images_and_of_labels_wherever_they_lie(folders, tmp_path_factory):
+    records = [open_images(folders, split).split_record() for split in ("train", "test")]
+    assert records[0] == records[1]
+    copy = tmp_path_factory.mktemp("moved") / "there"
+    shutil.copytree(folders, copy)
+    assert open_images(copy).split_record() == records[0]
+    (copy / "unlabelled" / "0.png").rename(copy / "cat" / "z.png")
+    labels = open_images(copy).record
+    assert labels["labels"] != records[0]["all"]["labels"]
+    picture(999).save(copy / "cat" / "0.png")
+    assert open_images(copy).record["images"] != labels["images"]
+
+
+def test_other_images_need_not_have_what_the_options_speak_of(folders, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 10, 12)))
+    options = {"class_names": ("cat", "dog"), "ignore_labels": True, "background": 1.0}
+    source = open_images(tmp_path / "x.npy", "all", files="*.png", others=True, **options)
+    assert len(source) == 20 and (source.classes_of < 0).all()
+    assert len(open_images(folders, "all", axes="NYX", key="x", others=True)) == 45
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
@@ -197,6 +219,12 @@ def test_ground_and_spread_are_those_of_the_images(tmp_path):
         ("r.npy", {"labels": "twice.csv"}, "line 2: '3' is 'b' here, but 'a' in a line before"),
         ("r.npy", {"labels": "bytes.csv"}, "is no text in UTF-8"),
         ("two", {"labels": "same.csv"}, "several images are called '0.png'.* such as '0/0.png'"),
+        ("r.npy", {"files": "*.png"}, r"files='\*.png': .* is an array, not a folder of images"),
+        ("two", {"files": "*.tif"}, r"two has no image \(files='\*.tif'\)"),
+        ("r.npy", {"class_names": ("a", "b")}, "no image .* has a label; .* with classes=2"),
+        ("two", {"class_names": ("a", "b")}, "none of them is among the labels of .*, 0, 1"),
+        ("r.npy", {"ignore_labels": True}, "ignore_labels=True: no image of .* has a label"),
+        ("r.npy", {"background": 1.0}, "background=1: no image of .* is transparent"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(name, options, message, tmp_path, monkeypatch):

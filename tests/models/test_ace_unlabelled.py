@@ -212,7 +212,7 @@ def test_a_turned_image_has_the_same_canonical_form_with_the_first_start():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pose": "centroid", "pose_starts": 2}, "pose_starts=2 with pose='centroid'"),
+        ({"pose": "centroid", "pose_starts": 2}, "pose_starts=2 with pose='centroid', which"),
         ({"pose": "affine", "pose_groups": 2, "pose_starts": 2}, "neither groups nor colour"),
         ({"pose": "affine", "pose_starts": 0}, "pose_starts=0"),
     ],

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs bench rehearse campaigns clean
+.PHONY: demo test check docs bench campaigns clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -41,10 +41,6 @@ bench: .venv/installed-dev
 	for name in $(BENCHMARKS); do \
 		$(BIN)/python bench/$$name.py --json results/bench/$$name.json || exit 1; \
 	done
-
-# Every line of what a GPU is asked for, without one; its numbers mean nothing.
-rehearse: .venv/installed-dev
-	$(BIN)/python bench/gpu.py --device cpu --budget smoke --seeds 1 --out build/gpu
 
 # Attack the package from outside: some 7,500 cases, best not as root; fails while any ends badly.
 campaigns: .venv/installed-dev

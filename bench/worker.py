@@ -37,15 +37,15 @@ def _built(name: str, batch: int, device: str) -> tuple[Any, Any]:
     return on_digits(name, batch_size=batch).build(device)
 
 
-def seconds_per_step(
+def log_of_steps(
     name: str,
     batch: int,
     steps: int,
     precision: str = "float32",
     device: str = "cpu",
     capture: bool = True,
-) -> float:
-    """Train the model of a preset, data included, and return the mean time of a step."""
+) -> list[dict[str, Any]]:
+    """Train the model of a preset, data included, and return the lines of its log."""
     model, data = _built(name, batch, device)
     every = -(-steps // 4)  # steps between lines of the log: one to warm up, four that count
     settings: dict[str, Any] = {"batch_size": batch, "precision": precision, "log_every": every}
@@ -55,8 +55,18 @@ def seconds_per_step(
     given: dict[str, Any] = {"training": training}
     if not FIRST_EDITION:
         given = asdict(training) | {"progress": False}
-    first, *_, last = fit(model, data, **given).records
+    return list(fit(model, data, **given).records)
+
+
+def per_step(log: list[dict[str, Any]]) -> float:
+    """Return the mean seconds of a step after the first line of a log."""
+    first, *_, last = log
     return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+
+
+def seconds_per_step(*given: Any) -> float:
+    """Train the model of a preset and return the mean time of a step; see `log_of_steps`."""
+    return per_step(log_of_steps(*given))
 
 
 if __name__ == "__main__":

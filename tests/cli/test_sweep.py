@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,44 +61,91 @@ def test_a_sweep_trains_every_combination_once_and_compares_them(
     assert states == {path: path.stat().st_mtime for path in out.glob("*/state/*")}
 
 
-def test_workers_finish_what_was_killed_or_begun_and_tell_what_diverged(
+def began(name: str) -> Counter[str]:
+    """Count how often the workers of a sweep began to make each run, by what they printed."""
+    logs = Path("runs/sweeps", name, "jobs").glob("*_log.out")
+    words = [line.split(": from step ") for log in logs for line in log.read_text().splitlines()]
+    return Counter(run for run, *step in words if step)
+
+
+def test_of_twelve_runs_a_killed_a_failed_and_a_finished_one_are_neither_lost_nor_made_twice(
     empty_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["sweep", "demo", "--learning-rate", "1e-3", "1e-4", "1e30", *SMALL, *MEASURED]
-    words += ["--window", "3", "--examples", "1600", "--checkpoint-every", "0.2"]
-    before = [*words[:3], "1e-4", "1e-5", *words[6:]]
-    assert main([*before, "--on", "debug"]) == 0
-    assert len(entries()) == 2
-    lock = empty_folder / "runs/sweeps/demo/learning-rate=1e-3-0/lock"
+    rates = ["1e-3", "1e30", *(f"{n}e-4" for n in range(1, 10)), "1e-5"]
+    small = [*SMALL, *MEASURED, "--window", "3", "--examples", "160", "--checkpoint-every", "0.1"]
+    # Two rates, so that runs have their names.
+    assert main(["sweep", "demo", "--learning-rate", "1e-4", "1e-5", *small, "--on", "debug"]) == 0
+    finished, runs = {"1e-4", "1e-5"}, empty_folder / "runs/sweeps/demo"
+    assert {entry["line"] for entry in entries()} == {f"learning-rate={r}" for r in finished}
+    states = {path: path.stat().st_mtime for path in runs.glob("*/state/*")}
+    before, logs = began("demo"), len([*runs.glob("jobs/*_log.out")])
+    lock = runs / "learning-rate=1e-3-0" / "lock"
     killed: list[int] = []
 
     def kill() -> None:
-        log = lock.with_name("state") / "checkpoint.safetensors"
-        while not (log.is_file() and log.stat().st_size and lock.is_file()):
-            time.sleep(0.02)
-        time.sleep(0.5)
+        while not (lock.is_file() and lock.read_text() and [*lock.parent.glob("state/*.saf*")]):
+            time.sleep(0.005)
         killed.append(int(lock.read_text()))
         os.kill(killed[0], signal.SIGKILL)
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
+    capsys.readouterr()
+    words = ["sweep", "demo", "--learning-rate", *rates, *small]
     assert main([*words, "--on", "local", "--jobs", "2"]) == 0
     thread.join()
     text = capsys.readouterr().out
+    assert "12 runs of demo, swept, 2 of them on record" in text
     assert killed and "not run: learning-rate=1e30-0: " in text and "diverged" in text
-    found = {entry["line"] for entry in entries()}
-    assert found == {f"learning-rate=1e-{n}" for n in (3, 4, 5)}
+    assert text.count("log p(x),") == 1
+    found = [entry["line"] for entry in entries()]
+    assert sorted(found) == sorted(f"learning-rate={rate}" for rate in rates if rate != "1e30")
+    assert all(text.count(f"`{line}`") == 1 for line in found)
+    once = {f"learning-rate={rate}-0": 1 for rate in rates if rate not in finished}
+    assert began("demo") - before == Counter(once | {lock.parent.name: 2})
+    assert len([*runs.glob("jobs/*_log.out")]) - logs == 3  # two processes, and one in place
+    assert states == {path: path.stat().st_mtime for path in states}
     assert main([*words, "--status"]) == 0
     status = capsys.readouterr().out
-    assert "2 done, 1 failed" in status and "learning-rate=1e30-0  failed" in status
-    alone = ["train", "demo", *SMALL, "--window", "3", "--examples", "1600"]
-    alone += ["--learning-rate", "1e-3"]
+    assert "11 done, 1 failed" in status and "learning-rate=1e30-0  failed" in status
+    alone = ["train", "demo", *SMALL, "--window", "3", "--examples", "160"]
     torch.set_num_threads(1)
-    assert main([*alone, "--out", "alone"]) == 0
+    assert main([*alone, "--learning-rate", "1e-3", "--out", "alone"]) == 0
     models = (open_run(folder).model() for folder in (lock.parent, Path("alone")))
     one, other = (model.state_dict() for model in models)
     for name, weight in one.items():
         assert torch.equal(weight, other[name]), name
+
+
+def test_what_no_process_survives_has_failed_and_runs_with_the_same_command(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["sweep", "demo", "--window", "3", *SMALL, *MEASURED, "--examples", "32"]
+    broken = empty_folder / "broken"
+    broken.mkdir()
+    (broken / "matplotlib.py").write_text("raise SystemError('no memory')")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(broken))
+        assert main([*words, "--on", "local", "--jobs", "1"]) == 0
+    text = capsys.readouterr()
+    assert "not run: demo-0: its process ended (SystemError: no memory): give the" in text.out
+    assert "Traceback" not in text.err
+    assert main([*words, "--on", "debug"]) == 0
+    assert len(entries()) == 1 and "not run" not in capsys.readouterr().out
+
+
+def test_a_study_is_reproduced_by_jobs_as_by_this_process(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["reproduce", "table1", "--only", "vae-mnist", "--budget", "smoke", "--seeds", "1"]
+    assert main([*words, "--on", "debug"]) == 0
+    assert "1 to do: about " in capsys.readouterr().out
+    record = empty_folder / "runs/studies/smoke/table1.json"
+    (entry,) = json.loads(record.read_text())["entries"]
+    assert main([*words, "--status"]) == 0
+    assert "1 done" in capsys.readouterr().out
+    assert main(words) == 0
+    assert json.loads(record.read_text())["entries"] == [entry]
 
 
 STUB = """#!/bin/sh

@@ -40,7 +40,12 @@ def start(out: Path, *cases: str, world: int = 2) -> list[subprocess.Popen[str]]
 
 
 def end(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    said = [process.communicate(timeout=120)[0] for process in processes]
+    """Wait for what processes say and how they end; on a busy machine that takes minutes."""
+    try:
+        said = [process.communicate(timeout=400)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     return [(p.returncode, text) for p, text in zip(processes, said, strict=True)]
 
 
@@ -101,6 +106,7 @@ def test_a_killed_process_ends_the_other_with_one_message_and_the_run_goes_on(
     processes, log = start(tmp_path, "begin"), tmp_path / "killed" / "metrics.jsonl"
     while not (log.is_file() and log.stat().st_size):
         time.sleep(0.02)
+        assert all(process.poll() is None for process in processes), end(processes)
     time.sleep(random.Random(number).uniform(0, 2))
     processes[killed].kill()
     found = end(processes)

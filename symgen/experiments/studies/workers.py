@@ -4,7 +4,8 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +32,8 @@ class Worker:
 
     The runs are claimed by locks, which the system opens when a worker ends, however it ends. A
     signal that announces the end of the job saves the run in progress; the job is queued again
-    then, and goes on from there.
+    then, and goes on from there. A run that fails is made no more by this worker, nor by a copy of
+    it that takes its place. It prints what it makes, and how long that takes.
 
     Args:
         plan: what is asked for.
@@ -41,6 +43,7 @@ class Worker:
 
     def __init__(self, plan: Plan, jobs: Sequence[Job], threads: int) -> None:
         self.plan, self.jobs, self.threads = plan, list(jobs), threads
+        self.since = time.time()
 
     def __call__(self) -> None:
         """Make the runs."""
@@ -48,7 +51,7 @@ class Worker:
         before = {number: signal.signal(number, _stop) for number in _ASKED}
         before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end)
         try:
-            self._work(time.time())
+            self._work()
         except (TrainingStopped, _Ended) as stopped:
             again = before.get(_ASKED[-1]) if _ASKED else None
             if getattr(stopped, "signal", signal.SIGTERM) == signal.SIGTERM and callable(again):
@@ -64,19 +67,19 @@ class Worker:
 
         return submitit.helpers.DelayedSubmission(self)
 
-    def _work(self, started: float) -> None:
+    def _work(self) -> None:
         """Make runs until the rest is on record, has failed or is made by others."""
         left, before = self.jobs, -1
         while len(left) != before:
             before = len(left)
-            left = [job for job in left if not self._settled(job, started)]
+            left = [job for job in left if not self._settled(job)]
 
-    def _settled(self, job: Job, started: float) -> bool:
+    def _settled(self, job: Job) -> bool:
         """Make a run, unless it is made or has failed by now; False if another makes it."""
         note = _note(self.plan, _name(job))
         try:
             with claimed(self.plan, _name(job)):
-                failed = note.is_file() and note.stat().st_mtime >= started
+                failed = note.is_file() and note.stat().st_mtime >= self.since
                 if not failed and not self.plan.has(job):
                     self._make(job, note)
         except BlockingIOError:
@@ -86,6 +89,8 @@ class Worker:
     def _make(self, job: Job, note: Path) -> None:
         note.unlink(missing_ok=True)
         note.with_suffix(".began").touch()
+        name, start = _name(job), time.perf_counter()
+        print(f"{name}: from step {steps_taken(self.plan.workshop, *job)}", flush=True)
         try:
             self.plan.make(*job)
         except TrainingStopped:
@@ -94,6 +99,8 @@ class Worker:
             note.write_text(f"{reason}\n", encoding="utf-8")
         except Exception:
             note.write_text(traceback.format_exc(), encoding="utf-8")
+        ended = "failed" if note.is_file() else "done"
+        print(f"{name}: {ended} after {time.perf_counter() - start:.1f} s", flush=True)
 
 
 @dataclass(frozen=True)
@@ -145,8 +152,8 @@ def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
     """Work off a plan with processes of this machine, which have equal shares of its processors.
 
     A process that dies is replaced, and its run goes on from its last checkpoint: as often as
-    there are processes, since what kills one may kill the next. Ctrl-C ends all, once they have
-    saved.
+    there are processes, since what kills one may kill the next; then what is left has failed.
+    Ctrl-C ends all, and gives each a second to save.
 
     Args:
         plan: what is asked for.
@@ -155,24 +162,35 @@ def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
     """
     threads = max(1, torch.get_num_threads() // jobs)
     executor, spare = _executor(plan, "local", {"timeout_min": _LONG}), jobs
-    worker = Worker(plan, plan.pending(), threads)
+    worker, why = Worker(plan, plan.pending(), threads), ""
+
+    def start() -> Any:
+        with _errors_to(plan.workshop.out / _JOBS / "submitit.log"):
+            return executor.submit(worker)
+
     with _threads(threads):
-        working = [executor.submit(worker) for _ in range(min(jobs, len(worker.jobs)))]
+        working = [start() for _ in range(min(jobs, len(worker.jobs)))]
         try:
             while working:
                 time.sleep(_POLL)
                 tell()
                 for job in [each for each in working if each.done()]:
                     working.remove(job)
-                    if _died(job) and spare:
+                    died = _death(job)
+                    why = died or why
+                    if died and spare:
                         spare -= 1
-                        working.append(executor.submit(worker))
+                        working.append(start())
         except KeyboardInterrupt:
             for job in working:
                 job.cancel()
             while any(not job.done() for job in working):
                 time.sleep(_POLL)
             raise
+    for job in plan.jobs if why else ():
+        if _standing(plan, job).state in ("stopped", "waiting"):
+            told = f"its process ended ({why}): give the same command again"
+            _note(plan, _name(job)).write_text(f"{told}\n", encoding="utf-8")
 
 
 def work_here(plan: Plan) -> None:
@@ -247,13 +265,26 @@ class _threads:
                 os.environ[name] = value
 
 
-def _died(job: Any) -> bool:
-    """Tell whether a job ended without having come to its end."""
+@contextmanager
+def _errors_to(path: Path) -> Iterator[None]:
+    """Let processes that are started write errors to a file: submitit's do when they end."""
+    with path.open("ab") as file:
+        before = os.dup(2)
+        try:
+            os.dup2(file.fileno(), 2)
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
+def _death(job: Any) -> str:
+    """Say how a job ended that has not come to its end; nothing if it has."""
     try:
         job.result()
     except Exception:  # whatever submitit makes of it
-        return True
-    return False
+        return (job.stderr() or "").strip().rpartition("\n")[2] or "without a word"
+    return ""
 
 
 class _Ended(BaseException):

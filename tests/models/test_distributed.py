@@ -30,7 +30,11 @@ def one_process(tmp_path):
 @pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     "name",
-    ["tvae, conv, poisson, image", "odd speed, own, gaussian of values, volume", "ace, everything"],
+    [
+        "tvae, conv, poisson, image",
+        "odd speed, own, gaussian of values, volume",
+        "ace, everything",
+    ],
 )
 def test_loss_and_gradients_are_those_of_the_bare_model(name):
     model = MODELS[name]()

@@ -40,7 +40,7 @@ def particles(results: Path) -> str:
     run = record["runs"][0]
     told = f"{run['images']:,} images, {run['hardware']}, commit {run['commit']}"
     table = markdown(["", *(title for _, title, _ in _PARTICLES)], rows)
-    return f"{table}\n`{run['command']}`: {told}; scored by `{record['scored']}`.\n"
+    return f"{table}\n`{run['command']}`: {told}; scored by `{record['command']}`.\n"
 
 
 def compared(results: Path) -> str:

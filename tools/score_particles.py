@@ -64,7 +64,7 @@ def main() -> None:
         std = statistics.stdev(values) if len(values) > 1 else None
         joined[name] = {"mean": statistics.fmean(values), "std": std}
     made = " ".join(["python tools/score_particles.py particles.npz", str(given.record), "RUN"])
-    write_json(given.record, {"scored": made, "runs": runs, "joined": joined})
+    write_json(given.record, {"command": made, "runs": runs, "joined": joined})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ compared with the true image. A plain capsule has one roll, along the motion of 
 cannot go the other way.
 """
 
-import sys
+import argparse
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,21 +68,25 @@ def errors(run: Path, axes: dict[str, Any] | None) -> dict[str, float]:
     return {name: float(torch.cat(each).mean()) for name, each in found.items()}
 
 
-def main(extensions: str, runs: str, record: str) -> None:
+def main() -> None:
     """Write the record."""
-    read = read_json(Path(extensions))
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("extensions", "runs", "record"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    read = read_json(given.extensions)
     about = {name: read[name] for name in ("commit", "hardware")}
-    command = f"python tools/two_axes.py {extensions} {runs} {record}"
+    command = f"python tools/two_axes.py {given.extensions} {given.runs} {given.record}"
     told: dict[str, Any] = {"command": command, **about, "sequences": SEQUENCES}
     for line in (PLAIN, AXES):
         entries = [entry for entry in read["entries"] if entry["line"] == line]
         found = [
-            errors(Path(runs) / f"{line}-{e['seed']}", e["measured"]["evaluation"].get("axes"))
+            errors(given.runs / f"{line}-{e['seed']}", e["measured"]["evaluation"].get("axes"))
             for e in entries
         ]
         told[line] = {name: mean_and_std([each[name] for each in found]) for name in found[0]}
-    write_json(Path(record), told)
+    write_json(given.record, told)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

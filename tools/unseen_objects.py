@@ -7,6 +7,7 @@ record holds the errors of every fold, and means and deviations over them. Run f
 `runs/unseen`; what is trained is not trained again.
 """
 
+import argparse
 import shlex
 import statistics
 import subprocess
@@ -65,20 +66,26 @@ def fold(name: str, pair: list[Path], objects: list[Path], options: list[str]) -
         return {"left out": name, **errors(run, unseen)}
 
 
-def main(turntable: str, record: str, *options: str) -> None:
+def main() -> None:
     """Write the record."""
-    objects = sorted(each for each in Path(turntable).iterdir() if each.is_dir())
-    found = [fold(name, pair, objects, [*options]) for name, pair in folds(objects)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("turntable", type=Path)
+    parser.add_argument("record", type=Path)
+    parser.add_argument("options", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    objects = sorted(each for each in given.turntable.iterdir() if each.is_dir())
+    found = [fold(name, pair, objects, given.options) for name, pair in folds(objects)]
     numbers = {name: [each[name] for each in found] for name in found[0] if name != "left out"}
     config = read_json(RUNS / found[0]["left out"] / "config.json")
     about = {name: config[name] for name in ("commit", "hardware")}
-    command = shlex.join(["python", "tools/unseen_objects.py", turntable, record, *options])
+    words = [str(given.turntable), str(given.record), *given.options]
+    command = shlex.join(["python", "tools/unseen_objects.py", *words])
     mean = {name: statistics.mean(values) for name, values in numbers.items()}
     std = {name: statistics.stdev(values) for name, values in numbers.items()}
     write_json(
-        Path(record), {"command": command, **about, "mean": mean, "std": std, "folds": found}
+        given.record, {"command": command, **about, "mean": mean, "std": std, "folds": found}
     )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

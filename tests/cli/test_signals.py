@@ -49,7 +49,10 @@ def test_ctrl_c_at_any_moment_is_one_line(seconds: float, times: int, empty_fold
     for _ in range(times):
         done.send_signal(signal.SIGINT)
     said = done.communicate()[1]
-    assert (done.returncode, said) in [(130, "symgen: stopped\n"), (0, "")]
+    if done.returncode == -signal.SIGINT:  # Python itself was ending: the work was done
+        assert said == "" and Path("film.png").is_file()
+    else:
+        assert (done.returncode, said) in [(130, "symgen: stopped\n"), (0, "")]
     assert not list(empty_folder.glob(".*"))
 
 

@@ -270,7 +270,7 @@ def test_elements_that_are_no_elements_are_refused():
         ({"classifier_window": 13}, "classifier_window=13 of images of 12 × 12"),
         ({"classifier_window": 0}, "classifier_window=0"),
         ({"pose": None, "pose_groups": 2}, "pose_groups=2 with pose=None"),
-        ({"pose": "centroid", "pose_groups": 2}, "pose='centroid' is one shift"),
+        ({"pose": "centroid", "pose_groups": 2}, "pose='centroid', which is one shift"),
         ({"colour_pose": True}, "three channels, not 1"),
         ({"pose": "projective"}, "pose='projective': choose"),
         ({"latent": "cauchy"}, "latent='cauchy': choose"),

@@ -1,4 +1,4 @@
-"""The table of rolls along two axes."""
+"""Tables of what tools record: rolls along two axes, and of objects that were left out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +25,20 @@ def two_axes(results: Path) -> str:
     return markdown(header, rows) + told + measured_by(record)
 
 
+def unseen_objects(results: Path) -> str:
+    """Errors on pairs of objects that were left out."""
+    record = read(results / "unseen-objects.json")
+    names = [*record["mean"]]
+    rows = [
+        [fold["left out"].replace("-", " and "), *(f"{fold[name]:.1f}" for name in names)]
+        for fold in record["folds"]
+    ]
+    joined = ({"mean": record["mean"][name], "std": record["std"][name]} for name in names)
+    rows.append(["**all**", *(written(value, 1) for value in joined)])
+    return markdown(["left out", *names], rows) + measured_by(record)
+
+
 MOTION_TABLES: dict[str, Callable[[Path], str]] = {
     "two-axes": two_axes,
+    "unseen-objects": unseen_objects,
 }

@@ -289,8 +289,14 @@ def test_an_own_image_is_read_and_a_broken_one_refused(
 def test_everything_has_a_name_a_place_in_the_order_and_contrast(
     kind: str, request: pytest.FixtureRequest, visit: Open
 ) -> None:
+    wanted = {
+        "rolling": ["roll", "play", "speed", "capsule", "choice", "files"],
+        "posing": ["choice", "files", "other", "back", "make", "rotate", "scale", "shift-x"],
+    }[kind]
     page = visit(request.getfixturevalue(kind))
     page.page.locator("img.rolled").first.wait_for()
+    for name in wanted:  # parts of the page appear one after the other
+        page.page.locator(f"#{name}").first.wait_for()
     nameless = page.page.evaluate(
         """() => [...document.querySelectorAll('input, button, select, canvas, [role=img], img')]
         .filter(e => e.offsetParent && !e.closest('[aria-hidden=true]'))
@@ -306,10 +312,6 @@ def test_everything_has_a_name_a_place_in_the_order_and_contrast(
                 "() => document.activeElement.closest('[id]:not([id^=range_id])')?.id"
             )
         )
-    wanted = {
-        "rolling": ["roll", "play", "speed", "capsule", "choice", "files"],
-        "posing": ["choice", "files", "other", "back", "make", "rotate", "scale", "shift-x"],
-    }[kind]
     assert [name for name in dict.fromkeys(visited) if name in wanted] == wanted
     faint = page.page.evaluate(
         """() => {

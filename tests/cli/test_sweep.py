@@ -100,7 +100,7 @@ def test_of_twelve_runs_a_killed_a_failed_and_a_finished_one_are_neither_lost_no
     assert text.count("log p(x),") == 1
     found = [entry["line"] for entry in entries()]
     assert sorted(found) == sorted(f"learning-rate={rate}" for rate in rates if rate != "1e30")
-    assert text.count("`") == 2 * len(found)  # around every name, which narrow columns fold
+    assert text.count("`") == 2 * len(rates)  # around every name, which narrow columns fold
     once = {f"learning-rate={rate}-0": 1 for rate in rates if rate not in finished}
     assert began("demo") - before == Counter(once | {lock.parent.name: 2})
     assert len([*runs.glob("jobs/*_log.out")]) - logs == 3  # two processes, and one in place

@@ -1,4 +1,4 @@
-"""A sweep beside its runs: what it takes, and what its runs take over its processes.
+"""The time of a sweep, compared with that of its runs over its processes.
 
     python bench/sweep.py [--jobs 2] [--examples 8000] [--json results/bench/sweep.json]
 

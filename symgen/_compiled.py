@@ -1,4 +1,4 @@
-"""What torch.compile is told about our functions, without loading the compiler."""
+"""Marks on functions for torch.compile, made without loading the compiler."""
 
 from collections.abc import Callable
 from typing import TypeVar

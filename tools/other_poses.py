@@ -1,7 +1,7 @@
 """Train a model of others on a set of particles, and write the poses that it finds.
 
 `python tools/other_poses.py MODEL particles.npz found.npz --images 30000` needs torch and, for
-all but the last, pyroVED (Ziatdinov et al.): "rvae" has its defaults; "rvae-gaussian" is told the
+all but the last, pyroVED (Ziatdinov et al.): "rvae" has its defaults; "rvae-gaussian" is given the
 noise that there is; "jrvae" too, with two classes and the weights of the KL of its documentation.
 "spatial-vae" is our own of the model of Bepler et al. (NeurIPS 2019): an encoder infers angle,
 shift and style, and the decoder is a net of rotated and shifted coordinates.

@@ -26,7 +26,7 @@ def works(results: Path) -> str:
     records = {name: read(results / f"{name}.json") for name in _SHOWN}
     rows = [[_SHOWN[name], *_cells(record)] for name, record in records.items()]
     header = ["held-out recordings", "**rolled**", "repeat nearest seen frame", "interpolate"]
-    header += ["mean image", "sequences trained on", "minutes, one core"]
+    header += ["mean image", "sequences trained on", "TFLOP, at most", "minutes, one core"]
     told = ", ".join(f"`{record['command']}`" for record in records.values())
     machines = ", ".join(sorted({record["hardware"] for record in records.values()}))
     return f"{markdown(header, rows)}\n{told}; {machines}.\n"
@@ -36,7 +36,9 @@ def _cells(record: dict[str, Any]) -> list[str]:
     outside = record["evaluation"]["roll_prediction"]["outside"]
     errors = [f"{outside[f'{name}squared_error']:.1f}" for name in _ERRORS]
     training = record["training"]
-    return [*errors, f"{training['examples']:,}", f"{training['seconds'] / 60:.0f}"]
+    work = 6e-12 * record["parameters"] * training["frames"]  # of dense nets, forward and backward
+    spent = [f"{training['examples']:,}", f"{work:.0f}", f"{training['seconds'] / 60:.0f}"]
+    return [*errors, *spent]
 
 
 def night_run(preset: str, results: Path) -> dict[str, Any]:

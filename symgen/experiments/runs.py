@@ -335,6 +335,7 @@ def evaluate(
     measured["verdict"] = family.verdict(measured)
     if opened is not None and Peers().rank == 0:
         summary = opened.summary(measured, device or "cpu")
+        summary["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         summary["evaluated"]["data"] = OWN if data is None else "given"
         opened.summaries.mkdir(parents=True, exist_ok=True)
         write_summary(opened.summaries, summary)

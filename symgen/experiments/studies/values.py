@@ -7,6 +7,7 @@ from typing import Any
 
 _JOINS: dict[str, Callable[..., float]] = {
     "sum": lambda *terms: sum(terms),
+    "product": lambda *factors: math.prod(factors),
     "ratio": lambda a, b: a / b if b else math.nan,
     "least": min,
     "distance": lambda a, b: abs(a - b),
@@ -35,7 +36,7 @@ def formula(told: Any, find: Callable[[str], Any]) -> Any:
 
     Args:
         told: a name; a list such as `["a", "-b"]`; or `{"ratio": ["a", "b"], "times": 100}`,
-            `{"sum": …}`, `{"least": …}`, `{"distance": …}`.
+            `{"sum": …}`, `{"product": …}`, `{"least": …}`, `{"distance": …}`.
         find: returns the value of a name, None if there is none.
 
     Returns:

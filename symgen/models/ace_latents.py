@@ -183,8 +183,10 @@ def mixed_elbo(
     taken = log_omega.exp() if shares is None else shares
     weights = torch.where(unknown[:, None], taken, own)
     nll, kl_z = ((weights * each).sum(1) for each in (terms.nll, terms.kl_z))
-    count = math.log(log_omega.shape[1])
-    kl_class = torch.where(unknown, torch.special.xlogy(taken, taken).sum(1) + count, 0.0)
+    # Of ω that has underflowed to 0 the logarithm is still finite, and so is its gradient.
+    log_taken = log_omega if shares is None else shares.clamp(min=1e-38).log()
+    kl_class = (taken * log_taken).sum(1) + math.log(log_omega.shape[1])
+    kl_class = torch.where(unknown, kl_class, 0.0)
     cross_entropy = -(weights * log_omega).sum(1)
     if shares is None:
         cross_entropy = torch.where(unknown, 0.0, cross_entropy)

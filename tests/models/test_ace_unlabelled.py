@@ -29,6 +29,16 @@ def test_without_labels_the_loss_is_the_valid_bound_of_the_mixture():
     assert not elbo.cross_entropy.any()
 
 
+@pytest.mark.parametrize("shares", [None, torch.tensor([[1.0, 0.0, 0.0]])])
+def test_a_class_whose_probability_underflows_has_a_finite_gradient(shares):
+    scores = torch.tensor([[200.0, 0.0, -200.0]], requires_grad=True)
+    terms = terms_of(torch.tensor([[90.0, 95.0, 99.0]]), scores.log_softmax(1))
+    elbo = mixed_elbo(terms, torch.tensor([-1]), shares)
+    assert elbo.kl_class.item() == pytest.approx(math.log(3))
+    sum(term.sum() for term in elbo).backward()
+    assert scores.grad is not None and scores.grad.isfinite().all()
+
+
 def test_a_label_takes_the_bound_of_its_class_and_the_cross_entropy():
     bounds, log_omega = 90 + 9 * torch.rand(4, 3), torch.randn(4, 3).log_softmax(1)
     y = torch.tensor([2, -1, 0, -1])

@@ -1,7 +1,7 @@
 """Batches as a pure function of a seed and a step."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -198,6 +198,21 @@ class Batches(Generic[BatchT]):
         generator = torch.Generator().manual_seed(mix(self.seed, step, 2))
         batch = self.source.batch(self.indices(step), generator)
         return batch._make(None if part is None else part.to(self.device) for part in batch)
+
+    def to_train_on(self) -> "Batches[BatchT]":
+        """Return the batches that a model is trained on: augmented, if the source says how.
+
+        Whatever else looks at a source, such as an evaluation, sees its items as they are.
+
+        Example:
+            >>> from symgen.data import open
+            >>> source = open([torch.rand(9, 1, 8, 8)] * 4, "all", length=9, augment=["rotate"])
+            >>> data = Batches(source, batch_size=4)
+            >>> data.batch(0).frames.equal(data.to_train_on().batch(0).frames)
+            False
+        """
+        augmented = getattr(self.source, "augmented", None)
+        return self if augmented is None else replace(self, source=augmented())
 
     def indices(self, step: int) -> Int64[Tensor, " B"]:
         """Return the numbers of the items in the batch of a step."""

@@ -1,7 +1,7 @@
 """Data of experiments as values: which, how they are split, and where the files are."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,7 +24,7 @@ from symgen.data.dsprites_sequences import CYCLE
 from symgen.data.images import paper_split
 from symgen.data.items import ItemSource, Wanted
 from symgen.data.options import MOST_FRAMES
-from symgen.data.recordings import DEFAULT_LENGTH, RecordingSplit, Scale, SplitBy
+from symgen.data.recordings import DEFAULT_LENGTH, Change, RecordingSplit, Scale, SplitBy
 from symgen.data.transforming_digits import GROWTH, SCALES
 from symgen.experiments.data_config import DataConfig
 from symgen.experiments.image_data import ImageData, OwnImageData
@@ -203,6 +203,10 @@ class RecordingData(DataConfig):
     all are listed."""
     factors: tuple[str, ...] = ()
     """Arrays beside that of the recordings: a number for each recording or frame."""
+    augment: tuple[Change, ...] = ()
+    """Changes of each training clip as a whole, drawn afresh each time: shift, rotate, scale and
+    shear are one warp, mirror and flip swap sides, reverse runs it backwards, brightness is a
+    gamma. None in validation and test."""
     cache: Path | None = None
     """Folder to keep decoded frames in; None: a temporary one until the command ends."""
 
@@ -305,7 +309,8 @@ _KINDS: dict[str, type[Any]] = {
 
 def data_to_json(data: DataConfig) -> dict[str, Any]:
     """Return data as plain JSON values."""
-    values = asdict(data)  # pyright: ignore[reportArgumentType]
+    # Of the fields of its kind alone: what a run knows of its data besides is no setting.
+    values = {entry.name: getattr(data, entry.name) for entry in fields(_KINDS[data.kind])}
     return {"kind": data.kind, **json.loads(json.dumps(values, default=str))}
 
 

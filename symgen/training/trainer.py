@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from symgen._signals import asked_to_save
+from symgen.data.batches import Batches
 from symgen.nets.products import Product, fastest_product, use_product
 from symgen.training import trainable
 from symgen.training.captured import CapturedSteps, uncapturable
@@ -71,7 +72,7 @@ class Trainer:
         self.model, self.settings, self.run = model, settings, run
         self.validation, self.peers = validation, peers or Peers()
         self.peers.require_shares(feed.batch_size)
-        self.feed = self.peers.feed(feed)
+        self.feed = self.peers.feed(feed.to_train_on() if isinstance(feed, Batches) else feed)
         self.optimizer = make_optimizer(model, settings)
         like = next(model.parameters())
         self.device, self.dtype = like.device, like.dtype

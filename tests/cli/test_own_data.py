@@ -96,6 +96,19 @@ def test_models_follow_the_length_of_the_clips(name, model, recordings, tmp_path
     assert main(["evaluate", str(run.folder)]) == 0
 
 
+def test_training_clips_are_augmented_and_the_run_remembers_how(recordings):
+    words = ["train", "tvae", "--data", str(recordings / "films.npy"), *SMALL]
+    assert main([*words, "--augment", "rotate", "mirror", "--out", "augmented"]) == 0
+    assert main([*words, "--out", "plain"]) == 0
+    assert losses(Path("augmented"))[-1] != losses(Path("plain"))[-1]
+    assert main(["train", "--resume", "augmented", "--examples", "160"]) == 0
+    augmented, plain = open_run("augmented"), open_run("plain")
+    assert augmented.config["data"]["augment"] == ["rotate", "mirror"]
+    for train in (True, False):  # what measures and draws sees clips as they are
+        one, other = (run.batches(train).batch(0).frames for run in (augmented, plain))
+        assert one.equal(other)
+
+
 def test_a_run_finds_recordings_that_have_moved_and_refuses_others(recordings, tmp_path, capsys):
     shutil.copytree(recordings / "frames", "here")
     assert main(["train", "tvae", "--data", "here", *SMALL]) == 0
@@ -241,6 +254,12 @@ def test_data_draws_the_clips_of_a_preset(recordings, capsys):
         ("train tvae --data FILMS --rate 10", "has no frames per second"),
         ("train tvae --data FILMS --batch-size 8 --window 13", "window=13 does not fit frames=12"),
         ("data inspect FILMS --examples 0", "examples=0"),
+        ("train tvae --data FILMS --augment twirl", "twirl"),
+        ("train tvae --data FILMS --augment flip flip", "augment='flip flip': give each"),
+        (
+            "train tvae --data FILMS --scale none --likelihood gaussian --augment brightness",
+            "augment='brightness' of numbers that are left as they are",
+        ),
     ],
 )
 def test_bad_words_get_one_clear_error_and_write_nothing(

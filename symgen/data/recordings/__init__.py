@@ -1,5 +1,6 @@
 """The user's own recordings: found, understood, divided into splits, cut into clips."""
 
+from symgen.data.recordings.augment import *
 from symgen.data.recordings.axes import *
 from symgen.data.recordings.clips import *
 from symgen.data.recordings.footage import *

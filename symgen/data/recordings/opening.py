@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from symgen._errors import require_choice
 from symgen.data.options import require_real, require_seed, require_whole
+from symgen.data.recordings.augment import as_changes
 from symgen.data.recordings.axes import require_axes
 from symgen.data.recordings.clips import ClipSpec, RecordingSplit, SplitBy, require_shares
 from symgen.data.recordings.frozen import FROZEN
@@ -57,6 +58,7 @@ def open(
     frozen: int = FROZEN,
     skip_broken: bool = False,
     factors: Sequence[str] = (),
+    augment: str | Sequence[str] = (),
     cache: str | Path | None = None,
     record: Record | None = None,
     device: str | torch.device = "cpu",
@@ -112,6 +114,8 @@ def open(
             unlike the first or too short; all are listed in `skipped`.
         factors: names of arrays beside that of the recordings, in the same file, which hold a
             number for each recording or frame: what is known of them.
+        augment: how clips are changed at random where a model is trained on them, and nowhere
+            else: see `symgen.data.recordings.Augmented`.
         cache: folder that keeps what was decoded for as long as the files are the same; None: a
             temporary folder.
         record: what `split_record` of a source returned: the same split is opened again, and
@@ -132,6 +136,7 @@ def open(
         (12, torch.Size([2, 12, 1, 8, 8]), True)
     """
     scale, factors = as_scale(scale), _as_names(factors)
+    augment = as_changes(augment)
     options = dict(locals())
     options = {n: v for n, v in options.items() if n not in ("split", "record", "device")}
     require_choice("split", split, get_args(RecordingSplit) if record is None else record)
@@ -176,6 +181,7 @@ def open(
         in_time,
         footage.skipped + skipped,
         tuple(notes),
+        augment,
         torch.device(device),
         origin,
     )

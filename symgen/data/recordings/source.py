@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
-from symgen.data.batches import SequenceBatch, require_items
+from symgen.data.batches import SequenceBatch, Source, require_items
+from symgen.data.recordings.augment import Augmented, Change
 from symgen.data.recordings.clips import ClipSpec, Part, RecordingSplit
 from symgen.data.recordings.footage import Footage, Skipped
 from symgen.data.recordings.scale import Levels
@@ -37,6 +38,7 @@ class Recordings:
         in_time: whether the splits divide recordings in time.
         skipped: what was left out, with the reason.
         notes: what is to be said to the user.
+        augment: how clips are changed at random where a model is trained on them.
         device: where batches are made.
         origin: the settings that it was opened with.
     """
@@ -49,6 +51,7 @@ class Recordings:
     in_time: bool  # whether the splits divide every recording in time
     skipped: tuple[Skipped, ...]  # what was left out, with the reason
     notes: tuple[str, ...]  # what else should be said
+    augment: tuple[Change, ...]  # how `augmented` changes clips
     device: torch.device
     origin: dict[str, Any] | None  # what it takes to open them again, if they came from a path
 
@@ -60,11 +63,27 @@ class Recordings:
         self.factor_sizes = () if known is None else known.sizes
         self.part = self.parts[self.split]
         self._ends = self.part.clips(self.spec).cumsum()
+        self.augmented()  # refuses now what does not fit
 
     @property
     def scale(self) -> tuple[float, float] | None:
         """The numbers that become 0 and 1; None where numbers stay as they are."""
         return None if self.levels is None else (self.levels.low, self.levels.high)
+
+    def augmented(self) -> Source[SequenceBatch]:
+        """Return what a model is trained on: the clips, each changed at random if they are to be.
+
+        Example:
+            >>> from symgen.data import open
+            >>> source = open([torch.rand(9, 1, 8, 8)] * 4, "all", length=9, augment=["mirror"])
+            >>> plain, changed = (
+            ...     each.batch(torch.arange(4), torch.Generator().manual_seed(0)).frames
+            ...     for each in (source, source.augmented())
+            ... )
+            >>> (plain == changed).flatten(1).all(1).tolist()
+            [True, False, False, True]
+        """
+        return Augmented(self, self.augment) if self.augment else self
 
     def described(self) -> dict[str, Any] | None:
         """Return what it takes to open the recordings again, or None."""
@@ -161,4 +180,5 @@ class Recordings:
         clips = f"{kept} of {len(self.footage.lengths)} recordings, {len(self)} clips"
         spec = ", ".join(f"{name}={value}" for name, value in vars(self.spec).items())
         content = f"data_shape={self.data_shape}, fingerprint={self.footage.fingerprint!r}"
+        content += f", augment={' '.join(self.augment)!r}" if self.augment else ""
         return f"Recordings({self.split!r}, {clips}, {spec}, scale={self.scale}, {content})"

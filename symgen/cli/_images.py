@@ -1,7 +1,7 @@
 """What is understood of single images and their classes, in words, and the training on them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.presets import preset
 from symgen.figures import as_pictures, contact_sheet
 
-__all__ = ["inspect_images", "told_as_images"]
+__all__ = ["images_in_short", "inspect_images", "told_as_images"]
 
 _LISTED = 30  # classes
 _CLUSTERS = 10  # that are recommended where there is no label
@@ -71,15 +71,27 @@ def told_as_images(path: Path | None) -> str | None:
     )
 
 
-def _understood(source: OwnImages, config: OwnImageData) -> dict[str, str]:
+def images_in_short(source: OwnImages) -> Iterator[str]:
+    """Say before a training what is trained on, its scale, and what was left out or changed."""
+    classes = f" in {len(source.class_names)} classes" if source.class_names else ""
+    yield f"training on {len(source):,} images{classes}, {_size(source)}; scale {_scale(source)}"
+    yield from source.notes
+
+
+def _size(source: OwnImages) -> str:
     channels, height, width = source.data_shape
+    return f"{height} × {width}, {channels} channel{'s'[: channels - 1]}"
+
+
+def _scale(source: OwnImages) -> str:
+    if source.levels is None:
+        return "as they are"
+    return f"{source.levels.low:g} to 0, {source.levels.high:g} to 1: {source.levels.why}"
+
+
+def _understood(source: OwnImages, config: OwnImageData) -> dict[str, str]:
     labels, splits = source.classes_of[source.numbers], source.splits[source.numbers]
-    told = {
-        "images": f"{len(source):,}, {height} × {width}, {channels} channel{'s'[: channels - 1]}",
-        "scale": "as they are"
-        if source.levels is None
-        else f"{source.levels.low:g} to 0, {source.levels.high:g} to 1: {source.levels.why}",
-    }
+    told = {"images": f"{len(source):,}, {_size(source)}", "scale": _scale(source)}
     counts = {name: int((labels == n).sum()) for n, name in enumerate(source.class_names)}
     for name, count in [*counts.items()][:_LISTED]:
         told[f"class {name}"] = f"{count:,}"

@@ -31,6 +31,7 @@ from symgen.models import (
 _ROW = 10  # draws in a row
 _MOST = 1000  # pictures
 _FARTHEST = 1e6  # from 0, of a style
+_FEW = 10  # held-out images, of which nobody can tell what is far from them
 _STILL = Motion()
 _UNLIKE = (
     "the images of the training are not there, or have changed: this one was taken for light on "
@@ -136,7 +137,9 @@ def _given(
 
 def _outside(model: ACE, x: Tensor, like: Tensor | None) -> str | None:
     """Say that an image is far outside of the training's, if it is."""
-    if like is None or not far_outside(bound := bounds(model, x), others := bounds(model, like)):
+    if like is None or len(like) < _FEW:
+        return None
+    if not far_outside(bound := bounds(model, x), others := bounds(model, like)):
         return None
     return (
         f"far outside of what the model was trained on: −log p ≤ {float(bound):,.0f} nats, of "
@@ -167,13 +170,9 @@ def _describe(posterior: ACEPosterior, latents: ACELatents, names: Sequence[str]
 
 def _describe_pose(pose: Pose) -> list[str]:
     """Say how the canonical form became the image, in the words of the options."""
-    angles, scales, shifts = affine.to_parameters(pose.affine[0])
-    lines = [
-        f"pose rotate {angle:z.1f}°, scale {scale:.2f}, shift {x:z.1f} {y:z.1f}"
-        for angle, scale, (x, y) in zip(
-            torch.rad2deg(angles).tolist(), scales.tolist(), shifts.tolist(), strict=True
-        )
-    ]
+    angle, scale, shift = affine.to_parameters(pose.affine[0])
+    x, y = shift.tolist()
+    lines = [f"pose rotate {angle.rad2deg():z.1f}°, scale {scale:.2f}, shift {x:z.1f} {y:z.1f}"]
     if pose.colour is not None:
         lines.append(f"pose hue {float(colour.hue_degrees(pose.colour[0])):z.0f}°")
     return lines

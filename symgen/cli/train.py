@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, arg
 
+from symgen.cli._images import images_in_short
 from symgen.cli._options import best_device, parse, usable_device
 from symgen.cli._terminal import progress, say, training_shown
 from symgen.cli._understood import in_short, require_support
 from symgen.experiments.builders import options_of
-from symgen.experiments.datasets import RecordingData
+from symgen.experiments.datasets import OwnImageData, RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import family_of
 from symgen.experiments.presets import preset
@@ -142,6 +143,8 @@ def _train(words: Sequence[str]) -> None:
             source = experiment.data.source(train=True)
             require_support(source, experiment.model.get("likelihood"))
             say("\n".join(in_short(source)))
+        if isinstance(experiment.data, OwnImageData):
+            say("\n".join(images_in_short(experiment.data.open("train"))))
         with progress("training") as show:
             done = start_run(
                 words[0],

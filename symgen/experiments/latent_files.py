@@ -133,8 +133,8 @@ def _write_csv(partial: Path, encoding: Encoding) -> None:
         line = ""
         for block in _blocks(encoding):
             if not line:
-                titles = [t for n, values in block.items() for t in _titles(n, values, quoted)]
-                file.write(",".join(titles) + "\n")
+                titles = [t for n, v in block.items() for t in _titles(n, v, encoding.names)]
+                file.write(",".join(map(_quoted, titles)) + "\n")
                 line = ",".join(f for n, v in block.items() for f in _formats(n, v, quoted)) + "\n"
             columns = [column for n, v in block.items() for column in _flat(n, v, quoted)]
             cells = [cell for row in zip(*columns, strict=True) for cell in row]
@@ -147,7 +147,7 @@ def _is_coded(name: str, values: ndarray, names: dict[str, list[str]]) -> bool:
 
 def _titles(name: str, values: ndarray, names: dict[str, list[str]]) -> list[str]:
     """Return the titles of a column's numbers: its name with the place of each, if several."""
-    if name in names and values.ndim == 2:
+    if name in names and values.ndim == 2:  # such as probabilities of classes with names
         return [f"{name}_{title}" for title in names[name]]
     return ["_".join(map(str, (name, *at))) for at in product(*map(range, values.shape[1:]))]
 

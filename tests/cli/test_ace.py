@@ -63,13 +63,13 @@ def test_training_says_what_comes_next(trained, capsys):
 
 def test_evaluation_prints_the_table_and_writes_the_record(trained, empty_folder, capsys):
     run = trained / "variational"
-    words = ["evaluate", str(run), "--examples", "60", "--samples", "2", "--record", "record.json"]
+    words = ["evaluate", str(run), "--examples", "90", "--samples", "2", "--record", "record.json"]
     assert main(words) == 0
     text = capsys.readouterr().out
     record = json.loads((empty_folder / "record.json").read_text())
     assert record == json.loads((run / "summary.json").read_text())
     measured = record["evaluation"]
-    assert measured["examples"] == 60 and measured["samples"] == 2
+    assert measured["examples"] == 90 and measured["samples"] == 2
     for name, value in (
         ("error, mean pose", measured["error"]),
         ("error, sampled pose", measured["error_sampled"]),

@@ -1,5 +1,8 @@
 """The verbs of ACE on one's own images of any range, as a person uses them."""
 
+import csv
+from io import StringIO
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -127,3 +130,66 @@ def test_a_gray_ground_is_recommended_a_gaussian_likelihood(
     np.save("x.npy", images)
     assert main(["data", "inspect", "x.npy", "--images"]) == 0
     assert ("--likelihood gaussian" in capsys.readouterr().out) == likelihood
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """A run on transparent images of classes whose names a table has to quote."""
+    folder = tmp_path_factory.mktemp("named")
+    random = np.random.default_rng(0)
+    for name in ("cat", 'a, "b"', "7"):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = random.integers(0, 256, (20, 20, 4), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "images" / name / f"{number}.png")
+    words = ["--data", str(folder / "images"), "--gray", "--size", "16", "16"]
+    with pytest.MonkeyPatch.context() as patch, StringIO() as told:
+        patch.setattr("sys.stdout", told)
+        assert main(["train", "ace", *words, "--out", str(folder / "run"), *SMALL]) == 0
+        return folder / "run", told.getvalue()
+
+
+def test_what_was_done_to_images_is_said_once_before_their_training(named):
+    lines = named[1].splitlines()
+    assert lines[0] == (
+        "training on 24 images in 3 classes, 16 × 16, 1 channel; scale 0 to 0, 255 to 1: bytes"
+    )
+    assert lines[1] == "transparent images lie over gray 0 (--background)"
+    assert named[1].count("transparent") == 1
+
+
+def test_tables_call_classes_by_their_names(named, tmp_path):
+    names = ["7", 'a, "b"', "cat"]
+    for suffix in ("csv", "npz"):
+        assert main(["encode", str(named[0]), "--out", str(tmp_path / f"t.{suffix}")]) == 0
+    with np.load(tmp_path / "t.npz") as file:
+        assert file["class_names"].tolist() == file["probabilities_names"].tolist() == names
+        y, chances = file["y"].tolist(), file["probabilities"]
+        assert file["class"].tolist() == y
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == [names[label] for label in y]
+    assert [int(row["y"]) for row in rows] == y
+    for label, name in enumerate(names):
+        found = [float(row[f"probabilities_{name}"]) for row in rows]
+        np.testing.assert_allclose(found, chances[:, label], rtol=1e-6)
+    words = ["decode", str(named[0]), str(tmp_path / "t.csv")]
+    assert main([*words, "--out", str(tmp_path / "frames.npy")]) == 0
+
+
+def test_clusters_have_numbers(named, tmp_path):
+    words = ["--data", str(named[0].parent / "images"), "--gray", "--size", "16", "16"]
+    words += ["--ignore-labels", "--classes", "2", "--out", str(tmp_path / "run"), *SMALL]
+    assert main(["train", "ace", *words]) == 0
+    assert main(["encode", str(tmp_path / "run"), "--out", str(tmp_path / "t.csv")]) == 0
+    header = (tmp_path / "t.csv").read_text().partition("\n")[0].split(",")
+    assert header[:6] == ["image", "split", "label", "y", "probabilities_0", "probabilities_1"]
+
+
+def test_of_few_images_nothing_is_said_that_fits_them_by_chance(named, tmp_path, capsys):
+    words = ["--data", str(named[0].parent / "images"), "--gray", "--size", "16", "16"]
+    words += ["--ignore-labels", "--classes", "3", "--out", str(tmp_path / "run"), *SMALL]
+    assert main(["train", "ace", *words]) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--samples", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "of 15 images or more: these are too few" in said and "clusters, matched" not in said

@@ -117,6 +117,14 @@ def test_without_poses_to_recover_there_is_no_number(pose, distortion):
     assert "pose_r2" not in evaluate(model, digits(distortion), items=40, samples=1)
 
 
+@pytest.mark.parametrize("items", [2, 79])
+def test_no_pose_is_compared_on_images_that_any_would_fit(items):
+    measured = evaluate(make_model(), digits(), items=items, samples=1)
+    assert "pose_r2" not in measured and measured["too_few"] == {"pose_r2": 80}
+    assert "pose_r2" in evaluate(make_model(), digits(), items=80, samples=1)
+    assert "pose_r2" not in evaluate(make_model(), digits(), items=1, samples=1)
+
+
 @pytest.mark.parametrize("items", [0, 360, -1])
 def test_more_images_than_there_are_are_refused(items):
     with pytest.raises(ValueError, match=f"examples={items}: give 1 to 359,"):

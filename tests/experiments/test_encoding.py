@@ -96,7 +96,7 @@ def test_a_model_is_left_as_it_was_and_gradients_stay_on(model: TVAE) -> None:
     assert model.training and torch.is_grad_enabled()
 
 
-@pytest.mark.parametrize("name", ["affine", "groups", "colour", "no pose"])
+@pytest.mark.parametrize("name", ["affine", "colour", "no pose"])
 def test_ace_gives_a_row_an_image_and_its_pose_by_name(name: str) -> None:
     ace = ACE(**OPTIONS[name])
     x = torch.rand(7, *ace.data_shape)
@@ -107,16 +107,14 @@ def test_ace_gives_a_row_an_image_and_its_pose_by_name(name: str) -> None:
     torch.testing.assert_close(found["affine"], posterior.pose.affine)
     assert ("colour" in found) == (posterior.pose.colour is not None)
     parts = affine.to_parts(posterior.pose.affine)
-    angle = parts.angle.rad2deg().reshape_as(found["angle_degrees"])
-    torch.testing.assert_close(found["angle_degrees"], angle)
-    torch.testing.assert_close(found["scale"], parts.scale.reshape_as(found["scale"]))
-    across = posterior.pose.affine[..., 0, 2].reshape_as(found["shift_x_pixels"])
-    torch.testing.assert_close(found["shift_x_pixels"], across)
+    torch.testing.assert_close(found["angle_degrees"], parts.angle.rad2deg())
+    torch.testing.assert_close(found["scale"], parts.scale)
+    torch.testing.assert_close(found["shift_x_pixels"], posterior.pose.affine[:, 0, 2])
 
 
 def test_half_a_turn_has_its_parts_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     ace = ACE(**SMALL)
-    turned = torch.diag(torch.tensor([-1.0, -1.0, 1.0])).expand(2, 1, 3, 3)  # half a turn
+    turned = torch.diag(torch.tensor([-1.0, -1.0, 1.0])).expand(2, 3, 3)  # half a turn
     element = ace._element
     monkeypatch.setattr(
         ace, "_element", lambda h, start: element(h, start)._replace(affine=turned)

@@ -16,6 +16,7 @@ import pytest
 from symgen.cli import main
 from symgen.cli.train import read_train
 from symgen.experiments.experiment import Experiment
+from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.studies import study, study_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +129,7 @@ def read_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if program == "symgen":
         work, stop = {"train": ("start_run", started), "reproduce": ("run_study", studied)}[verb]
         monkeypatch.setattr(import_module(f"symgen.cli.{verb}"), work, stop)
+        monkeypatch.setattr(OwnImageData, "open", started)  # the images are not here
         with pytest.raises(Parsed):
             main([verb, *words])
         return

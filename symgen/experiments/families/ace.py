@@ -16,6 +16,7 @@ from symgen.metrics import cluster_scores, mixture_bounds, pose_coordinates, pos
 from symgen.models import ACE, ACELatents, Pose
 
 _PARAMETERS = ("angle", "log_scale", "shift_x", "shift_y")
+_EACH = 5  # images for each number that is fitted to them: to fewer it fits by chance
 
 
 def labels_of(batch: Any, x: Tensor) -> Tensor:
@@ -58,9 +59,8 @@ def pose_parameters(pose: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 4"]:
     return torch.cat([angle[:, None], scale.log()[:, None], shift], 1)
 
 
-def named_pose(maps: Float[Tensor, "B groups 3 3"]) -> dict[str, Tensor]:
-    """Return the parts of maps by names that say their units, (B,) each, or (B, groups)."""
-    maps = maps[:, 0] if maps.shape[1] == 1 else maps
+def named_pose(maps: Float[Tensor, "B 3 3"]) -> dict[str, Tensor]:
+    """Return the parts of maps by names that say their units, (B,) each."""
     angle, scale, stretch, shear, shift = affine.to_parts(maps)
     x, y = shift.unbind(-1)
     named = {"angle_degrees": torch.rad2deg(angle), "scale": scale}
@@ -114,35 +114,43 @@ class ACEFamily(Family):
         `error` is that of the classifier with the mean pose, in percent, `error_sampled` with
         sampled poses, `error_generative` of the class with the least bound; of a model that was
         told no labels `clusters` compares its classes with them. `rotations` counts those between
-        which the pose is not sure. `pose_r2` is there where images were moved by known maps.
+        which the pose is not sure. `pose_r2` is there where images were moved by known maps. What
+        would fit so few images by chance is left out, and `too_few` tells how many it needs.
         """
         bounds, labelled = notes.means("bounds/"), notes.means("labelled/")
         bounds["labelled"] = labelled.pop("bound")
         found: dict[str, Any] = {"variational_pose": model.variational_pose, "bounds": bounds}
         y, true = notes.values("class/found"), notes.values("class/true")
-        known = true >= 0
+        known, fitted = true >= 0, {}
+        if known.any() and model.labelled == "none":
+            fitted["clusters"] = int(known.sum()), model.classes
+        if "pose/true" in notes and bool(notes.values("pose/true").std(0, correction=0).any()):
+            numbers = notes.values("pose/inferred").shape[1] + model.classes
+            fitted["pose_r2"] = len(y), numbers
+        too_few = {
+            n: _EACH * count for n, (images, count) in fitted.items() if images < _EACH * count
+        }
         if known.any() and model.labelled != "none":
             found["error"] = 100 * float((y != true)[known].double().mean())
             found |= {name: 100 * (value or 0.0) for name, value in labelled.items()}
-        elif known.any():
+        if "clusters" in fitted.keys() - too_few.keys():
             found["clusters"] = cluster_scores(y[known], true[known])._asdict()
         if "rotations" in notes:
             found["rotations"] = float(notes.values("rotations").mean())
-        if "pose/true" in notes and float(notes.values("pose/true").var(0).sum()) > 0:
-            r2 = pose_recovery(
-                *(notes.values(f"pose/{name}") for name in ("inferred", "true", "y"))
-            )
-            known = {name: float(value) for name, value in zip(_PARAMETERS, r2, strict=True)}
-            found["pose_r2"] = {n: value for n, value in known.items() if not math.isnan(value)}
-        return found
+        if "pose_r2" in fitted.keys() - too_few.keys():
+            poses = [notes.values(f"pose/{name}") for name in ("inferred", "true", "y")]
+            r2 = zip(_PARAMETERS, pose_recovery(*poses).tolist(), strict=True)
+            found["pose_r2"] = {n: value for n, value in r2 if not math.isnan(value)}
+        return found | ({"too_few": too_few} if too_few else {})
 
     def encoded(
         self, model: Any, reel: Reel, posterior: bool = False, phase: bool = False
     ) -> Iterator[dict[str, Tensor]]:
         """Infer class, style and pose of every image.
 
-        By name `y`, the class, with `probabilities` of all; `z`, the style in its auto-encoder;
-        `affine`, the maps of the pose, and their parts one by one, named with their units, see
+        By name `y`, the class, with `probabilities` of all, and `class`, the same number once
+        more where classes have names; `z`, the style in its auto-encoder;
+        `affine`, the map of the pose, and its parts one by one, named with their units, see
         `symgen.groups.affine.Parts`; `colour` and `hue_degrees`, if there is one. A pose that is
         read from several starts has `rotations`, the number of those that are as good as one
         another. With `posterior` also `z_std`, where a pose is inferred `pose_mean` and
@@ -155,8 +163,10 @@ class ACEFamily(Family):
             with torch.no_grad():
                 found = model.encode(x.to(like))
             maps = found.pose.affine
+            named = {"class": found.y} if "class" in reel.names else {}
             latents = {
                 "y": found.y,
+                **named,
                 "probabilities": found.class_log_probs.exp(),
                 "z": found.z.mean,
                 "affine": maps,
@@ -213,9 +223,12 @@ class ACEFamily(Family):
         for key, value in measured.get("pose_r2", {}).items():
             name = f"R² of the pose, {key.replace('_', ' ')}"
             yield name, f"{value:.2f}", "linear, an offset per class"
+        for name, needed in measured.get("too_few", {}).items():
+            yield _NAMES[name], "–", f"of {needed:,} images or more: these are too few"
         yield from own_rows(measured)
 
 
+_NAMES = {"clusters": "clusters", "pose_r2": "R² of the pose"}
 _CLUSTERS = {
     "matched": lambda value: (f"{value:.1f} %", "agree with a label, one cluster for each class"),
     "majority": lambda value: (f"{value:.1f} %", "have the most frequent label of their cluster"),

@@ -27,7 +27,8 @@ _DIGITS, _POSES = 300, 8  # of the regression with an offset for each digit
 _HALF_TURNS, _NEAR = (0, 1, 8), 10.0  # digits that are symmetric under them; degrees
 _DRAWS = 1_000_000
 _SIDE = 28  # of a digit of MNIST
-_SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "nats")  # may see labels
+# What may see labels.
+_SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "too_few", "nats")
 
 
 # --- judges and baselines --------------------------------------------------------------------
@@ -193,7 +194,7 @@ def angles(measured: Any) -> Values:
         return {}
     batch = _tests(measured)
     posterior = measured.model.encode(batch.images)
-    found = torch.rad2deg(affine.to_parameters(posterior.pose.affine[:, 0]).angle).cpu()
+    found = torch.rad2deg(affine.to_parameters(posterior.pose.affine).angle).cpu()
     true, y = torch.rad2deg(affine.to_parameters(batch.pose).angle).cpu(), batch.labels.cpu()
     symmetry = torch.where(torch.isin(y, torch.tensor(_HALF_TURNS)), 2, 1)
     groups = y * measured.model.classes + posterior.y.cpu()
@@ -230,7 +231,7 @@ def control(measured: Any) -> Values:
         "distance from direct warp": max(distances),
         "class unchanged for the judge, %": min(same["judge"]),
         "class unchanged for the model, %": min(same["model"]),
-        "round trip": metrics.round_trip(latents.pose.affine[:, 0], model.data_shape[1:]),
+        "round trip": metrics.round_trip(latents.pose.affine, model.data_shape[1:]),
         "images that stay on the canvas, %": min(staying),
     }
 

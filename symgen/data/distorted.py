@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from symgen._errors import require_choice
@@ -126,6 +126,13 @@ class DistortedImages:
 
     def __len__(self) -> int:
         return len(self.images.pixels)
+
+    def of(self, chosen: Bool[Tensor, " n"]) -> "DistortedImages":
+        """Return these of the images alone, with their labels, distorted likewise."""
+        images = Images(self.images.pixels[chosen], self.images.labels[chosen])
+        found = DistortedImages(images, self.distortion, self.fixed, self.seed, self.degrees)
+        found.classes = self.classes
+        return found
 
     def batch(self, indices: Int64[Tensor, " B"], generator: torch.Generator) -> ImageBatch:
         """Distort the images with these numbers; the generator draws what is not fixed."""

@@ -96,7 +96,7 @@ def align(
     write_atomically(written[0], write)
     for label in sorted(classes):
         own = classes[label]
-        name = reel.names["y"][label] if "y" in reel.names else str(label)
+        name = reel.names["class"][label] if "class" in reel.names else str(label)
         written.append(folder / f"class-{_plain(name)}.png")
         both = torch.cat([(own.sums / own.count).float()[None], own.kept])
         shown = as_pictures(both, dims=3)[0]

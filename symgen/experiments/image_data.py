@@ -1,6 +1,5 @@
 """Data of single images: built-in ones with labels, and one's own."""
 
-from copy import copy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,7 +16,7 @@ from symgen.data.own_images import ImageSplit, open_images
 from symgen.data.recordings import Scale
 from symgen.experiments.data_config import DataConfig
 
-__all__ = ["ImageData", "OwnImageData"]
+__all__ = ["ImageData", "OwnImageData", "RunImageData"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class ImageData(DataConfig):
     """Greatest rotation of RTS, either way."""
     labels: Whole | None = None
     """Training images of each class that keep their label, 0 for none; None: all."""
+    only_labelled: bool = False
+    """Train on the images that keep their label alone: what is learned without the others."""
     classes: Count | None = None
     """Clusters to find without labels; None: as many as there are classes."""
     validation: Whole = 0
@@ -76,8 +77,13 @@ class ImageData(DataConfig):
             labels=self.labels,
         )
         source.classes = self.classes or source.classes
+        if self.only_labelled and source.labelled != "some":
+            given = f"only_labelled=True with labels={self.labels}"
+            raise ValueError(f"{given}: say how many of each class keep their label")
         if not train or source.labelled != "some":
             return source
+        if self.only_labelled:
+            return source.of(source.known >= 0)
         return Repeated(source, torch.from_numpy(repeats(source.known.cpu().numpy())))
 
 
@@ -88,8 +94,6 @@ class OwnImageData(DataConfig):
     kind: ClassVar[str] = "own-images"
     place: ClassVar[str | None] = "data"
     frames: ClassVar[int] = 1
-    record: ClassVar[dict[str, Any] | None] = None
-    elsewhere: ClassVar[bool] = False
 
     data: Path | None = None
     """Images: a folder of folders, one for each class; a folder of images; or an array (.npy .npz
@@ -139,16 +143,14 @@ class OwnImageData(DataConfig):
 
     def located(self, place: Path | None) -> "OwnImageData":
         """Return the same images in another place, or others: `open_any` finds out."""
-        there = super().located(place)
-        if place is not None:
-            object.__setattr__(there, "elsewhere", True)
-        return there
+        return self if place is None else self._of_run(data=place, elsewhere=True)
 
     def split_as(self, record: dict[str, Any]) -> "OwnImageData":
         """Return the same images, which are refused once they are not those of a record."""
-        same = copy(self)
-        object.__setattr__(same, "record", record)
-        return same
+        return self._of_run(record=record)
+
+    def _of_run(self, **known: Any) -> "RunImageData":
+        return RunImageData(**{e.name: getattr(self, e.name) for e in fields(self)} | known)
 
     def open(self, split: ImageSplit, device: str = "cpu") -> OwnImages:
         """Open a split of the images.
@@ -156,8 +158,7 @@ class OwnImageData(DataConfig):
         Raises:
             ValueError: if they are not those on record, and see `open_images`.
         """
-        record = None if self.record is None else self.record["all"]
-        return self._opened(split, device=device, record=record)
+        return self._opened(split, device=device)
 
     def open_any(self, split: ImageSplit | None) -> tuple[OwnImages, bool]:
         """Open the images that were trained on, or others, which are in no split.
@@ -168,24 +169,13 @@ class OwnImageData(DataConfig):
         Raises:
             ValueError: for a split of others, and see `open`.
         """
-        if not self.elsewhere:
-            return self.open(split or "all"), False
-        others = replace(self, labels=None)  # which are where they are usually, if there are any
-        source = others._opened("all", others=True)
-        if self.record is not None and source.record["images"] == self.record["all"]["images"]:
-            return self.open(split or "all"), False
-        if split not in (None, "all"):
-            raise ValueError(
-                f"split={split!r}: {self.data} holds other images than the run was trained on, "
-                "which are in no split: leave it out"
-            )
-        return source, True
+        return self.open(split or "all"), False
 
     def _opened(self, split: ImageSplit, **how: Any) -> OwnImages:
         if self.data is None:
             raise ValueError("no images are named: give their path, as with --data PATH")
-        options = {e.name: getattr(self, e.name) for e in fields(self) if e.name != "data"}
-        return open_images(self.data, split, **how, **options)
+        options = {e.name: getattr(self, e.name) for e in fields(OwnImageData)}
+        return open_images(options.pop("data"), split, **how, **options)
 
     def validation_source(self, device: str = "cpu") -> OwnImages | None:
         """Open the images that choose the best weights of a training."""
@@ -194,3 +184,33 @@ class OwnImageData(DataConfig):
     def source(self, train: bool, device: str = "cpu") -> OwnImages:
         """Open the images to train on or those of the test; a device makes the batches."""
         return self.open("train" if train else "test", device)
+
+
+@dataclass(frozen=True)
+class RunImageData(OwnImageData):
+    """Images of a run: those that it was trained on, or others in their place."""
+
+    record: dict[str, Any] | None = None
+    """What `OwnImages.record` was of all images; None: nothing is compared."""
+    elsewhere: bool = False
+    """The images lie elsewhere than in the training, and may be others."""
+
+    def open(self, split: ImageSplit, device: str = "cpu") -> OwnImages:
+        """Open a split of the images, which must be those on record."""
+        record = None if self.record is None else self.record["all"]
+        return self._opened(split, device=device, record=record)
+
+    def open_any(self, split: ImageSplit | None) -> tuple[OwnImages, bool]:
+        """Open the images that were trained on, or others, which are in no split."""
+        if not self.elsewhere:
+            return super().open_any(split)
+        others = replace(self, labels=None)  # which are where they are usually, if there are any
+        source = others._opened("all", others=True)
+        if self.record is not None and source.record["images"] == self.record["all"]["images"]:
+            return super().open_any(split)
+        if split not in (None, "all"):
+            raise ValueError(
+                f"split={split!r}: {self.data} holds other images than the run was trained on, "
+                "which are in no split: leave it out"
+            )
+        return source, True

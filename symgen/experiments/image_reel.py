@@ -53,7 +53,7 @@ def of_own_images(
     if source.class_names:
         names["label"] = [*source.class_names, ""]
         if not data.ignore_labels:
-            names["y"] = [*source.class_names]
+            names["class"] = names["probabilities"] = [*source.class_names]
     notes = source.notes if foreign else ()
     return Reel(np.ones(count, np.int64), blocks(), names, notes=notes)
 

@@ -1,5 +1,7 @@
 """Data of experiments: what is trained on, what is held out, and what a file of arrays holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,21 @@ def test_images_for_a_choice_are_training_images_that_nothing_is_trained_on():
     assert len(data.source(train=False)) == 300
     with pytest.raises(ValueError, match="validation=1438 of 1438 training images"):
         ImageData(images="digits", validation=1438).source(True)
+
+
+def test_images_without_a_label_are_left_out_of_the_training_alone():
+    data = ImageData("digits", "rts", labels=3, only_labelled=True)
+    source = data.source(True)
+    assert source.labelled == "all" and source.classes == 10
+    labels = source.batch(torch.arange(len(source)), torch.Generator()).known
+    assert labels.bincount().tolist() == [3] * 10
+    every = replace(data, only_labelled=False).source(True)
+    kept = every.source.images.pixels[every.source.known >= 0]
+    assert torch.equal(source.images.pixels, kept)
+    assert len(data.source(False)) == len(ImageData("digits", "rts").source(False))
+    for labels in (None, 0):
+        with pytest.raises(ValueError, match=f"only_labelled=True with labels={labels}"):
+            replace(data, labels=labels).source(True)
 
 
 def test_sequences_for_a_choice_are_of_training_digits_that_nothing_is_trained_on(real_data):

@@ -61,7 +61,7 @@ def train_ours(particles: Path, out: Path, images: int, seed: int) -> None:
         found = [model.encode(some) for some in x.split(250)]
         mean = torch.cat([model.decode(model.latents(each)).mean for each in found])
     low, high = model.data_scale or (0.0, 1.0)
-    maps = torch.cat([each.pose.affine[:, 0] for each in found])
+    maps = torch.cat([each.pose.affine for each in found])
     columns = {
         "y": torch.cat([each.y for each in found]),
         "z": torch.cat([each.z.mean for each in found]),

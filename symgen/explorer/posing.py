@@ -48,7 +48,7 @@ class Inferred:
 def inferred_motion(pose: Pose) -> Motion:
     """Return the motion that leads to a pose from the canonical form, up to a stretch before it.
 
-    The linear part is split as A = shear · scale · stretch · rotation, the first of several maps.
+    The linear part is split as A = shear · scale · stretch · rotation.
 
     Example:
         >>> motion = Motion(rotate=30.0, scale=0.8, shear=0.2, shift=(3.0, -1.0))
@@ -56,22 +56,13 @@ def inferred_motion(pose: Pose) -> Motion:
         >>> [round(value, 4) for value in (found.rotate, found.scale, found.shear)], found.shift
         ([30.0, 0.8, 0.2], (3.0, -1.0))
     """
-    (a, b, x), (c, d, y), _ = pose.affine[0, 0].double().tolist()
+    (a, b, x), (c, d, y), _ = pose.affine[0].double().tolist()
     angle, tall = math.atan2(-c, d), math.hypot(c, d)
     wide = a * math.cos(angle) + b * math.sin(angle)
     slant = (a * math.sin(angle) - b * math.cos(angle)) / tall
     hue = 0.0 if pose.colour is None else float(colour.hue_degrees(pose.colour[0]))
     size = math.sqrt(abs(wide * tall))
     return Motion(math.degrees(angle), size, slant, (x, y), hue)
-
-
-def _towards(found: Motion, wanted: Motion, coloured: bool) -> Pose:
-    """Return what acts on the pose that was found to give the pose that is wanted."""
-    matrix = affine.compose(
-        wanted.element().affine.double(), affine.inverse(found.element().affine.double())
-    )
-    turned = torch.tensor(wanted.hue - found.hue)
-    return Pose(matrix.float()[None], colour.hue_rotation(turned)[None] if coloured else None)
 
 
 @torch.no_grad()
@@ -91,7 +82,7 @@ def posed(
     _, y, pose = inferred.latents
     latents = ACELatents(styles, y.expand(len(styles)), pose)
     if motions is None:
-        affines = pose.affine.expand(len(styles), -1, -1, -1)
+        affines = pose.affine.expand(len(styles), -1, -1)
         colours = None if pose.colour is None else pose.colour.expand(len(styles), -1, -1)
         return model.decode(latents._replace(pose=Pose(affines, colours))).mean
     # What acts on the inferred pose to give the one that is wanted: wanted ∘ inferred⁻¹.

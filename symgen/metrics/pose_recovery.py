@@ -11,14 +11,12 @@ __all__ = ["angle_errors", "pose_coordinates", "pose_recovery"]
 
 
 @takes_arrays
-def pose_coordinates(
-    maps: Float[Tensor, "*batch groups 3 3"],
-) -> Float[Tensor, "*batch dimensions"]:
+def pose_coordinates(maps: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
     """Return coordinates of affine maps in which those of similarities are linear.
 
-    Six for each group of `maps`, such as `affine` of the pose that `ACE.encode` infers: the four
-    generators of the linear part (rotation in radians, logarithm of the scale, stretch, shear) and
-    the shift in pixels. With the generators of the shift instead a perfect pose would not score 1:
+    Six for each map, such as `affine` of the pose that `ACE.encode` infers: the four generators
+    of the linear part (rotation in radians, logarithm of the scale, stretch, shear) and the shift
+    in pixels. With the generators of the shift instead a perfect pose would not score 1:
     the shift of a map is theirs times a matrix that depends on the rotation. A linear part without
     principal logarithm counts as the identity.
 
@@ -26,13 +24,13 @@ def pose_coordinates(
         maps: maps in pixels from the middle of the image.
 
     Example:
-        >>> pose_coordinates(affine.exp(torch.tensor([[[0.5, 0.1, 0, 0, 0, 0]]])))
+        >>> pose_coordinates(affine.exp(torch.tensor([[0.5, 0.1, 0, 0, 0, 0]])))
         tensor([[0.5000, 0.1000, 0.0000, 0.0000, 0.0000, 0.0000]])
     """
     known = affine.has_log(maps)[..., None, None]
     identity = torch.eye(3, dtype=maps.dtype, device=maps.device)
     linear = affine.log(torch.where(known, maps, identity))[..., :4]
-    return torch.cat([linear, maps[..., :2, 2]], -1).flatten(-2)
+    return torch.cat([linear, maps[..., :2, 2]], -1)
 
 
 @takes_arrays

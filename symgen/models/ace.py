@@ -1,7 +1,6 @@
 """ACE, the auto-classifier-encoder with symmetry statistics (Georgiev 2016)."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -26,7 +25,6 @@ from symgen.models.ace_latents import (
 from symgen.models.ace_parts import ACEParts
 from symgen.models.checks import check_data, check_floats, check_labels
 from symgen.models.symmetry_statistics import Pose
-from symgen.nets import ConvReadout
 
 __all__ = ["ACE"]
 
@@ -62,29 +60,26 @@ class ACE(ACEParts):
             too), "affine", "matrix" or "centroid" (see `SymmetryStatistics`), a
             `SymmetryStatistics` of your own, or None for no map.
         colour_pose: also factor out a colour matrix of SL(3, R).
-        pose_groups: number of maps, each with feature maps and a decoded layer of its own.
-        stem_channels: feature maps of each group.
         variational_pose: sample the pose and count its KL, which bounds log p(x); otherwise, as in
             the paper, log p(x | pose).
         padding_mode: what lies outside an image: "background", which is learned, or "border" to
             repeat the edge, for photographs.
         classifier: "conv-pooling" (3 × 3 convolutions with pooling), "dense", "residual", or a
-            module (n, *seen) -> (n, classes); None for "conv-pooling" of images, else "dense".
+            module (n, *data_shape) -> (n, classes); None for "conv-pooling" of images, else
+            "dense".
         classifier_channels: of its convolutions.
         classifier_hidden: units between its features and its classes.
         classifier_window: side of the middle of the canonical image that it sees; None for all.
         classifier_pool: side of an average pooling of what it sees.
         dropout: probability of dropping a hidden unit of the classifier.
         encoder: what styles are inferred from: "dense" (tanh layers of `hidden` units),
-            "residual", "conv" (strided), "conv-pooling" (two convolutions of 5 × 5, Fig. 4),
-            "shared" (the classifier's features), or a module (n, *seen) -> (n, features).
+            "residual", "conv" (strided), "conv-pooling" (two convolutions of 5 × 5, Fig. 4), or a
+            module (n, *data_shape) -> (n, features).
         hidden: units of the dense encoder's layers; the last is the number of features of others.
         decoder: of every class: "dense", "conv-transposed" (two of them at its end, Fig. 4);
             "residual" or "conv" (shared by all classes behind an input layer each); or a module
             of styles (n, latents) and classes (n,) -> (n, likelihood.parameters, *data_shape).
         decoder_hidden: units of each class's dense decoder.
-        shallow_latents: those `latents` that are inferred from the shared trunk's first features
-            and join the dense decoder at its last hidden layer: latents at two depths.
         width: of residual and strided nets, see `TVAE`.
         depth: of residual and strided nets.
         activation: of residual and strided nets.
@@ -124,9 +119,9 @@ class ACE(ACEParts):
             check_labels(y, x.shape[0], self.classes)
         chances = self._weigh_starts(x, y)
         start = _choose(chances, sampled)
-        statistics, h, pose, inputs, log_probs = self._infer(x, sampled, start)
+        statistics, h, pose, features, log_probs = self._infer(x, sampled, start)
         y = log_probs.argmax(1) if y is None else y
-        z = self._styles(self.heads(inputs, y))
+        z = self._styles(self.heads(features, y))
         return ACEPosterior(statistics, h, pose, z, y, log_probs, chances)
 
     def latents(
@@ -209,8 +204,8 @@ class ACE(ACEParts):
         self, x: Tensor, sampled: bool, start: Tensor | None, chances: Tensor | None
     ) -> tuple[ClassTerms, Pose]:
         drawn = sampled and self.variational_pose
-        statistics, _, pose, inputs, log_probs = self._infer(x, drawn, start)
-        z = self._styles(self.heads.every(inputs, self.classes))
+        statistics, _, pose, features, log_probs = self._infer(x, drawn, start)
+        z = self._styles(self._every_head(features))
         nll = -self._every_class(z.rsample() if sampled else z.mean, pose).log_prob(x[:, None])
         kl_pose = self._kl_pose(statistics, chances, nll[:, 0])
         return ClassTerms(nll, z.kl().sum(-1).t(), kl_pose, log_probs), pose
@@ -236,7 +231,7 @@ class ACE(ACEParts):
                 own = every.gather(1, y.clamp(min=0)[:, None])[:, 0]
                 bound = torch.where(y < 0, bound, own)
             bounds.append(bound)
-            maps.append(pose.affine[:, 0])
+            maps.append(pose.affine)
         return PoseReadings(torch.stack(bounds, 1).neg().log_softmax(1), torch.stack(maps, 1))
 
     def _weigh_starts(self, x: Tensor, y: Tensor | None) -> Tensor | None:
@@ -259,8 +254,8 @@ class ACE(ACEParts):
         weights = []
         for _ in range(samples):
             start = _choose(chances, self.variational_pose)
-            statistics, h, pose, inputs, _ = self._infer(x, self.variational_pose, start)
-            z = self._styles(self.heads.every(inputs, self.classes))
+            statistics, h, pose, features, _ = self._infer(x, self.variational_pose, start)
+            z = self._styles(self._every_head(features))
             styles = z.rsample()  # (classes, B, latents)
             weight = self._every_class(styles, pose).log_prob(x[:, None])
             weight = weight + z.log_ratio(styles).sum(-1).t()
@@ -336,8 +331,8 @@ class ACE(ACEParts):
 
     def _infer(
         self, x: Tensor, sampled: bool, start: Tensor | None
-    ) -> tuple[Density | None, Tensor, Pose, list[Tensor], Tensor]:
-        """Infer the pose, what the heads take, and the classes' log-probabilities."""
+    ) -> tuple[Density | None, Tensor, Pose, Tensor, Tensor]:
+        """Infer the pose, the features that the heads take, and the classes' log-probabilities."""
         if self.pose is None:
             statistics, h = None, self._identity(x.shape[0])
         else:
@@ -345,23 +340,16 @@ class ACE(ACEParts):
             h = statistics.rsample() if sampled else statistics.mean
         pose = self._element(h, start)
         seen = self.canonical(x, pose)
-        looked_at = self._middle(seen)
-        maps = hidden = None
-        if isinstance(self.classifier, ConvReadout):
-            layers = self.classifier.convolutions.layers(looked_at)
-            maps, (hidden, scores) = layers[0], self.classifier.readout(layers[-1])
-        else:
-            scores = self.classifier(looked_at)
-        features = hidden if self.encoder is None else self.encoder(seen)
-        assert features is not None  # an encoder, or a trunk that is shared
-        inputs = self.heads.inputs(features, maps)
-        return statistics, h, pose, inputs, full_precision(scores).log_softmax(1)
+        scores = full_precision(self.classifier(self._middle(seen)))
+        return statistics, h, pose, self.encoder(seen), scores.log_softmax(1)
 
-    def _styles(self, outputs: Sequence[Tensor]) -> Density:
+    def _every_head(self, features: Tensor) -> Tensor:
+        """Return what the heads of all classes infer from the same features."""
+        return self.heads.every(features.expand(self.classes, *features.shape))
+
+    def _styles(self, outputs: Tensor) -> Density:
         """Take the outputs of the heads for means and log-variances of styles."""
-        parts = [full_precision(output).chunk(2, -1) for output in outputs]
-        mean, log_variance = (torch.cat(part, -1) for part in zip(*parts, strict=True))
-        return self.density(mean, log_variance)
+        return self.density(*full_precision(outputs).chunk(2, -1))
 
     def _kl_pose(self, statistics: Density | None, chances: Tensor | None, like: Tensor) -> Tensor:
         if statistics is None or not self.variational_pose:

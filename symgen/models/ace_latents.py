@@ -26,7 +26,7 @@ class ACELatents(NamedTuple):
     Attributes:
         z: style.
         y: number of the class.
-        pose: maps, and a colour matrix if one is inferred.
+        pose: map, and a colour matrix if one is inferred.
     """
 
     z: Float[Tensor, "B latents"]
@@ -67,7 +67,7 @@ class PoseReadings(NamedTuple):
 
     Attributes:
         log_probs: log-probabilities of the starts.
-        affine: the map read from each; of several groups of feature maps the first.
+        affine: the map read from each.
     """
 
     log_probs: Float[Tensor, "B starts"]

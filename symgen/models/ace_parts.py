@@ -23,7 +23,7 @@ from symgen.models.symmetry_statistics import (
     SymmetryStatistics,
     density,
 )
-from symgen.nets import Activation, ConvReadout, InitialWeights
+from symgen.nets import Activation, GroupedLinear, InitialWeights
 
 __all__ = ["ACEParts", "Labelled"]
 
@@ -55,8 +55,6 @@ class ACEParts(Pretrained):
         latent: Literal["gaussian", "laplace"] = "gaussian",
         pose: Statistics | SymmetryStatistics | None = "affine",
         colour_pose: bool = False,
-        pose_groups: int = 1,
-        stem_channels: int = 4,
         variational_pose: bool = False,
         padding_mode: PaddingMode = "background",
         classifier: ace_nets.ClassifierName | nn.Module | None = None,
@@ -69,7 +67,6 @@ class ACEParts(Pretrained):
         hidden: Sequence[int] = (700,),
         decoder: ace_nets.DecoderName | nn.Module = "dense",
         decoder_hidden: Sequence[int] = (700,),
-        shallow_latents: int = 0,
         width: int | None = None,
         depth: int | None = None,
         activation: Activation = "silu",
@@ -84,13 +81,9 @@ class ACEParts(Pretrained):
     ) -> None:
         super().__init__()
         self.data_shape = check_data_shape(data_shape)
-        if classes < 1 or latents < 1 or not 0 <= shallow_latents < latents:
-            wanted = "give at least one class and one latent that is not shallow"
-            raise ValueError(f"{classes=}, {latents=}, {shallow_latents=}: {wanted}")
-        check_sizes(
-            pose_groups=pose_groups, stem_channels=stem_channels, pose_channels=pose_channels
-        )
-        check_sizes(pose_hidden=pose_hidden, pose_pool=pose_pool)
+        if classes < 1 or latents < 1:
+            raise ValueError(f"{classes=}, {latents=}: give at least one of each")
+        check_sizes(pose_channels=pose_channels, pose_hidden=pose_hidden, pose_pool=pose_pool)
         check_sizes(pose_iterations=pose_iterations, pose_starts=pose_starts)
         require_whole("pose_starts", pose_starts, 1, _MOST_STARTS)
         check_sizes(hidden=hidden, decoder_hidden=decoder_hidden, width=width, depth=depth)
@@ -113,33 +106,31 @@ class ACEParts(Pretrained):
         self.likelihood = make_likelihood(likelihood, likelihood_scale)
         looks = {"channels": pose_channels, "hidden": pose_hidden, "pool": pose_pool}
         others: dict[str, Any] = {"iterations": pose_iterations, "starts": pose_starts}
-        others |= {"groups": pose_groups, "latent": latent}
+        others |= {"latent": latent}
         both = {"colour_pose": colour_pose, "initialisation": initialisation}
         self.pose = self._make_pose(pose, **looks, **others, **both)
-        groups = self._add_stem(pose_groups, stem_channels)
         empty = self.likelihood.background if padding_mode == "background" else 0.0
-        dark = (empty if ground is None else _output_for(self.likelihood, ground)) / groups
+        dark = empty if ground is None else _output_for(self.likelihood, ground)
         self.window = self._window(classifier_window)
-        self.looked_at = (self.seen[0], *(self.window or self.seen[1:]))
+        self.looked_at = (self.data_shape[0], *(self.window or self.data_shape[1:]))
         readout = (classifier_channels, classifier_hidden, classifier_pool, dropout)
         self.classifier = ace_nets.make_classifier(
             classifier, self.looked_at, classes, *readout, initialisation
         )
-        trunk = self.classifier if isinstance(self.classifier, ConvReadout) else None
-        ace_nets.check_sharing(trunk, encoder, decoder, decoder_hidden, shallow_latents)
         sizes = {"width": width, "depth": depth, "activation": activation}
-        self.encoder = ace_nets.make_encoder(encoder, self.seen, hidden, initialisation, **sizes)
-        split = (latents - shallow_latents, shallow_latents)
-        maps = trunk.convolutions.shapes[0][0] if trunk is not None else 0
+        self.encoder = ace_nets.make_encoder(
+            encoder, self.data_shape, hidden, initialisation, **sizes
+        )
         features = self._features_of(self.encoder)
-        self.heads = ace_nets.StyleHeads(classes, split, features, maps, initialisation)
+        self.heads = GroupedLinear(classes, features, 2 * latents, initialisation)
+        self.painted = (self.likelihood.parameters, *self.data_shape)
         bias = dark if initialisation == "fan_in" else 0.0
         by_scale = spread if hasattr(self.likelihood, "scale") else None
         start = (bias, 1.0 if by_scale is None else _FAINT * by_scale)
         self.decoder = ace_nets.make_decoder(
-            decoder, classes, split, decoder_hidden, self.painted, start, initialisation, **sizes
+            decoder, classes, latents, decoder_hidden, self.painted, start, initialisation, **sizes
         )
-        background = torch.zeros(self.likelihood.parameters, groups, self.data_shape[0])
+        background = torch.zeros(self.likelihood.parameters, self.data_shape[0])
         background[0] = dark
         learned = self.pose is not None and padding_mode == "background"
         self.background = nn.Parameter(background) if learned else None
@@ -172,58 +163,33 @@ class ACEParts(Pretrained):
             raise ValueError(f"{given}: give a number of pixels up to their side, or None")
         return min(side, height), min(side, width)
 
-    def _add_stem(self, groups: int, stem_channels: int) -> int:
-        """Give every group of the pose feature maps of its own; return the number of groups."""
-        groups = groups if self.pose is None else self.pose.groups
-        if groups < 1 or (self.pose is None and groups > 1):
-            statistics = None if self.pose is None else self.pose.statistics
-            given = f"pose_groups={groups} with pose={statistics!r}"
-            raise ValueError(f"{given}: give at least 1, and for more a pose such as 'affine'")
-        channels, *space = self.data_shape
-        maps = channels if groups == 1 else groups * stem_channels
-        self.stem = None if groups == 1 else nn.Conv2d(channels, maps, 3, padding=1)
-        self.seen = (maps, *space)
-        self.painted = (self.likelihood.parameters, groups * channels, *space)
-        return groups
-
-    def _features_of(self, encoder: nn.Module | None) -> int:
+    def _features_of(self, encoder: nn.Module) -> int:
         """Count the features that styles are inferred from, by a trial run of the encoder."""
-        if encoder is None:
-            return _hidden_of(self.classifier)
         what = "features, from which the style of every class is inferred"
-        return check_net("encoder", encoder, self.seen, ("F",), what)[0]
+        return check_net("encoder", encoder, self.data_shape, ("F",), what)[0]
 
     def _check_part(self, name: str, module: nn.Module) -> None:
-        if self._built and self.heads.sees_maps:
-            tied = "cannot be replaced where shallow latents tie it to the others"
-            raise ValueError(f"{name} {tied}: build a new model")
-        features = self.heads.features
         if name == "classifier":
             check_net(name, module, self.looked_at, (self.classes,), "the classes' scores")
-            if self.encoder is None and _hidden_of(module) != features:
-                raise ValueError(
-                    f"classifier is a {type(module).__name__}, but styles are inferred from its "
-                    f"trunk: give a ConvReadout with {features} hidden units"
-                )
         elif name == "decoder":
             what = "the likelihood's parameters, for styles (n, latents) and classes (n,)"
             check_net(name, module, (self.latent_count,), self.painted, what, labelled=True)
-        elif (found := self._features_of(module)) != features:
+        elif (found := self._features_of(module)) != (features := self.heads.weight.shape[-1]):
             message = f"encoder gives {found} features: the heads of this model take {features}"
             raise ValueError(message)
 
-    def canonical(self, x: Float[Tensor, " B *data"], pose: Pose) -> Float[Tensor, " B *seen"]:
-        """Factor the pose out of images; with pose groups, out of their feature maps."""
+    def canonical(self, x: Float[Tensor, " B *data"], pose: Pose) -> Float[Tensor, " B *data"]:
+        """Factor the pose out of images."""
         if self.pose is None:
             return x
-        return pose.factor_out(x, self.padding_mode, self.stem, self.outside)
+        return pose.factor_out(x, self.padding_mode, self.outside)
 
     @property
     def outside(self) -> float | Tensor:
         """What lies outside an image that is looked at: the learned background, by channel."""
         if self.background is None:
             return 0.0
-        outputs = self.background.detach().sum(1)[..., None, None]  # (parameters, channels, 1, 1)
+        outputs = self.background.detach()[..., None, None]  # (parameters, channels, 1, 1)
         return self._likelihood(outputs[None]).mean[0, :, 0, 0]
 
     def _element(self, h: Tensor, start: Tensor | None = None) -> Pose:
@@ -244,7 +210,7 @@ class ACEParts(Pretrained):
         return self._likelihood(self._show(outputs.transpose(0, 1), pose))
 
     def _show(self, outputs: Tensor, pose: Pose) -> Tensor:
-        """Show canonical outputs (B, stack, parameters, painted, H, W) in a pose."""
+        """Show canonical outputs (B, stack, parameters, channels, H, W) in a pose."""
         outputs = full_precision(outputs)
         if self.pose is None:
             return outputs
@@ -260,11 +226,6 @@ class ACEParts(Pretrained):
         (height, width), (tall, wide) = self.window, x.shape[2:]
         top, left = (tall - height) // 2, (wide - width) // 2
         return x[:, :, top : top + height, left : left + width]
-
-
-def _hidden_of(classifier: nn.Module) -> int:
-    """Count the features of a trunk that can be shared; 0 of another classifier."""
-    return len(classifier.hidden.weight) if isinstance(classifier, ConvReadout) else 0
 
 
 def _output_for(likelihood: Likelihood, level: float) -> float:

@@ -71,7 +71,7 @@ class Motion:
         for generators in parts:
             matrix = affine.compose(affine.exp(s[..., None] * s.new_tensor(generators)), matrix)
         hue = colour.hue_rotation(s * self.hue) if self.hue else None
-        return Pose(matrix[..., None, :, :], hue)
+        return Pose(matrix, hue)
 
     def __str__(self) -> str:
         parts = {
@@ -139,7 +139,7 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
         >>> from symgen import ACE
         >>> model = ACE((1, 28, 28), variational_pose=True)
         >>> draw_poses(model, model.encode(torch.rand(1, 1, 28, 28)), 5).affine.shape
-        torch.Size([5, 1, 3, 3])
+        torch.Size([5, 3, 3])
     """
     if count < 1:
         raise ValueError(f"draws={count}: give a positive number")
@@ -161,8 +161,6 @@ def canonical_images(
 ) -> Float[Tensor, "B channels height width"]:
     """Return images with their pose factored out, to be looked at.
 
-    Of several maps the first is taken; feature maps are no picture, so a stem is left out.
-
     Args:
         model: a trained model.
         x: images.
@@ -174,8 +172,7 @@ def canonical_images(
         >>> canonical_images(model, x, model.latents(x).pose).shape
         torch.Size([3, 1, 28, 28])
     """
-    one = pose._replace(affine=pose.affine[:, :1])
-    return one.factor_out(x, model.padding_mode, None, model.outside)
+    return pose.factor_out(x, model.padding_mode, model.outside)
 
 
 @torch.no_grad()

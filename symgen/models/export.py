@@ -82,7 +82,7 @@ def export_model(
         x = torch.zeros(_EXAMPLES, *model.data_shape, device=device)
         several = model.pose is not None and model.pose.starts > 1  # which are weighed by decoding
         encoder = _InferImage(model, without=() if several else ("decoder",))
-        decoder = _ShowImage(model, without=("classifier", "encoder", "heads", "stem"))
+        decoder = _ShowImage(model, without=("classifier", "encoder", "heads"))
         code = encoder(x)
         outputs = list(code)
         code.pop("probabilities")
@@ -134,7 +134,7 @@ class _ShowImage(_Program):
         self,
         z: Float[Tensor, "B latents"],
         y: Int64[Tensor, " B"],
-        affine: Float[Tensor, "B groups 3 3"],
+        affine: Float[Tensor, "B 3 3"],
         colour: Float[Tensor, "B 3 3"] | None = None,
     ) -> Float[Tensor, " B *data"]:
         return self.model.decode(ACELatents(z, y, Pose(affine, colour))).mean

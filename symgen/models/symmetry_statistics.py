@@ -1,7 +1,7 @@
 """Symmetry statistics: which pose an image is in, as a density over a Lie algebra."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -45,25 +45,24 @@ class Pose(NamedTuple):
     """How an image shows its canonical form.
 
     Attributes:
-        affine: maps that look canonical coordinates u up in the image, at `affine @ u`, one for
-            each group of feature maps.
+        affine: maps that look canonical coordinates u up in the image, at `affine @ u`.
         colour: colour matrix that makes the image of the canonical form; None for no change.
 
     Example:
         >>> from symgen.groups import affine
-        >>> right = affine.exp(torch.tensor([[[0.0, 0.0, 0.0, 0.0, 3.0, 0.0]]]))  # of one group
+        >>> right = affine.exp(torch.tensor([[0.0, 0.0, 0.0, 0.0, 3.0, 0.0]]))
         >>> Pose(right, None).affine.shape
-        torch.Size([1, 1, 3, 3])
+        torch.Size([1, 3, 3])
     """
 
-    affine: Float[Tensor, "*batch groups 3 3"]
+    affine: Float[Tensor, "*batch 3 3"]
     colour: Float[Tensor, "*batch 3 3"] | None
 
     @classmethod
     def identity(cls, like: Tensor) -> "Pose":
-        """Return the identity for every row of a tensor: one map, no colour."""
+        """Return the identity for every row of a tensor, no colour."""
         eye = torch.eye(3, dtype=like.dtype, device=like.device)
-        return cls(eye.expand(like.shape[0], 1, 3, 3), None)
+        return cls(eye.expand(like.shape[0], 3, 3), None)
 
     def after(self, element: "Pose | Tensor") -> "Pose":
         """Return the pose once an element of the group has acted on the image.
@@ -73,7 +72,7 @@ class Pose(NamedTuple):
         infers none, raises ValueError.
         """
         if not isinstance(element, Pose):
-            element = Pose(element[..., None, :, :], None)
+            element = Pose(element, None)
         moved, recolour = element
         affine.check_pose(moved)
         if recolour is not None and self.colour is None:
@@ -91,25 +90,20 @@ class Pose(NamedTuple):
         self,
         images: Float[Tensor, "B channels height width"],
         padding_mode: PaddingMode,
-        stem: Callable[[Tensor], Tensor] | None = None,
         fill: float | Tensor = 0.0,
-    ) -> Float[Tensor, "B seen height width"]:
+    ) -> Float[Tensor, "B channels height width"]:
         """Bring images to their canonical form.
 
-        A `stem` makes the feature maps of every group, after the colour, which acts on channels of
-        the image. `fill` is what lies outside an image: one number, or one for each channel.
+        `fill` is what lies outside an image: one number, or one for each channel.
         """
         if self.colour is not None:
             images = _recolour(images, colour.inverse(self.colour))
-        maps = images if stem is None else full_precision(stem(images))
-        maps = maps.unflatten(1, (self.affine.shape[-3], -1))
-        outside = fill if stem is None else 0.0
-        return warp(maps, _rows(self.affine), outside, padding_mode=padding_mode).flatten(1, 2)
+        return warp(images, _rows(self.affine), fill, padding_mode=padding_mode)
 
     def factor_in(
         self,
-        outputs: Float[Tensor, "B stack parameters painted height width"],
-        background: Float[Tensor, "parameters groups channels"] | None,
+        outputs: Float[Tensor, "B stack parameters channels height width"],
+        background: Float[Tensor, "parameters channels"] | None,
         padding_mode: PaddingMode,
     ) -> Float[Tensor, "B stack parameters channels height width"]:
         """Put a decoder's outputs for canonical images in the place and colour of this pose.
@@ -119,20 +113,14 @@ class Pose(NamedTuple):
         first parameter, which says how bright a channel is.
 
         Args:
-            outputs: a stack of canonical images for each pose; the layers that the groups paint
-                lie one after the other in `painted` and are added.
+            outputs: a stack of canonical images for each pose.
             background: output everywhere outside the canonical image; None for 0.
             padding_mode: "background", or "border" to repeat the edge instead.
         """
         back = _rows(affine.inverse(self.affine))
-        layers = outputs.unflatten(3, (self.affine.shape[-3], -1)).movedim(3, 1)
-        inner = layers.shape[2:5]  # stack, parameters, channels of each group (B, groups, ...)
-        base: float | Tensor = 0.0
-        if background is not None:
-            # Not transposed: a gradient of other strides than its weight slows distributed runs.
-            base = torch.stack(background.unbind(1))[:, None, :, :, None, None]
-        painted = warp((layers - base).flatten(2, 4), back, padding_mode=padding_mode)
-        result = (painted.unflatten(2, inner) + base).sum(1)
+        base = 0.0 if background is None else background[..., None, None]
+        painted = warp((outputs - base).flatten(1, 3), back, padding_mode=padding_mode)
+        result = painted.unflatten(1, outputs.shape[1:4]) + base
         if self.colour is None:
             return result
         recoloured = _recolour(result[:, :, 0], self.colour[..., None, :, :])
@@ -170,7 +158,6 @@ class SymmetryStatistics(nn.Module):
             entries of the matrix, with a guarded determinant; "centroid" takes the centre of mass
             for a shift, the paper's simplest example; None infers no map.
         colour_pose: also infer the eight generators of SL(3, R), for three channels.
-        groups: affine maps to infer, one for each group of feature maps.
         latent: "gaussian" or "laplace".
         learn_scale: fit the prior's deviations, and the centroid's, as a variational pose does.
         channels: of the two convolutions (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
@@ -187,7 +174,7 @@ class SymmetryStatistics(nn.Module):
     Example:
         >>> pose = SymmetryStatistics((1, 42, 42), "affine")
         >>> h = pose(torch.rand(5, 1, 42, 42))
-        >>> pose.element(h.mean).affine[0, 0].diagonal()
+        >>> pose.element(h.mean).affine[0].diagonal()
         tensor([1., 1., 1.], grad_fn=<DiagonalBackward0>)
     """
 
@@ -199,7 +186,6 @@ class SymmetryStatistics(nn.Module):
         statistics: Statistics | None,
         *,
         colour_pose: bool = False,
-        groups: int = 1,
         latent: str = "gaussian",
         learn_scale: bool = False,
         channels: Sequence[int] = (20, 20),
@@ -211,20 +197,19 @@ class SymmetryStatistics(nn.Module):
         initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
-        alone = statistics is not None and groups == 1 and not colour_pose
-        _require_fit(statistics, colour_pose, groups, starts, data_shape[0])
+        alone = statistics is not None and not colour_pose
+        _require_fit(statistics, colour_pose, starts, data_shape[0])
         for name, count in (("pose_iterations", iterations), ("pose_starts", starts)):
             if count < 1 or (count > 1 and not alone):
                 raise ValueError(
-                    f"{name}={count} with pose={statistics!r}, pose_groups={groups}, "
-                    f"colour_pose={colour_pose}: give 1, or more with a pose such as 'affine' "
-                    "that has neither groups nor colour"
+                    f"{name}={count} with pose={statistics!r}, colour_pose={colour_pose}: give "
+                    "1, or more with a pose such as 'affine' that has no colour"
                 )
-        self.statistics, self.groups, self.colour_pose = statistics, groups, colour_pose
+        self.statistics, self.colour_pose = statistics, colour_pose
         self.iterations, self.starts, self.density = iterations, starts, density(latent)
         self.padding_mode: PaddingMode = padding_mode
         _, height, width = data_shape
-        deviations = _deviations(statistics, height, width, starts) * groups
+        deviations = _deviations(statistics, height, width, starts)
         scale = torch.tensor(deviations + [0.3] * (_COLOUR * colour_pose))
         self.log_scale = nn.Parameter(scale.log(), requires_grad=learn_scale)
         chosen = torch.eye(6)[list(_GENERATORS.get(statistics or "", range(6)))]
@@ -305,26 +290,21 @@ class SymmetryStatistics(nn.Module):
         generators = h * self.log_scale.exp()
         split = generators.shape[-1] - _COLOUR * self.colour_pose
         maps, hues = generators[..., :split], generators[..., split:]
-        if self.statistics is None:
-            matrix = Pose.identity(h).affine
-        else:
-            matrix = self._map(maps.unflatten(-1, (self.groups, -1)))
+        matrix = Pose.identity(h).affine if self.statistics is None else self._map(maps)
         if start is not None:
-            matrix = affine.compose(self.turn(start)[:, None].to(matrix), matrix)
+            matrix = affine.compose(self.turn(start).to(matrix), matrix)
         return Pose(matrix, colour.exp(hues) if self.colour_pose else None)
 
 
-def _require_fit(
-    statistics: Any, colour_pose: bool, groups: int, starts: int, channels: int
-) -> None:
+def _require_fit(statistics: Any, colour_pose: bool, starts: int, channels: int) -> None:
     """Refuse a kind of pose that does not exist, or does not go with the rest."""
     known = get_args(Statistics)
     if statistics is not None and statistics not in known:
         raise ValueError(f"pose={statistics!r}: choose {', '.join(known)} or none")
-    if statistics == "centroid" and (groups > 1 or colour_pose or starts > 1):
+    if statistics == "centroid" and (colour_pose or starts > 1):
         raise ValueError(
-            f"pose_groups={groups}, colour_pose={colour_pose}, pose_starts={starts} with "
-            "pose='centroid', which is one shift: leave them out, or take pose='affine'"
+            f"colour_pose={colour_pose}, pose_starts={starts} with pose='centroid', which is one "
+            "shift: leave them out, or take pose='affine'"
         )
     if colour_pose and channels != 3:
         raise ValueError(

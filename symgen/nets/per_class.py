@@ -36,7 +36,7 @@ class ClassDenseDecoder(_PerClass):
 
     Args:
         classes: number of decoders.
-        deep, shallow: latents that enter the first layer, and those that enter the last hidden.
+        latents: size of a style.
         hidden: units of the hidden layers.
         shape: shape of the result.
         initialisation: of the weights, see `GroupedLinear`.
@@ -47,7 +47,7 @@ class ClassDenseDecoder(_PerClass):
 
     Example:
         >>> import torch
-        >>> decoder = ClassDenseDecoder(10, deep=1, shallow=0, hidden=(20,), shape=(1, 8, 8))
+        >>> decoder = ClassDenseDecoder(10, latents=1, hidden=(20,), shape=(1, 8, 8))
         >>> decoder(torch.zeros(3, 1), torch.tensor([7, 0, 7])).shape
         torch.Size([3, 1, 8, 8])
     """
@@ -55,8 +55,7 @@ class ClassDenseDecoder(_PerClass):
     def __init__(
         self,
         classes: int,
-        deep: int,
-        shallow: int,
+        latents: int,
         hidden: Sequence[int],
         shape: tuple[int, ...],
         initialisation: InitialWeights = "fan_in",
@@ -64,24 +63,19 @@ class ClassDenseDecoder(_PerClass):
         gain: float = 1.0,
     ) -> None:
         super().__init__()
-        self.split, self.shape = [deep, shallow], shape
-        sizes = (deep, *hidden, math.prod(shape))
+        self.shape = shape
+        sizes = (latents, *hidden, math.prod(shape))
         make = partial(GroupedLinear, classes, initialisation=initialisation)
         layers = [make(*pair) for pair in pairwise(sizes)]
         nn.init.constant_(layers[-1].bias, bias)
         layers[-1].weight.data.mul_(gain)
         self.layers = nn.ModuleList(layers)
-        self.join = make(shallow, sizes[-2]) if shallow else None
 
     def _decode(self, z: Tensor, apply: Apply) -> Tensor:
-        h, shallow = z.split(self.split, -1)
         *hidden, last = self.layers
         for layer in hidden:
-            h = apply(layer, h)
-            if self.join is not None and layer is hidden[-1]:
-                h = h + apply(self.join, shallow)
-            h = h.tanh()
-        return apply(last, h).unflatten(-1, self.shape)
+            z = apply(layer, z).tanh()
+        return apply(last, z).unflatten(-1, self.shape)
 
 
 class ClassConvDecoder(_PerClass):
@@ -119,7 +113,7 @@ class ClassConvDecoder(_PerClass):
                 f"× {width}: give images whose sides are multiples of 4, or take decoder='dense'"
             )
         self.channels, small = tuple(channels), (64, height // 4, width // 4)
-        self.dense = ClassDenseDecoder(classes, latents, 0, hidden, small, initialisation)
+        self.dense = ClassDenseDecoder(classes, latents, hidden, small, initialisation)
         self.first = GroupedConvTranspose(classes, 64, 32, 5, initialisation)
         self.second = GroupedConvTranspose(classes, 32, math.prod(channels), 5, initialisation)
         nn.init.constant_(self.second.bias, bias)

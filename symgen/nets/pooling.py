@@ -22,7 +22,7 @@ class Convolutions(nn.Module):
 
     Attributes:
         size: height and width that the first convolution sees.
-        shapes, shape: channels, height and width of each convolution's result, and of the last's.
+        shape: channels, height and width of the result.
 
     Args:
         data_shape: channels, height and width of the input.
@@ -36,8 +36,8 @@ class Convolutions(nn.Module):
 
     Example:
         >>> net = Convolutions((1, 28, 28), channels=(32, 64, 128), kernel=3)
-        >>> net.shape, [tuple(h.shape) for h in net.layers(torch.rand(5, 1, 28, 28))]
-        ((128, 7, 7), [(5, 32, 14, 14), (5, 64, 7, 7), (5, 128, 7, 7)])
+        >>> net.shape, net(torch.rand(5, 1, 28, 28)).shape
+        ((128, 7, 7), torch.Size([5, 128, 7, 7]))
     """
 
     def __init__(
@@ -56,7 +56,6 @@ class Convolutions(nn.Module):
         self.pool = pool
         self.pools = [True] * (len(channels) - 1) + [pool_last]
         self.convolutions = nn.ModuleList()
-        self.shapes: list[tuple[int, int, int]] = []
         for outputs, pools in zip(channels, self.pools, strict=True):
             layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
             fan_in = inputs * kernel**2
@@ -68,34 +67,30 @@ class Convolutions(nn.Module):
                 layer.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
             self.convolutions.append(layer)
             height, width = (height // 2, width // 2) if pools else (height, width)
-            self.shapes.append((outputs, height, width))
             inputs = outputs
         if min(height, width) < 1:
             raise ValueError(
                 f"images of {tuple(data_shape)} are too small for {len(channels)} convolutions "
                 f"with pooling (pool={pool}): take fewer, or a smaller pool"
             )
-        self.shape = self.shapes[-1]
+        self.shape = inputs, height, width
 
-    def layers(self, x: Images) -> list[Float[Tensor, "rows _ _ _"]]:
-        """Return the result of every convolution, the first one first."""
+    def forward(self, x: Images) -> Float[Tensor, "rows features height2 width2"]:
+        """Return the result of the last convolution."""
         # Channels last, the layout in which the CPU convolves and pools at full speed; with one
         # input channel the strides do not say it, so it is asked for at every step.
         layout: Any = {"memory_format": torch.channels_last}
         h = functional.avg_pool2d(x, self.pool) if self.pool > 1 else x
         steps: Any = zip(self.convolutions, self.pools, strict=True)
-        results = []
+        last = self.convolutions[-1]
         for layer, pools in steps:
             weight, bias = layer.weight.contiguous(**layout), layer.bias
             h = functional.conv2d(h.contiguous(**layout), weight, bias, padding="same")
             h = h.contiguous(**layout)
-            results.append((functional.max_pool2d(h, 2) if pools else h).relu())
-            h = results[-1]
-        return results
-
-    def forward(self, x: Images) -> Float[Tensor, "rows features height2 width2"]:
-        """Return the result of the last convolution."""
-        return self.layers(x)[-1]
+            h = functional.max_pool2d(h, 2) if pools else h
+            # Rectified in the layout in which it goes on, and in which its gradient comes back.
+            h = (h.contiguous() if layer is last else h).relu()
+        return h
 
 
 class ConvReadout(nn.Module):
@@ -121,13 +116,7 @@ class ConvReadout(nn.Module):
         self.head = Linear(hidden, outputs)
         self.dropout = nn.Dropout(dropout)
 
-    def readout(
-        self, features: Float[Tensor, "rows features height width"]
-    ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows outputs"]]:
-        """Return the hidden layer and the outputs for the convolutions' features."""
-        hidden = self.hidden(features.flatten(1)).relu()
-        return hidden, self.head(self.dropout(hidden))
-
     def forward(self, x: Images) -> Float[Tensor, "rows outputs"]:
         """Return the outputs."""
-        return self.readout(self.convolutions(x))[1]
+        hidden = self.hidden(self.convolutions(x).flatten(1)).relu()
+        return self.head(self.dropout(hidden))

@@ -130,7 +130,6 @@ KINDS: dict[str, Callable[[], Any]] = {
     "bubble": lambda: BubbleVAE((1, 6, 6), **SEQUENCES),
     "axes": lambda: TVAE((1, 6, 6), **SEQUENCES | {"units": None}, capsule_axes=(3, 2)),
     "torus": lambda: TorusVAE((1, 6, 6), capsules=3, units=6, neighbourhood=3, width=8),
-    "groups": lambda: ACE((1, 12, 12), classes=2, pose_groups=2),
     "colour": lambda: ACE((3, 12, 12), classes=2, colour_pose=True),
     "no pose": lambda: ACE((1, 12, 12), classes=2, pose=None),
 }

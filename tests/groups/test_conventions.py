@@ -30,7 +30,7 @@ def test_positive_angles_turn_counter_clockwise_as_numpy_does(quarters):
     image = canvas(14, 14)
     pose = affine.from_parameters(torch.tensor(quarters * math.pi / 2), torch.tensor(1.0))
     np.testing.assert_allclose(shown(image, pose), np.rot90(image, quarters), atol=1e-4)
-    moved = Motion(rotate=90.0 * quarters).element().affine[0]
+    moved = Motion(rotate=90.0 * quarters).element().affine
     np.testing.assert_allclose(shown(image, moved), np.rot90(image, quarters), atol=1e-4)
     back = np.rot90(image, -quarters)  # another picture, unless it is half a turn
     assert (np.abs(shown(image, pose) - back).max() > 0.9) == (quarters != 2)

@@ -50,7 +50,7 @@ POSITIONAL = {
     "phase_r2": (T[:, 0], MOVED + FACTORS[:, 0, 0], 5, T[:, 1], FACTORS[:, 1, 0]),
     "phases": (T,),
     "pooled_capsules": (T,),
-    "pose_coordinates": (POSES[:, None],),
+    "pose_coordinates": (POSES,),
     "pose_recovery": (CODES, TEST_CODES.repeat(2, 1)[:60], LABELS),
     "recognised": (lambda x: x.flatten(1)[:, :3], IMAGES),
     "round_trip": (POSES, (12, 12)),

@@ -73,7 +73,7 @@ def test_perfect_poses_score_1_in_coordinates_and_less_in_generators():
     canonical = affine.exp(generators * torch.randn(10, 6, generator=generator))
     read = true @ canonical[labels]
     parameters = torch.cat([angle[:, None], scale.log()[:, None], 7 * uniform[:, 2:]], 1)
-    assert pose_recovery(pose_coordinates(read[:, None]), parameters, labels).min() > 0.99
+    assert pose_recovery(pose_coordinates(read), parameters, labels).min() > 0.99
     shift = pose_recovery(affine.log(read), parameters, labels)[2:]
     assert shift.min() > 0.9 and shift.max() < 0.96
 
@@ -81,5 +81,5 @@ def test_perfect_poses_score_1_in_coordinates_and_less_in_generators():
 def test_a_pose_without_logarithm_counts_as_unturned():
     flipped = torch.diag(torch.tensor([-2.0, -0.5, 1.0]))
     flipped[0, 2] = 3.0
-    expected = torch.tensor([[0.0, 0.0, 0.0, 0.0, 3.0, 0.0]])
-    torch.testing.assert_close(pose_coordinates(flipped[None, None]), expected)
+    expected = torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0, 0.0])
+    torch.testing.assert_close(pose_coordinates(flipped), expected)

@@ -23,7 +23,7 @@ def inferred(model):
 
 
 def point(pose, x, y):
-    return (pose.affine[0] @ torch.tensor([float(x), float(y), 1.0]))[:2]
+    return (pose.affine @ torch.tensor([float(x), float(y), 1.0]))[:2]
 
 
 # --- motions ---------------------------------------------------------------------------------
@@ -32,12 +32,12 @@ def point(pose, x, y):
 def test_a_way_starts_at_the_identity_and_ends_at_the_element(device, dtype):
     way = FULL.element(torch.linspace(0, 1, 7, device=device, dtype=dtype))
     identity = torch.eye(3, device=device, dtype=dtype)
-    torch.testing.assert_close(way.affine[0, 0], identity)
+    torch.testing.assert_close(way.affine[0], identity)
     torch.testing.assert_close(way.colour[0], identity)
     whole = FULL.element(torch.ones((), device=device, dtype=dtype))
     torch.testing.assert_close(way.affine[-1], whole.affine)
     torch.testing.assert_close(way.colour[-1], whole.colour)
-    assert way.affine.shape == (7, 1, 3, 3)
+    assert way.affine.shape == (7, 3, 3)
 
 
 def test_each_part_runs_along_its_own_one_parameter_group(dtype):
@@ -59,9 +59,9 @@ def test_the_order_is_rotate_scale_shear_shift():
     parts = [Motion(rotate=30.0), Motion(scale=2.0), Motion(shear=0.5), Motion(shift=(3.0, -1.0))]
     whole = torch.eye(3)
     for part in parts:
-        whole = part.element().affine[0] @ whole
+        whole = part.element().affine @ whole
     both = Motion(rotate=30.0, scale=2.0, shear=0.5, shift=(3.0, -1.0))
-    torch.testing.assert_close(both.element().affine[0], whole)
+    torch.testing.assert_close(both.element().affine, whole)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_point_on_the_right_goes_where_a_person_expects_it(motion, goal):
 
 def test_a_full_turn_turns_all_the_way():
     way = Motion(rotate=360.0).element(torch.linspace(0, 1, 5))
-    angles = torch.rad2deg(affine.to_parameters(way.affine[:, 0]).angle)
+    angles = torch.rad2deg(affine.to_parameters(way.affine).angle)
     torch.testing.assert_close(angles[1].abs(), torch.tensor(90.0))
     torch.testing.assert_close(angles[2].abs(), torch.tensor(180.0))
 
@@ -151,7 +151,7 @@ def test_poses_are_drawn_from_the_posterior_that_was_inferred():
     torch.nn.init.normal_(model.pose.net.head.bias[:6], std=0.3)
     posterior, latents = inferred(model)
     assert model.pose.net.head.bias[:6].abs().min() > 0
-    drawn = draw_poses(model, posterior, 4000, seed=1).affine[:, 0]
+    drawn = draw_poses(model, posterior, 4000, seed=1).affine
     h = affine.log(drawn) / model.pose.log_scale.exp()
     torch.testing.assert_close(h.mean(0), posterior.statistics.mean[0], atol=0.01, rtol=0)
     torch.testing.assert_close(h.std(0), posterior.statistics.std[0], atol=0, rtol=0.1)

@@ -46,9 +46,8 @@ NETS = {
     "pose_hidden": 5,
 }
 ACES = {
-    "groups and colour": {
+    "colour": {
         "data_shape": (3, 16, 16),
-        "pose_groups": 2,
         "colour_pose": True,
         "latents": 2,
         "encoder": "conv-pooling",
@@ -61,9 +60,8 @@ ACES = {
         "data_shape": (1, 16, 16),
         "pose": "matrix",
         "padding_mode": "border",
-        "encoder": "shared",
+        "classifier": "dense",
         "latents": 3,
-        "shallow_latents": 1,
     },
     "no image": {"data_shape": (7,), "pose": None, "encoder": "residual", "decoder": "residual"},
 }

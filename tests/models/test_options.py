@@ -27,8 +27,8 @@ WRONG = {
 }
 SIZES = (
     *("hidden", "decoder_hidden", "classifier_channels", "classifier_hidden", "classifier_pool"),
-    *("pose_channels", "pose_hidden", "pose_pool", "pose_iterations", "pose_groups"),
-    *("stem_channels", "width", "depth", "classifier_window"),
+    *("pose_channels", "pose_hidden", "pose_pool", "pose_iterations"),
+    *("width", "depth", "classifier_window"),
 )
 
 

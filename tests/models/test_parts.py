@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from ace_helpers import OPTIONS, SMALL, images
+from ace_helpers import SMALL, images
 from model_helpers import (
     SEQUENCES,
     OwnClassDecoder,
@@ -23,7 +23,6 @@ from symgen.experiments.builders import options_of
 from symgen.latents import Topographic
 from symgen.likelihoods import Likelihood
 from symgen.models import SymmetryStatistics
-from symgen.nets import Convolutions, ConvReadout
 
 BUILDERS = (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE)
 SHAPE = (1, 12, 12)
@@ -101,14 +100,6 @@ ASSIGNED = {
     "ace's classifier": (lambda: ACE(**SMALL), lambda: OwnClassifier(SHAPE, 3)),
     "ace's encoder": (lambda: ACE(**SMALL), lambda: OwnEncoder(SHAPE, 8)),
     "ace's decoder": (lambda: ACE(**SMALL), lambda: OwnClassDecoder(3, 1, (1, *SHAPE))),
-    "a shared trunk's classifier": (
-        lambda: ACE(**SMALL, encoder="shared"),
-        lambda: ConvReadout(Convolutions(SHAPE, channels=(5, 6), kernel=3), 9, 3),
-    ),
-    "a shared trunk's encoder": (
-        lambda: ACE(**SMALL, encoder="shared"),
-        lambda: OwnEncoder(SHAPE, 9),
-    ),
 }
 
 
@@ -140,13 +131,6 @@ def test_a_part_that_was_assigned_is_saved_and_loaded_as_the_argument_of_its_nam
         (lambda: ACE(**SMALL), "classifier", OwnClassifier(SHAPE, 4), "the classes' scores"),
         (lambda: ACE(**SMALL), "encoder", OwnEncoder(SHAPE, 7), "the heads of this model take 8"),
         (lambda: ACE(**SMALL), "decoder", OwnDecoder(1, SHAPE), r"decoder of 2 items .*fails"),
-        (
-            lambda: ACE(**SMALL, encoder="shared"),
-            "classifier",
-            OwnClassifier(SHAPE, 3),
-            "give a ConvReadout with 9 hidden units",
-        ),
-        (lambda: ACE(**OPTIONS["shared"]), "encoder", OwnEncoder(SHAPE, 9), "shallow latents"),
     ],
 )
 def test_a_part_that_does_not_fit_is_refused_at_once_and_the_old_one_kept(
@@ -254,16 +238,6 @@ def test_a_pose_of_ones_own_is_handed_in_again(tmp_path):
         ACE.from_pretrained(tmp_path)
     again = ACE.from_pretrained(tmp_path, pose=pose())
     assert_equal_numbers(model, again, images(model), torch.tensor([0, 1, 2, 1, 0]))
-
-
-@pytest.mark.parametrize("window", [None, 8])
-def test_a_trunk_of_ones_own_is_shared_at_its_own_size(window):
-    side = window or 12
-    trunk = Convolutions((1, side, side), channels=(5, 6), kernel=3)
-    options = {"encoder": "shared", "latents": 3, "shallow_latents": 1}
-    model = ACE(**SMALL, **options, classifier=ConvReadout(trunk, 7, 3), classifier_window=window)
-    model(images(model), torch.tensor([0, 1, 2, 1, 0])).loss.backward()
-    assert all(p.grad is not None for p in trunk.parameters())
 
 
 def test_a_kind_of_ones_own_that_passes_options_on_is_saved_and_loaded(tmp_path):

@@ -17,10 +17,9 @@ SPREAD = torch.tensor([0.3, 0.1, 0.1, 0.1, 1.5, 1.5])
 KINDS = {
     "affine": {"statistics": "affine"},
     "matrix": {"statistics": "matrix"},
-    "groups": {"statistics": "affine", "groups": 3},
     "colour": {"statistics": "affine", "colour_pose": True},
     "colour alone": {"statistics": None, "colour_pose": True},
-    "laplace": {"statistics": "matrix", "groups": 2, "latent": "laplace"},
+    "laplace": {"statistics": "matrix", "latent": "laplace"},
     "three times": {"statistics": "affine", "iterations": 3},
     "matrix, three times": {"statistics": "matrix", "iterations": 3},
 }
@@ -43,8 +42,8 @@ def shapes(count, device, dtype, channels=1):
     return torch.cat([image * (1 - 0.3 * channel) for channel in range(channels)], 1)
 
 
-def poses(count, device, dtype, groups=1, with_colour=False):
-    generators = torch.randn(count, groups, 6, device=device, dtype=dtype) * SPREAD.to(device)
+def poses(count, device, dtype, with_colour=False):
+    generators = torch.randn(count, 6, device=device, dtype=dtype) * SPREAD.to(device)
     hues = 0.3 * torch.randn(count, 8, device=device, dtype=dtype) if with_colour else None
     return Pose(affine.exp(generators), None if hues is None else colour.exp(hues))
 
@@ -57,15 +56,13 @@ def test_every_image_starts_at_the_identity(arguments, device):
     assert statistics.mean.shape == (5, len(inference.log_scale))
     assert torch.allclose(statistics.std, torch.full_like(statistics.std, 0.05), rtol=0.01)
     pose = inference.element(statistics.mean)
-    assert pose.affine.shape == (5, inference.groups, 3, 3)
+    assert pose.affine.shape == (5, 3, 3)
     assert torch.equal(pose.affine, torch.eye(3, device=device).expand_as(pose.affine))
     assert (pose.colour is None) != inference.colour_pose
     if pose.colour is not None:
         assert torch.equal(pose.colour, torch.eye(3, device=device).expand_as(pose.colour))
     else:  # bilinear weights are computed from pixel positions, so not quite bit for bit
-        grouped = torch.cat([x[:, :1]] * inference.groups, 1)
-        canonical = pose.factor_out(grouped, "background")
-        torch.testing.assert_close(canonical, grouped, atol=1e-5, rtol=0)
+        torch.testing.assert_close(pose.factor_out(x, "background"), x, atol=1e-5, rtol=0)
 
 
 def test_coordinates_are_in_units_of_the_priors_deviation(device, dtype):
@@ -74,19 +71,16 @@ def test_coordinates_are_in_units_of_the_priors_deviation(device, dtype):
         inference = SymmetryStatistics((1, 16, 12), statistics, channels=(4, 4))
         scale = inference.to(device, dtype).log_scale.exp()
         assert scale[4:].tolist() == pytest.approx([1.2, 1.6])
-        torch.testing.assert_close(inference.element(h).affine[:, 0], build(h * scale))
+        torch.testing.assert_close(inference.element(h).affine, build(h * scale))
 
 
 def test_maps_and_colours_share_the_coordinates(device, dtype):
-    inference = SymmetryStatistics(
-        (3, 16, 16), "affine", groups=2, colour_pose=True, channels=(2, 2)
-    )
-    h = torch.randn(4, 20, device=device, dtype=dtype)
+    inference = SymmetryStatistics((3, 16, 16), "affine", colour_pose=True, channels=(2, 2))
+    h = torch.randn(4, 14, device=device, dtype=dtype)
     generators = h * inference.to(device, dtype).log_scale.exp()
     pose = inference.element(h)
-    torch.testing.assert_close(pose.affine[:, 0], affine.exp(generators[:, :6]))
-    torch.testing.assert_close(pose.affine[:, 1], affine.exp(generators[:, 6:12]))
-    torch.testing.assert_close(pose.colour, colour.exp(generators[:, 12:]))
+    torch.testing.assert_close(pose.affine, affine.exp(generators[:, :6]))
+    torch.testing.assert_close(pose.colour, colour.exp(generators[:, 6:]))
 
 
 def test_a_pose_is_factored_out_and_in_again(device, dtype):
@@ -94,7 +88,7 @@ def test_a_pose_is_factored_out_and_in_again(device, dtype):
     pose = poses(20, device, dtype)
     canonical = pose.factor_out(images, "background")
     assert (canonical - images).abs().mean() > 0.01
-    zero = torch.zeros(1, 1, 1, device=device, dtype=dtype)
+    zero = torch.zeros(1, 1, device=device, dtype=dtype)
     back = pose.factor_in(canonical[:, None, None], zero, "background")[:, 0, 0]
     assert (back - images).abs().mean() < 2e-3
     assert (back - images).abs().max() < 0.05
@@ -102,7 +96,7 @@ def test_a_pose_is_factored_out_and_in_again(device, dtype):
 
 def test_a_colour_is_factored_out_and_in_again(device, dtype):
     images = torch.rand(5, 3, 8, 8, device=device, dtype=dtype)
-    identity = torch.eye(3, device=device, dtype=dtype).expand(5, 1, 3, 3)
+    identity = torch.eye(3, device=device, dtype=dtype).expand(5, 3, 3)
     pose = Pose(identity, poses(5, device, dtype, with_colour=True).colour)
     canonical = pose.factor_out(images, "border")
     torch.testing.assert_close(canonical, colour.act(images, colour.inverse(pose.colour)))
@@ -112,66 +106,51 @@ def test_a_colour_is_factored_out_and_in_again(device, dtype):
 
 def test_an_integer_shift_moves_whole_pixels(device, dtype):
     x = torch.rand(1, 1, 6, 9, device=device, dtype=dtype)
-    shift = torch.tensor([[[0, 0, 0, 0, 2, -1]]], device=device, dtype=dtype)
+    shift = torch.tensor([[0, 0, 0, 0, 2, -1]], device=device, dtype=dtype)
     seen = Pose(affine.exp(shift), None).factor_out(x, "background")
     torch.testing.assert_close(seen[..., 1:, :-2], x[..., :-1, 2:])
     assert (seen[..., 0, :].abs() < 1e-9).all() and (seen[..., -2:].abs() < 1e-9).all()
 
 
 @pytest.mark.parametrize("padding_mode", ["background", "border"])
-def test_every_group_has_a_map_of_its_own(padding_mode, device, dtype):
-    """Of every number that the likelihood asks for, each with a background of its own."""
-    pose = poses(4, device, dtype, groups=2)
-    x = torch.rand(4, 6, 10, 10, device=device, dtype=dtype)
+def test_every_stack_and_parameter_is_warped(padding_mode, device, dtype):
+    """Every number that the likelihood asks for has a background of its own."""
+    pose = poses(4, device, dtype)
+    x = torch.rand(4, 3, 10, 10, device=device, dtype=dtype)
     seen = pose.factor_out(x, padding_mode)
-    outputs = torch.randn(4, 3, 2, 4, 10, 10, device=device, dtype=dtype)
-    background = torch.randn(2, 2, 2, device=device, dtype=dtype)  # (parameters, groups, channels)
+    torch.testing.assert_close(seen, warp(x, pose.affine, padding_mode=padding_mode))
+    outputs = torch.randn(4, 3, 2, 2, 10, 10, device=device, dtype=dtype)
+    background = torch.randn(2, 2, device=device, dtype=dtype)  # (parameters, channels)
     background = background if padding_mode == "background" else None
     shown = pose.factor_in(outputs, background, padding_mode)
-    assert shown.shape == (4, 3, 2, 2, 10, 10)
-    expected = torch.zeros_like(shown)
-    for group, half in enumerate(outputs.split(2, 3)):
-        maps = pose.affine[:, group]
-        part = warp(x[:, 3 * group : 3 * group + 3], maps, padding_mode=padding_mode)
-        torch.testing.assert_close(seen[:, 3 * group : 3 * group + 3], part)
-        back = affine.inverse(maps)
-        for stack, parameter in itertools.product(range(3), range(2)):
-            value = 0.0 if background is None else background[parameter, group]
-            expected[:, stack, parameter] += warp(
-                half[:, stack, parameter], back, value, padding_mode=padding_mode
-            )
-    torch.testing.assert_close(shown, expected)
+    assert shown.shape == outputs.shape
+    back = affine.inverse(pose.affine)
+    for stack, parameter in itertools.product(range(3), range(2)):
+        value = 0.0 if background is None else background[parameter]
+        part = warp(outputs[:, stack, parameter], back, value, padding_mode=padding_mode)
+        torch.testing.assert_close(shown[:, stack, parameter], part)
 
 
 def test_a_colour_acts_on_the_first_parameter_alone(device, dtype):
     """How bright a channel is has a hue; a scale of its noise has none."""
     outputs = torch.randn(4, 1, 2, 3, 6, 6, device=device, dtype=dtype)
-    identity = torch.eye(3, device=device, dtype=dtype).expand(4, 1, 3, 3)
+    identity = torch.eye(3, device=device, dtype=dtype).expand(4, 3, 3)
     pose = Pose(identity, poses(4, device, dtype, with_colour=True).colour)
     shown = pose.factor_in(outputs, None, "border")
     torch.testing.assert_close(shown[:, 0, 0], colour.act(outputs[:, 0, 0], pose.colour))
     torch.testing.assert_close(shown[:, 0, 1], outputs[:, 0, 1])
 
 
-def test_colour_is_factored_out_before_the_stem(device, dtype):
-    stem = nn.Conv2d(3, 4, 3, padding=1).to(device, dtype)
-    x = torch.rand(5, 3, 8, 8, device=device, dtype=dtype)
-    pose = poses(5, device, dtype, groups=2, with_colour=True)
-    maps = stem(colour.act(x, colour.inverse(pose.colour)))
-    expected = Pose(pose.affine, None).factor_out(maps, "border")
-    torch.testing.assert_close(pose.factor_out(x, "border", stem), expected)
-
-
 def test_outside_of_the_canonical_image_is_the_background(device, dtype):
-    far = torch.tensor([[[0, 0, 0, 0, 100.0, 0]]], device=device, dtype=dtype)
+    far = torch.tensor([[0, 0, 0, 0, 100.0, 0]], device=device, dtype=dtype)
     outputs = torch.randn(1, 1, 2, 3, 8, 8, device=device, dtype=dtype)
-    background = torch.randn(2, 1, 3, device=device, dtype=dtype)
+    background = torch.randn(2, 3, device=device, dtype=dtype)
     shown = Pose(affine.exp(far), None).factor_in(outputs, background, "background")
-    torch.testing.assert_close(shown, background.transpose(0, 1)[..., None, None].expand_as(shown))
+    torch.testing.assert_close(shown, background[..., None, None].expand_as(shown))
 
 
 def test_elements_act_as_a_group(device, dtype):
-    pose = poses(7, device, dtype, groups=2, with_colour=True)
+    pose = poses(7, device, dtype, with_colour=True)
     a, b = (poses(7, device, dtype, with_colour=True) for _ in range(2))
     product = Pose(affine.compose(b.affine, a.affine), b.colour @ a.colour)
     for one, other in zip(pose.after(a).after(b), pose.after(product), strict=True):
@@ -181,8 +160,8 @@ def test_elements_act_as_a_group(device, dtype):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
-def test_a_plain_map_moves_every_group_and_no_colour(device, dtype):
-    pose = poses(7, device, dtype, groups=2, with_colour=True)
+def test_a_plain_map_moves_no_colour(device, dtype):
+    pose = poses(7, device, dtype, with_colour=True)
     identity = torch.eye(3, device=device, dtype=dtype)
     assert all(torch.equal(*both) for both in zip(pose.after(identity), pose, strict=True))
     one = affine.exp(torch.randn(6, device=device, dtype=dtype))
@@ -203,18 +182,15 @@ def test_autocast_does_not_make_poses_coarse(device):
     pose = poses(5, device, torch.float32, with_colour=True)
     x = shapes(5, device, torch.float32, channels=3)
     element = affine.exp(torch.randn(6, device=device))
-    background = torch.zeros(1, 1, 3, device=device)
-    maps, rounded = Pose(pose.affine, None), x.bfloat16().float()
+    background = torch.zeros(1, 3, device=device)
     with torch.autocast(device.type, torch.bfloat16):
-        moved = pose.after(Pose(element[None], pose.colour))
+        moved = pose.after(Pose(element, pose.colour))
         seen = pose.factor_out(x, "background")
-        coarse = maps.factor_out(rounded, "background", lambda image: image.bfloat16())
         shown = pose.factor_in(x[:, None, None], background, "background")
-    expected = pose.after(Pose(element[None], pose.colour))
+    expected = pose.after(Pose(element, pose.colour))
     assert torch.equal(moved.affine, expected.affine)
     assert torch.equal(moved.colour, expected.colour)
     assert torch.equal(seen, pose.factor_out(x, "background"))
-    assert torch.equal(coarse, maps.factor_out(rounded, "background"))
     assert torch.equal(shown, pose.factor_in(x[:, None, None], background, "background"))
 
 
@@ -227,7 +203,7 @@ def test_the_centroid_centres_a_blob(device, dtype):
     inference = SymmetryStatistics((1, 40, 40), "centroid").to(device, dtype)
     statistics = inference(x)
     pose = inference.element(statistics.mean)
-    found = pose.affine[:, 0, :2, 2]
+    found = pose.affine[:, :2, 2]
     torch.testing.assert_close(found, found.new_tensor(places), atol=1e-5, rtol=0)
     canonical = pose.factor_out(x, "background")
     still = inference.element(inference(canonical).mean).affine
@@ -267,7 +243,7 @@ def test_what_one_iteration_leaves_the_next_one_finds(iterations, statistics, de
     places = torch.tensor([[4.0, 2.0], [-6.0, 3.0]], device=device, dtype=dtype)
     pose = inference.element(inference(blob(40, places, 2.5, device, dtype)).mean)
     expected = (1 - 0.5**iterations) * places
-    torch.testing.assert_close(pose.affine[:, 0, :2, 2], expected, rtol=0, atol=0.02)
+    torch.testing.assert_close(pose.affine[:, :2, 2], expected, rtol=0, atol=0.02)
 
 
 def test_on_a_bright_ground_the_centroid_is_found_little_by_little(device, dtype):
@@ -277,7 +253,7 @@ def test_on_a_bright_ground_the_centroid_is_found_little_by_little(device, dtype
     for iterations in (1, 2, 8):
         inference = SymmetryStatistics((1, 40, 40), "centroid", iterations=iterations)
         inference = inference.to(device, dtype)
-        found = inference.element(inference(x, fill=0.05).mean).affine[:, 0, :2, 2]
+        found = inference.element(inference(x, fill=0.05).mean).affine[:, :2, 2]
         left.append(float((found - places).abs().max()))
     assert left[0] > 2 and left[1] < 0.8 * left[0] and left[2] < 0.4 * left[0]
 
@@ -302,14 +278,15 @@ def test_coarse_numbers_become_single_and_others_stay_as_they_are():
             {"statistics": "projective"},
             "pose='projective': choose rotation, .*affine, matrix, centroid or none",
         ),
-        ({"statistics": "centroid", "groups": 2}, "pose='centroid', which is one shift"),
+        ({"statistics": "centroid", "starts": 2}, "pose_starts=2 with pose='centroid', which is"),
         ({"statistics": "centroid", "colour_pose": True}, "colour_pose=True, .* is one shift"),
         ({"statistics": "affine", "colour_pose": True}, "three channels, not 1"),
         ({"statistics": "affine", "latent": "cauchy"}, "latent='cauchy'"),
         ({"statistics": "affine", "iterations": 0}, "pose_iterations=0 with pose='affine'"),
+        ({"statistics": None, "iterations": 2}, "pose_iterations=2 with pose=None"),
         (
-            {"statistics": "affine", "iterations": 2, "groups": 2},
-            "give 1, or more with a pose such as 'affine' that has neither groups nor colour",
+            {"statistics": None, "starts": 2},
+            "more with a pose such as .affine. that has no",
         ),
     ],
 )

@@ -7,9 +7,8 @@ from torch import nn
 from symgen.nets import ClassConvDecoder, ClassDenseDecoder, ClassInputDecoder
 
 DECODERS = {
-    "dense": lambda: ClassDenseDecoder(3, deep=2, shallow=0, hidden=(6, 5), shape=(2, 8, 4)),
-    "linear": lambda: ClassDenseDecoder(3, deep=2, shallow=0, hidden=(), shape=(2, 8, 4)),
-    "shallow": lambda: ClassDenseDecoder(3, deep=1, shallow=1, hidden=(6, 5), shape=(2, 8, 4)),
+    "dense": lambda: ClassDenseDecoder(3, latents=2, hidden=(6, 5), shape=(2, 8, 4)),
+    "linear": lambda: ClassDenseDecoder(3, latents=2, hidden=(), shape=(2, 8, 4)),
     "conv": lambda: ClassConvDecoder(3, latents=2, hidden=(6,), shape=(2, 8, 4)),
     "input": lambda: ClassInputDecoder(
         3, latents=2, width=6, net=nn.Sequential(nn.Linear(6, 64), nn.Unflatten(1, (2, 8, 4)))
@@ -53,19 +52,18 @@ def test_every_latent_matters(decoder, device, dtype):
     assert (z.grad != 0).all()
 
 
-def test_shallow_latents_join_at_the_last_hidden_layer(device, dtype):
-    decoder = DECODERS["shallow"]().to(device, dtype)
+def test_hyperbolic_tangents_are_between_the_dense_layers(device, dtype):
+    decoder = DECODERS["dense"]().to(device, dtype)
     z = torch.randn(3, 4, 2, device=device, dtype=dtype)
     first, second, last = decoder.layers
-    hidden = second.every(first.every(z[..., :1]).tanh()) + decoder.join.every(z[..., 1:])
-    expected = last.every(hidden.tanh()).unflatten(-1, (2, 8, 4))
+    expected = last.every(second.every(first.every(z).tanh()).tanh()).unflatten(-1, (2, 8, 4))
     torch.testing.assert_close(decoder.every(z), expected)
 
 
 @pytest.mark.parametrize("make", [ClassDenseDecoder, ClassConvDecoder])
 def test_the_initial_output_is_near_the_given_one(make, device):
-    sizes = {"deep": 1, "shallow": 0} if make is ClassDenseDecoder else {"latents": 1}
-    made = make(3, hidden=(6,), shape=(2, 8, 4), initialisation="paper", bias=-9.0, **sizes)
+    sizes = {"latents": 1, "hidden": (6,), "shape": (2, 8, 4)}
+    made = make(3, **sizes, initialisation="paper", bias=-9.0)
     images = made.to(device).every(torch.randn(3, 100, 1, device=device))
     assert abs(images.mean() + 9) < 0.2 and images.std() < 2
 

@@ -31,7 +31,7 @@ from symgen.models import (
 _ROW = 10  # draws in a row
 _MOST = 1000  # pictures
 _FARTHEST = 1e6  # from 0, of a style
-_FEW = 10  # held-out images, of which nobody can tell what is far from them
+_FEW = 5  # held-out images, of which nobody can tell what is far from them
 _STILL = Motion()
 _UNLIKE = (
     "the images of the training are not there, or have changed: this one was taken for light on "

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     y, x = np.mgrid[-7:8, -7:8]
     for name, wide in (("round", 9), ("long", 40)):
         (folder / "cells" / name).mkdir(parents=True)
-        for number in range(30):
+        for number in range(60):
             angle = number
             u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
             cell = 255.0 * (u**2 / wide + v**2 / 9 < 1)
@@ -57,7 +57,7 @@ def test_every_command_of_the_page_does_its_work(folder, monkeypatch):
     assert abs(float(aligned.mean() - given.mean())) < 0.15  # in the numbers of the data
     assert Path("aligned/poses.csv").read_text().count("\n") == 61
     lines = Path("cells.csv").read_text().splitlines()
-    assert len(lines) == 61 and "angle_degrees" in lines[0]
+    assert len(lines) == 121 and "angle_degrees" in lines[0]
     assert {line.split(",")[2] for line in lines[1:]} == {"long", "round"}
     assert Path("moved/control.png").is_file()
 

@@ -16,7 +16,7 @@ from bench_tables import BENCH_TABLES
 from beyond_tables import TABLES as BEYOND
 from beyond_tables import joined_forecasts, joined_probes
 from cells import baselines, markdown, measured_by, read
-from first_tables import FIRST_TABLES, night_run
+from first_tables import FIRST_TABLES, night_runs
 from motion_tables import MOTION_TABLES
 from pose_tables import POSE_TABLES
 
@@ -108,7 +108,7 @@ def untrained(results: Path) -> str:
     about = study("untrained")
     trained = {
         "demo": read(results / "demo.json"),
-        "tvae-mnist-13-36": night_run("tvae-mnist-13-36", results)["measured"],
+        "tvae-mnist-13-36": night_runs(results)["tvae-mnist-13-36"]["measured"],
     }
     rows = []
     for line in about.lines(about.budgets["laptop"]):

@@ -148,13 +148,15 @@ def of_study(name: str, results: Path) -> str:
 def _budget(about: Study, record: dict[str, Any], budget: str) -> str:
     ours = [entry for entry in record["entries"] if entry["budget"] == budget]
     recipe = "the paper's own recipe" if about.budgets[budget].faithful else "our recipe"
-    run, every = {entry["line"] for entry in ours}, about.lines(about.budgets[budget])
-    some = budget != "laptop" and len(run) < len(every)  # a longer budget begins with some rows
+    run = {entry["line"] for entry in ours}
+    every = {line.name for line in about.lines(about.budgets[budget])}
+    some = bool(ours) and len(run) < len(every)
     tables = [markdown(*t) for t in tables_of(about, record, budget, [*run] if some else None)]
     held_out = {entry["measured"]["evaluation"]["examples"] for entry in ours}
     text = f"Budget `{budget}`, {recipe}; mean ± standard deviation over seeds"
     if ours:
-        text += f"; {' or '.join(f'{n:,}' for n in sorted(held_out))} held-out sequences"
+        items = "images" if ours[0]["settings"]["builder"] == "ACE" else "sequences"
+        text += f"; {' or '.join(f'{n:,}' for n in sorted(held_out))} held-out {items}"
     text += f"; {len(run)} of {len(every)} rows so far" * some
     text += f".\n\n{chr(10).join(tables)}\n`symgen reproduce {about.name} --budget {budget}`"
     commits = sorted({entry["commit"] for entry in ours})

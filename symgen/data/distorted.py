@@ -127,8 +127,8 @@ class DistortedImages:
     def __len__(self) -> int:
         return len(self.images.pixels)
 
-    def of(self, chosen: Bool[Tensor, " n"]) -> "DistortedImages":
-        """Return these of the images alone, with their labels, distorted likewise."""
+    def only(self, chosen: Bool[Tensor, " n"]) -> "DistortedImages":
+        """Return a source of the chosen images alone, with their labels, distorted likewise."""
         images = Images(self.images.pixels[chosen], self.images.labels[chosen])
         found = DistortedImages(images, self.distortion, self.fixed, self.seed, self.degrees)
         found.classes = self.classes

@@ -83,7 +83,7 @@ class ImageData(DataConfig):
         if not train or source.labelled != "some":
             return source
         if self.only_labelled:
-            return source.of(source.known >= 0)
+            return source.only(source.known >= 0)
         return Repeated(source, torch.from_numpy(repeats(source.known.cpu().numpy())))
 
 

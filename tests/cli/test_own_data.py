@@ -258,7 +258,7 @@ def test_data_draws_the_clips_of_a_preset(recordings, capsys):
         ("train tvae --data FILMS --augment flip flip", "augment='flip flip': give each"),
         (
             "train tvae --data FILMS --scale none --likelihood gaussian --augment brightness",
-            "augment='brightness' of numbers that are left as they are",
+            "augment='brightness' of values that are left as they are",
         ),
     ],
 )

@@ -51,7 +51,7 @@ class Augmented:
     * `"mirror"`, `"flip"`: left and right, or top and bottom, change places in half of the clips.
       What turned clockwise now turns the other way: another object, which is as good.
     * `"reverse"`: half of the clips run backwards, and their factors with them.
-    * `"brightness"`: x^γ of numbers in [0, 1], the logarithm of γ normal, σ = 0.3.
+    * `"brightness"`: x^γ of values in [0, 1], the logarithm of γ normal, σ = 0.3.
 
     The first four are one bilinear warp. Beyond the image it shows the ground of the clip, for
     each channel the median of the outermost pixels of all frames: black corners on a bright
@@ -65,8 +65,8 @@ class Augmented:
         changes: which changes are made.
 
     Raises:
-        ValueError: if frames are no images (channels, height, width), or their numbers are left as
-            they are and a change is for numbers in [0, 1].
+        ValueError: if frames are no images (channels, height, width), or their values are left as
+            they are and a change is for values in [0, 1].
 
     Example:
         >>> from symgen.data import open
@@ -181,6 +181,6 @@ def _require_fit(
         )
     if "brightness" in changes and scale is None:
         raise ValueError(
-            "augment='brightness' of numbers that are left as they are: it is for numbers in "
+            "augment='brightness' of values that are left as they are: it is for values in "
             "[0, 1], give a scale such as 'auto', or leave it out"
         )

@@ -217,7 +217,7 @@ def test_a_run_goes_on_bit_for_bit_with_the_same_changes_only(tmp_path):
         (
             torch.randn(3, 9, 4, 4),
             {"axes": "NTYX", "augment": ["brightness"], "scale": "none"},
-            "augment='brightness' of numbers that are left as they are: it is for numbers in",
+            "augment='brightness' of values that are left as they are: it is for values in",
         ),
     ],
 )

@@ -163,9 +163,10 @@ class SymmetryStatistics(nn.Module):
         channels: of the two convolutions (Georgiev 2016: 20 and 20; CIFAR 32 and 64).
         hidden: units between features and pose.
         pool: side of an average pooling of the image.
-        iterations: how often to infer one map. From the second time on the net sees the canonical
+        iterations: how often to infer the pose. From the second time on the net sees the canonical
             form found so far, and the pose is composed with what is left (Lin & Lucey, CVPR 2017,
-            arXiv 1612.03897): a net that finds small poses well then finds all.
+            arXiv 1612.03897): a net that finds small poses well then finds all. Generators of
+            colour add up, which is their composition where they commute, as hues do.
         starts: rotations, evenly around the circle, from each of which the pose can be read:
             element = turn(start) ∘ exp(generators), with a prior of equal weights on the starts.
         padding_mode: what lies outside of an image that is looked at again.
@@ -197,13 +198,15 @@ class SymmetryStatistics(nn.Module):
         initialisation: InitialWeights = "fan_in",
     ) -> None:
         super().__init__()
-        alone = statistics is not None and not colour_pose
         _require_fit(statistics, colour_pose, starts, data_shape[0])
-        for name, count in (("pose_iterations", iterations), ("pose_starts", starts)):
-            if count < 1 or (count > 1 and not alone):
+        for name, count, has in (
+            ("pose_iterations", iterations, statistics is not None or colour_pose),
+            ("pose_starts", starts, statistics is not None),
+        ):
+            if count < 1 or (count > 1 and not has):
                 raise ValueError(
-                    f"{name}={count} with pose={statistics!r}, colour_pose={colour_pose}: give "
-                    "1, or more with a pose such as 'affine' that has no colour"
+                    f"{name}={count} with pose={statistics!r}: give 1, or more with a pose such "
+                    "as 'affine'"
                 )
         self.statistics, self.colour_pose = statistics, colour_pose
         self.iterations, self.starts, self.density = iterations, starts, density(latent)
@@ -239,12 +242,13 @@ class SymmetryStatistics(nn.Module):
             fill: what lies outside an image, as of `Pose.factor_out`.
         """
         if start is not None:
-            x = self._canonical(x, self.turn(start).to(x.dtype), fill)
+            turned = Pose(self.turn(start).to(x.dtype), None)
+            x = turned.factor_out(x, self.padding_mode, fill)
         mean, log_variance = self._infer(x)
         scale = self.log_scale.exp()
         for _ in range(self.iterations - 1):
             with torch.autocast(x.device.type, enabled=False):
-                canonical = self._canonical(x, self._map(mean * scale), fill)
+                canonical = self.element(mean).factor_out(x, self.padding_mode, fill)
             left, log_variance = self._infer(canonical)
             with torch.autocast(x.device.type, enabled=False):
                 mean = self._composed(mean * scale, left * scale) / scale
@@ -261,7 +265,18 @@ class SymmetryStatistics(nn.Module):
     def _composed(
         self, found: Float[Tensor, "B n"], further: Float[Tensor, "B n"]
     ) -> Float[Tensor, "B n"]:
-        """Return what one map after another comes to, in the same terms."""
+        """Return what one pose after another comes to, in the same terms."""
+        if self.colour_pose:
+            split = found.shape[-1] - _COLOUR
+            maps = self._composed_maps(found[:, :split], further[:, :split])
+            return torch.cat([maps, found[:, split:] + further[:, split:]], -1)
+        return self._composed_maps(found, further)
+
+    def _composed_maps(
+        self, found: Float[Tensor, "B n"], further: Float[Tensor, "B n"]
+    ) -> Float[Tensor, "B n"]:
+        if self.statistics is None:
+            return found
         if self.statistics == "matrix":
             return _entries(affine.compose(self._map(found), self._map(further)))
         chosen = self.chosen.to(found)
@@ -271,11 +286,6 @@ class SymmetryStatistics(nn.Module):
         """Return the rotations that starts stand for."""
         angle = start * (2 * math.pi / self.starts)
         return affine.from_parameters(angle, torch.ones_like(angle))
-
-    def _canonical(
-        self, x: Tensor, matrix: Float[Tensor, "B 3 3"], fill: float | Tensor
-    ) -> Tensor:
-        return warp(x, _rows(matrix), fill, padding_mode=self.padding_mode)
 
     def _infer(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = full_precision(self.net(x)).chunk(2, -1)

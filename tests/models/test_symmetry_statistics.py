@@ -21,6 +21,7 @@ KINDS = {
     "colour alone": {"statistics": None, "colour_pose": True},
     "laplace": {"statistics": "matrix", "latent": "laplace"},
     "three times": {"statistics": "affine", "iterations": 3},
+    "colour, three times": {"statistics": "affine", "colour_pose": True, "iterations": 3},
     "matrix, three times": {"statistics": "matrix", "iterations": 3},
 }
 
@@ -246,6 +247,39 @@ def test_what_one_iteration_leaves_the_next_one_finds(iterations, statistics, de
     torch.testing.assert_close(pose.affine[:, :2, 2], expected, rtol=0, atol=0.02)
 
 
+class HalfHue(nn.Module):
+    """Finds half of how far the mean colour is turned from red, and nothing else."""
+
+    def __init__(self, dimensions):
+        super().__init__()
+        self.dimensions = dimensions
+
+    def forward(self, x):
+        red, green, blue = x.mean((2, 3)).unbind(1)
+        hue = torch.atan2((green - blue) / 2**0.5, (2 * red - green - blue) / 6**0.5)
+        h = torch.zeros(len(x), 2 * self.dimensions).to(x)
+        h[:, self.dimensions - 8] = 0.5 * hue / 0.3  # the prior's deviation
+        return h
+
+
+@pytest.mark.parametrize(("statistics", "dimensions"), [("affine", 14), (None, 8)])
+@pytest.mark.parametrize("iterations", [1, 2, 4])
+def test_colour_that_is_left_the_next_iteration_finds(
+    iterations, statistics, dimensions, device, dtype
+):
+    inference = SymmetryStatistics(
+        (3, 40, 40), statistics, colour_pose=True, iterations=iterations
+    ).to(device, dtype)
+    inference.net = HalfHue(dimensions)
+    hues = torch.tensor([40.0, -70.0], device=device, dtype=dtype)
+    red = blob(40, [[0.0, 0.0]], 5.0, device, dtype) * torch.tensor([1.0, 0.0, 0.0]).to(
+        device, dtype
+    ).view(3, 1, 1)
+    pose = inference.element(inference(colour.act(red, colour.hue_rotation(hues))).mean)
+    found = colour.hue_degrees(pose.colour)
+    torch.testing.assert_close(found, (1 - 0.5**iterations) * hues, rtol=0, atol=1e-3)
+
+
 def test_on_a_bright_ground_the_centroid_is_found_little_by_little(device, dtype):
     places = torch.tensor([[4.0, 2.0], [-5.0, 3.0]], device=device, dtype=dtype)
     x = 0.05 + blob(40, places, 2.5, device, dtype)
@@ -286,7 +320,7 @@ def test_coarse_numbers_become_single_and_others_stay_as_they_are():
         ({"statistics": None, "iterations": 2}, "pose_iterations=2 with pose=None"),
         (
             {"statistics": None, "starts": 2},
-            "more with a pose such as .affine. that has no",
+            "pose_starts=2 with pose=None: give 1, or more with a pose such as",
         ),
     ],
 )

@@ -17,7 +17,7 @@ __all__ = ["Augmented", "Change", "as_changes"]
 Change = Literal["shift", "rotate", "scale", "shear", "mirror", "flip", "reverse", "brightness"]
 
 _WARPS = ("shift", "rotate", "scale", "shear")
-_AXES = {"mirror": -1, "flip": -2, "reverse": 1}
+_SIDES = {"mirror": -1, "flip": -2}
 # Standard deviations: of the height and the width, radians, a logarithm, a matrix's numbers.
 _SHIFT, _ANGLE, _SCALE, _SHEAR = 0.04, 0.3, 0.15, 0.12
 _GAMMA = 0.3  # of the logarithm
@@ -92,13 +92,15 @@ class Augmented:
         frames, factors, moved = self.source.batch(indices, generator)
         # On the CPU, so that it is the same for every device.
         drawn = _Draw(*(part.to(frames.device) for part in _draw(len(indices), generator)))
-        for name, axis in _AXES.items():
-            if name in self.changes:
-                frames = _turned(frames, getattr(drawn, name), axis)
+        warped = not {*_WARPS}.isdisjoint(self.changes)
         if "reverse" in self.changes:
-            factors = _turned(factors, drawn.reverse, 1)
-        if not {*_WARPS}.isdisjoint(self.changes):
-            frames = _warped(frames, _pose(drawn, self.changes, self.data_shape))
+            frames, factors = (_turned(part, drawn.reverse, 1) for part in (frames, factors))
+        for name, axis in _SIDES.items():
+            if name in self.changes and not warped:  # else the warp reads the other way round
+                frames = _turned(frames, getattr(drawn, name), axis)
+        if warped:
+            within = None if self.source.scale is None else (0.0, 1.0)
+            frames = _warped(frames, _pose(drawn, self.changes, self.data_shape), within)
         if "brightness" in self.changes:
             frames = frames ** drawn.brightness.exp()[:, None, None, None, None]
         return SequenceBatch(frames, factors, moved)
@@ -128,24 +130,34 @@ def _turned(values: Tensor, chosen: Bool[Tensor, " n"], axis: int) -> Tensor:
 def _pose(
     drawn: _Draw, changes: Collection[Change], data_shape: tuple[int, ...]
 ) -> Float32[Tensor, "n 2 3"]:
-    """Return where changed clips are read: R (s + E) u + b, in pixels from the middle."""
+    """Return where changed clips are read: M (R (s + E) u + b), in pixels from the middle."""
     shift, angle, scale, shear = (getattr(drawn, name) * (name in changes) for name in _WARPS)
     sides = shift.new_tensor([data_shape[2], data_shape[1]])
     pose = affine.from_parameters(angle, torch.ones_like(angle), shift * sides)[:, :2]
     stretch = scale.exp()[:, None, None] * torch.eye(2, device=shift.device) + shear
-    return torch.cat([pose[..., :2] @ stretch, pose[..., 2:]], -1)
+    turned = [getattr(drawn, name) & (name in changes) for name in _SIDES]
+    mirrors = 1.0 - 2.0 * torch.stack(turned, -1).float()
+    return mirrors[..., None] * torch.cat([pose[..., :2] @ stretch, pose[..., 2:]], -1)
 
 
 def _warped(
-    frames: Float32[Tensor, "n S channels height width"], pose: Float32[Tensor, "n 2 3"]
+    frames: Float32[Tensor, "n S channels height width"],
+    pose: Float32[Tensor, "n 2 3"],
+    within: tuple[float, float] | None,
 ) -> Float32[Tensor, "n S channels height width"]:
-    """Read all frames of each clip through one pose; beyond them lies the clip's ground."""
+    """Read all frames of each clip through one pose; beyond them lies the clip's ground.
+
+    Values stay `within` these limits, or else within those of their clip.
+    """
     edges = (frames[..., 0, :], frames[..., -1, :], frames[..., 0], frames[..., -1])
     rim = torch.cat(edges, -1).movedim(2, 1).flatten(2)  # (n, channels, S · pixels)
     ground = rim.median(-1).values[:, None, :, None, None]
     over = (frames - ground).flatten(1, 2)  # frames as channels: each clip has one grid
     found = warp(over, pose).view_as(frames).add_(ground)
-    axes = (1, 2, 3, 4)  # the weights of four equal pixels may add up to more than 1
+    # The weights of four equal pixels may add up to more than 1.
+    if within is not None:
+        return found.clamp_(*within)
+    axes = (1, 2, 3, 4)
     return found.clamp_(frames.amin(axes, keepdim=True), frames.amax(axes, keepdim=True))
 
 

@@ -61,6 +61,16 @@ def test_half_of_the_clips_are_turned_around_exactly(name, axis):
     assert (as_is ^ turned).all() and 160 < turned.sum() < 240
 
 
+@pytest.mark.parametrize(("name", "axis"), [("mirror", -1), ("flip", -2)])
+def test_a_clip_is_turned_around_before_it_is_warped(name, axis):
+    warped, plain, turned = (
+        copies(clip, *WARPS, *names)
+        for clip, names in ((CLIP, (name,)), (CLIP, ()), (CLIP.flip(axis), ()))
+    )
+    as_is, other = ((warped - each).abs().flatten(1).amax(1) < 1e-4 for each in (plain, turned))
+    assert (as_is ^ other).all() and 15 < other.sum() < 45
+
+
 def test_factors_run_backwards_with_their_frames(tmp_path):
     films = np.stack([square_film(40, start) for start in range(2)])
     np.savez(tmp_path / "films.npz", films=films, time=np.arange(40))

@@ -51,6 +51,8 @@ class ACE(ACEParts):
         spread: deviation of images from their mean, from which a learned scale of the likelihood
             starts; None for 0.3.
         labelled: which training images have a label: "all", "some" or "none".
+        label_weight: of the cross-entropy of an image with a label (the α of Kingma et al. 2014,
+            arXiv 1406.5298); None for 1 where all have a label and 20 where only some have.
         balanced: images at the start of a training without any labels that are dealt out evenly
             to the classes, by the bounds of these; from then on by the classifier. Otherwise the
             class that is best by chance takes all before others have learned anything.
@@ -169,7 +171,7 @@ class ACE(ACEParts):
         y = x.new_full(x.shape[:1], -1, dtype=torch.int64) if y is None else y
         check_labels(y, x.shape[0], self.classes, least=-1)
         terms = self._class_terms(x, y, sampled=True)
-        mixture = mixed_elbo(terms, y)
+        mixture = mixed_elbo(terms, y, label_weight=self.label_weight)
         if not (self.training and self.balanced and self.labelled == "none"):
             return mixture
         evenly = mixed_elbo(terms, y, even_shares((terms.nll + terms.kl_z).detach()))
@@ -181,10 +183,14 @@ class ACE(ACEParts):
         """Take the bound of each label's class, and the classifier's cross-entropy."""
         posterior = self.encode(x, y, sampled=self.variational_pose)
         nll = -self.decode(self.latents(posterior, sampled=True)).log_prob(x)
-        cross_entropy = -posterior.class_log_probs.gather(1, y[:, None])[:, 0]
+        log_omega = posterior.class_log_probs.gather(1, y[:, None])[:, 0]
         kl_pose = self._kl_pose(posterior.statistics, posterior.start_log_probs, nll)
         return ACEElbo(
-            nll, posterior.z.kl().sum(-1), kl_pose, torch.zeros_like(nll), cross_entropy
+            nll,
+            posterior.z.kl().sum(-1),
+            kl_pose,
+            torch.zeros_like(nll),
+            -self.label_weight * log_omega,
         )
 
     def class_terms(self, x: Data, sampled: bool = True) -> ClassTerms:

@@ -110,8 +110,9 @@ class ACEElbo(NamedTuple):
         kl_pose: KL(q(h|x) ‖ p(h)), zero where the pose is no latent variable, and that of the
             choice among several starts.
         kl_class: of an image without a label KL(ω ‖ 1/C), 0 with a label.
-        cross_entropy: -log ω_y of the classifier. Without a label it is 0, or at the start of a
-            training without any that of ω from the even shares of the classes.
+        cross_entropy: -log ω_y of the classifier times the weight of a label. Without a label it
+            is 0, or at the start of a training without any that of ω from the even shares of the
+            classes.
     """
 
     nll: Float[Tensor, " B"]
@@ -168,7 +169,10 @@ def even_shares(
 
 
 def mixed_elbo(
-    terms: ClassTerms, y: Int64[Tensor, " B"], shares: Float[Tensor, "B classes"] | None = None
+    terms: ClassTerms,
+    y: Int64[Tensor, " B"],
+    shares: Float[Tensor, "B classes"] | None = None,
+    label_weight: float = 1.0,
 ) -> ACEElbo:
     """Take the bounds of labelled classes, and that of the mixture of images without a label.
 
@@ -177,6 +181,7 @@ def mixed_elbo(
         y: labels, -1 for none.
         shares: in place of ω the weights of classes for images without a label, which the
             classifier learns from then.
+        label_weight: of the cross-entropy of images with a label.
     """
     log_omega, unknown = terms.class_log_probs, y < 0
     own = functional.one_hot(y.clamp(min=0), log_omega.shape[1]).to(log_omega)
@@ -188,6 +193,6 @@ def mixed_elbo(
     kl_class = (taken * log_taken).sum(1) + math.log(log_omega.shape[1])
     kl_class = torch.where(unknown, kl_class, 0.0)
     cross_entropy = -(weights * log_omega).sum(1)
-    if shares is None:
-        cross_entropy = torch.where(unknown, 0.0, cross_entropy)
+    of_unknown = 0.0 if shares is None else cross_entropy
+    cross_entropy = torch.where(unknown, of_unknown, label_weight * cross_entropy)
     return ACEElbo(nll, kl_z, terms.kl_pose, kl_class, cross_entropy)

@@ -28,6 +28,7 @@ from symgen.nets import Activation, GroupedLinear, InitialWeights
 __all__ = ["ACEParts", "Labelled"]
 
 _LEAST_SPREAD = 1e-3
+_LABEL_WEIGHT = 20.0  # where few images have a label
 _MOST_STARTS = 72  # every five degrees: each is a pass of its own
 _FAINT = 0.1  # of the spread: what decoders paint before they have learned anything
 _FARTHEST, _HALVINGS = 5.0, 40  # of an output that a decoder starts from, and how it is found
@@ -50,6 +51,7 @@ class ACEParts(Pretrained):
         ground: float | None = None,
         spread: float | None = None,
         labelled: Labelled = "all",
+        label_weight: float | None = None,
         balanced: int = 0,
         latents: int = 1,
         latent: Literal["gaussian", "laplace"] = "gaussian",
@@ -97,6 +99,11 @@ class ACEParts(Pretrained):
         require_choice("labelled", labelled, get_args(Labelled))
         require_whole("balanced", balanced, 0)
         self.labelled: Labelled = labelled
+        if label_weight is None:
+            label_weight = _LABEL_WEIGHT if labelled == "some" else 1.0
+        if label_weight < 0:
+            raise ValueError(f"label_weight={label_weight!r}: give a number of 0 or more, or None")
+        self.label_weight = label_weight
         self.balanced = balanced
         if balanced and labelled == "none":
             self.register_buffer("dealt", torch.zeros((), dtype=torch.int64))

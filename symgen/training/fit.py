@@ -18,7 +18,7 @@ from symgen.training.validation import Validation
 
 __all__ = ["fit"]
 
-_MAPPINGS = ("optimizer_options", "learning_rates", "term_weights")  # None for an empty one
+_MAPPINGS = ("optimizer_options", "learning_rates")  # None for an empty one
 
 
 def fit(
@@ -39,7 +39,6 @@ def fit(
     kl_warmup: int = Training.kl_warmup,
     kl_start: float | Mapping[str, float] = Training.kl_start,
     beta: float = Training.beta,
-    term_weights: Mapping[str, float] | None = None,
     rolled: float = Training.rolled,
     freeze: Sequence[str] = (),
     validate_every: int = Training.validate_every,
@@ -89,7 +88,6 @@ def fit(
         kl_warmup: examples over which the weights of the KL terms go to `beta`.
         kl_start: where they start.
         beta: weight of all KL terms.
-        term_weights: weights of other terms of the loss by name, such as cross_entropy.
         rolled: share of steps that decode rolled latents into later frames.
         freeze: parts of the model that stay as they are, by name, such as "encoder".
         validate_every: steps between measurements of the loss on `validation`.

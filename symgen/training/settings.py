@@ -59,8 +59,6 @@ class Training:
     for the others: the style waits until the pose is learned."""
     beta: Amount = 1.0
     """Weight of all KL terms: 1 trains the bound, more a β-VAE (Higgins et al. 2017)."""
-    term_weights: dict[str, Amount] = field(default_factory=dict)
-    """Weights of other terms of the loss by name, such as cross_entropy 5; 1 for the rest."""
     rolled: Share = 0.0
     """Share of steps that roll the capsules of every frame by a random number of steps and decode
     them into the frame so much later, in cyclic time after the last into the first. 0 is the
@@ -102,12 +100,6 @@ class Training:
                     f"kl_start={self.kl_start} with kl_warmup={self.kl_warmup}: give a weight, or "
                     "one for KL terms by name, such as kl_z, and a kl_warmup"
                 )
-        for name in self.term_weights:
-            if name.startswith("kl_"):
-                raise ValueError(
-                    f"term_weights={self.term_weights}: give the weights of KL terms, such as "
-                    f"{name}, as beta and kl_start"
-                )
         if self.decay and "weight_decay" in self.optimizer_options:
             raise ValueError(
                 f"decay={self.decay} and weight_decay in optimizer_options: give only one"
@@ -147,9 +139,8 @@ class Training:
         values = asdict(self)
         for name in ("checkpoint_every", "validate_every", "patience", "capture"):
             del values[name]
-        for name in ("freeze", "term_weights"):
-            if not values[name]:
-                del values[name]
+        if not self.freeze:
+            del values["freeze"]
         if self.schedule != "cosine":
             del values["examples"]
         return values
@@ -172,10 +163,10 @@ def learning_rate_factor(training: Training, step: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def term_weight(training: Training, step: int, term: str) -> float:
-    """Evaluate the weight of a term of the loss at a step: KL terms go from a start to beta."""
+def kl_weight(training: Training, step: int, term: str) -> float:
+    """Evaluate the weight of a term of the loss at a step: of a KL term from its start to beta."""
     if not term.startswith("kl_"):
-        return training.term_weights.get(term, 1.0)
+        return 1.0
     if training.kl_warmup == 0:
         return training.beta
     start = training.kl_start
@@ -185,15 +176,10 @@ def term_weight(training: Training, step: int, term: str) -> float:
     return training.beta * (start + (1 - start) * done)
 
 
-def require_terms(training: Training, terms: Iterable[str]) -> None:
-    """Refuse a `kl_start` or `term_weights` that names a term that the loss has not."""
-    every = list(terms)
-    known = [term for term in every if term.startswith("kl_")]
+def require_kl_terms(training: Training, terms: Iterable[str]) -> None:
+    """Refuse a `kl_start` that names a term that is not among those of the loss."""
+    known = [term for term in terms if term.startswith("kl_")]
     for name in training.kl_start if isinstance(training.kl_start, dict) else ():
         if name not in known:
             mend = nearest(name, known) if known else "it has no KL terms"
             raise ValueError(f"kl_start={training.kl_start} but the loss has no {name!r}: {mend}")
-    for name in training.term_weights:
-        if name not in every:
-            given = f"term_weights={training.term_weights}"
-            raise ValueError(f"{given} but the loss has no {name!r}: {nearest(name, every)}")

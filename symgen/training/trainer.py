@@ -23,7 +23,7 @@ from symgen.training.process import generators_kept, keep_freed_memory, multiply
 from symgen.training.progress import Observe, Progress, observed
 from symgen.training.provenance import describe_data, how_to_resume
 from symgen.training.run_folder import Run, RunFolder
-from symgen.training.settings import Training, require_terms, term_weight
+from symgen.training.settings import Training, kl_weight, require_kl_terms
 from symgen.training.step import resolved_precision
 from symgen.training.step import step as take_step
 from symgen.training.trainable import Feed
@@ -185,7 +185,7 @@ class Trainer:
 
     def _take_step(self) -> list[Tensor]:
         inputs = self._inputs(self.feed.batch(self.step))
-        weight = partial(term_weight, self.settings, self.step)
+        weight = partial(kl_weight, self.settings, self.step)
         if self._captured is None:
             values = take_step(
                 self.model, self.optimizer, inputs, weight, roll=self._roll(), **self._how
@@ -193,7 +193,7 @@ class Trainer:
         else:
             values = self._captured(inputs, weight, self._roll())
         if self.step == 0:
-            require_terms(self.settings, values)
+            require_kl_terms(self.settings, values)
         self.meter.add(self.step, values)
         self.step += 1
         return inputs
@@ -217,7 +217,7 @@ class Trainer:
             **taken,
             "frames": taken["examples"] * trainable.frames_of(self.model),
             **means,
-            **{f"weight_{name}": term_weight(self.settings, done, name) for name in names},
+            **{f"weight_{name}": kl_weight(self.settings, done, name) for name in names},
             "mu": mu.item() if isinstance(mu, Tensor) else None,
             **self._taking(),
             "learning_rate": rate,

@@ -42,10 +42,11 @@ def test_a_class_whose_probability_underflows_has_a_finite_gradient(shares):
 def test_a_label_takes_the_bound_of_its_class_and_the_cross_entropy():
     bounds, log_omega = 90 + 9 * torch.rand(4, 3), torch.randn(4, 3).log_softmax(1)
     y = torch.tensor([2, -1, 0, -1])
-    elbo = mixed_elbo(terms_of(bounds, log_omega), y)
+    elbo = mixed_elbo(terms_of(bounds, log_omega), y, label_weight=20.0)
     for row in (0, 2):
+        expected = -20.0 * float(log_omega[row, y[row]])
         assert float(elbo.nll[row]) == pytest.approx(float(bounds[row, y[row]]))
-        assert float(elbo.cross_entropy[row]) == pytest.approx(-float(log_omega[row, y[row]]))
+        assert float(elbo.cross_entropy[row]) == pytest.approx(expected)
         assert float(elbo.kl_class[row]) == 0
     assert elbo.kl_class[1] > 0 and elbo.cross_entropy[1] == 0
 
@@ -56,8 +57,23 @@ def test_shares_are_even_and_of_the_least_bounds():
     torch.testing.assert_close(shares.sum(1), torch.ones(60))
     torch.testing.assert_close(shares.sum(0), torch.full((4,), 15.0), atol=0.3, rtol=0)
     assert float((shares * bounds).sum()) < 0.7 * float(bounds.mean() * 60)
-    favoured = even_shares(bounds - torch.tensor([500.0, 0, 0, 0]))  # one class is best everywhere
-    torch.testing.assert_close(favoured.sum(0), torch.full((4,), 15.0), atol=0.3, rtol=0)
+    favoured = bounds - torch.tensor([500.0, 0, 0, 0])  # one class is best everywhere
+    dealt = even_shares(favoured).sum(0)
+    torch.testing.assert_close(dealt, torch.full((4,), 15.0), atol=0.3, rtol=0)
+
+
+def test_a_label_weighs_one_where_all_have_one_and_more_where_some_have():
+    x, y = torch.rand(4, 1, 12, 12), torch.tensor([0, 1, 2, 0])
+    terms = {}
+    for labelled, weight in (("all", None), ("all", 3.0), ("some", None), ("some", 1.0)):
+        model = ACE(**PLAIN, labelled=labelled, label_weight=weight)
+        torch.manual_seed(0)
+        model.load_state_dict(ACE(**PLAIN).state_dict())
+        terms[labelled, weight] = model.eval()(x, y).cross_entropy
+    plain = terms["all", None]
+    torch.testing.assert_close(terms["all", 3.0], 3 * plain)
+    torch.testing.assert_close(terms["some", 1.0], plain)
+    torch.testing.assert_close(terms["some", None], 20 * plain)
 
 
 @pytest.mark.parametrize("labelled", ["some", "none"])
@@ -100,6 +116,8 @@ def test_labels_that_are_missing_are_asked_for():
         ACE(**SMALL, labelled="few")
     with pytest.raises(ValueError, match="balanced=-1"):
         ACE(**SMALL, labelled="none", balanced=-1)
+    with pytest.raises(ValueError, match=r"label_weight=-1\.0: give a number of 0 or more"):
+        ACE(**SMALL, labelled="some", label_weight=-1.0)
 
 
 def test_a_gray_ground_is_where_decoders_start():

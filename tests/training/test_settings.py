@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import re
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from symgen._errors import nearest
 from symgen.training import Training, fit
-from symgen.training.settings import learning_rate_factor, require_terms, term_weight
+from symgen.training.settings import kl_weight, learning_rate_factor, require_kl_terms
 
 # The settings
 
@@ -156,8 +155,8 @@ def test_the_learning_rate_halves_over_every_half_life(warmup: int) -> None:
 def test_kl_weight_is_the_part_of_its_warmup_that_has_been_seen(kl_warmup: int) -> None:
     training = Training(batch_size=10, kl_warmup=kl_warmup)
     for step in range(120):
-        assert term_weight(training, step, "kl_z") == min(1.0, step * 10 / kl_warmup)
-    assert term_weight(Training(), 0, "kl_z") == 1.0
+        assert kl_weight(training, step, "kl_z") == min(1.0, step * 10 / kl_warmup)
+    assert kl_weight(Training(), 0, "kl_z") == 1.0
 
 
 @pytest.mark.parametrize("beta", [1.0, 4.0])
@@ -176,13 +175,13 @@ def test_kl_weights_go_in_a_line_from_their_start_to_beta(
 ) -> None:
     training = Training(batch_size=10, kl_warmup=80, kl_start=kl_start, beta=beta)
     for name, start in starts.items():
-        weights = [term_weight(training, step, name) for step in range(12)]
+        weights = [kl_weight(training, step, name) for step in range(12)]
         assert weights[0] == beta * start
         assert weights[8:] == [beta] * 4
         slopes = [b - a for a, b in pairwise(weights[:9])]
         assert slopes == pytest.approx([beta * (1 - start) / 8] * 8)
     for name in ("nll", "cross_entropy"):
-        assert [term_weight(training, step, name) for step in range(12)] == [1.0] * 12
+        assert [kl_weight(training, step, name) for step in range(12)] == [1.0] * 12
 
 
 @pytest.mark.parametrize(
@@ -198,21 +197,6 @@ def test_a_start_of_a_term_that_the_loss_does_not_have_is_refused(
 ) -> None:
     training = Training(kl_warmup=8, kl_start=kl_start)
     with pytest.raises(ValueError, match=f"{kl_start} but the loss has no {mend}"):
-        require_terms(training, terms)
-    require_terms(training, [*terms, *kl_start])
-    require_terms(Training(kl_warmup=8, kl_start=0.5), terms)
-
-
-def test_a_term_that_is_no_divergence_has_the_weight_that_is_given() -> None:
-    training = Training(kl_warmup=8, term_weights={"cross_entropy": 5.0})
-    assert [term_weight(training, step, "cross_entropy") for step in (0, 9)] == [5.0, 5.0]
-    assert term_weight(training, 0, "nll") == 1.0
-    require_terms(training, ["nll", "cross_entropy"])
-    given = re.escape("term_weights={'cross_entropy': 5.0}")
-    with pytest.raises(ValueError, match=f"{given} but the loss has no 'cross_entropy': did you"):
-        require_terms(training, ["nll", "cross_entropies"])
-    with pytest.raises(ValueError, match="give the weights of KL terms, such as kl_z, as beta"):
-        Training(term_weights={"kl_z": 2.0})
-    with pytest.raises(ValueError, match="cross_entropy"):
-        Training().changed({"term_weights": {"cross_entropy": -1.0}})
-    assert "term_weights" not in Training().resume_fingerprint()
+        require_kl_terms(training, terms)
+    require_kl_terms(training, [*terms, *kl_start])
+    require_kl_terms(Training(kl_warmup=8, kl_start=0.5), terms)

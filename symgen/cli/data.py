@@ -45,7 +45,10 @@ class _Data(Generic[DataT]):
 
 @dataclass(frozen=True)
 class _Inspect:
-    """Say what is understood of recordings, and draw a contact sheet of training clips."""
+    """Say what is understood of recordings, and draw a contact sheet of training clips.
+
+    Clips are drawn as they are, whatever --augment changes where a model is trained on them.
+    """
 
     recordings: OmitArgPrefixes[RecordingData]
     out: Path | None = None
@@ -75,7 +78,7 @@ def data(words: Sequence[str]) -> None:
         frames, titles = _by_class(source, options.examples, options.seed)
         about = f"{len(source):,} images in {source.classes} classes"
     else:
-        batch = Batches(source, options.examples, seed=options.seed).batch(0)
+        batch = Batches(source, options.examples, seed=options.seed).to_train_on().batch(0)
         frames, titles = batch.inputs[0], sequence_titles(source, batch)
         factors = zip(source.factor_names, source.factor_sizes, strict=True)
         about = f"{len(source):,} items; sequences of {source.frames} frames; factors: "

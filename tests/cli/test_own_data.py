@@ -109,6 +109,16 @@ def test_training_clips_are_augmented_and_the_run_remembers_how(recordings):
         assert one.equal(other)
 
 
+def test_the_sheet_of_a_preset_shows_clips_as_they_are_trained_on(recordings, tmp_path):
+    words = ["data", "tvae", "--data", str(recordings / "films.npy"), "--examples", "3"]
+    changes = {"plain": [], "rotated": ["--augment", "rotate"], "again": ["--augment", "rotate"]}
+    sheets = {}
+    for name, change in changes.items():
+        assert main([*words, *change, "--out", f"{name}.png"]) == 0
+        sheets[name] = Path(f"{name}.png").read_bytes()
+    assert sheets["plain"] != sheets["rotated"] == sheets["again"]
+
+
 def test_a_run_finds_recordings_that_have_moved_and_refuses_others(recordings, tmp_path, capsys):
     shutil.copytree(recordings / "frames", "here")
     assert main(["train", "tvae", "--data", "here", *SMALL]) == 0

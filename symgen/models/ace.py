@@ -67,8 +67,8 @@ class ACE(ACEParts):
         padding_mode: what lies outside an image: "background", which is learned, or "border" to
             repeat the edge, for photographs.
         classifier: "conv-pooling" (3 × 3 convolutions with pooling), "dense", "residual", or a
-            module (n, *data_shape) -> (n, classes); None for "conv-pooling" of images, else
-            "dense".
+            module (n, *data_shape) -> (n, classes); None for "conv-pooling" of images and "dense"
+            of other data, and for no net where there is one class.
         classifier_channels: of its convolutions.
         classifier_hidden: units between its features and its classes.
         classifier_window: side of the middle of the canonical image that it sees; None for all.

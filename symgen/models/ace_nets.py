@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain, pairwise
 from typing import Any, Literal, get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from symgen import nets
 from symgen._errors import require_choice
@@ -17,6 +17,13 @@ ClassifierName = Literal["conv-pooling", "dense", "residual"]
 EncoderName = Literal["dense", "residual", "conv", "conv-pooling"]
 DecoderName = Literal["dense", "residual", "conv", "conv-transposed"]
 _INPUTS = 64  # units of the input layer of a class, where decoders share the rest
+
+
+class _OneClass(nn.Module):
+    """Gives all data the same score: of a single class there is nothing to tell."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(x.shape[0], 1)
 
 
 def make_classifier(
@@ -32,6 +39,8 @@ def make_classifier(
     """Make a classifier of what it sees; without a name that of images or of other data."""
     if isinstance(classifier, nn.Module):
         return classifier
+    if classes == 1 and classifier is None:
+        return _OneClass()
     by_shape = "conv-pooling" if len(seen) == 3 else "dense"
     name = by_shape if classifier is None else classifier
     require_choice("classifier", name, get_args(ClassifierName))

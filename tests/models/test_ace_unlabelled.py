@@ -120,6 +120,14 @@ def test_labels_that_are_missing_are_asked_for():
         ACE(**SMALL, labelled="some", label_weight=-1.0)
 
 
+def test_one_class_needs_no_classifier_unless_one_is_asked_for():
+    x = torch.rand(3, 1, 12, 12)
+    model = ACE(**{**SMALL, "classes": 1}, labelled="none")
+    assert not list(model.classifier.parameters())
+    assert model.encode(x).class_log_probs.equal(torch.zeros(3, 1))
+    assert list(ACE(**{**SMALL, "classes": 1, "classifier": "dense"}).classifier.parameters())
+
+
 def test_a_gray_ground_is_where_decoders_start():
     for likelihood in ("gaussian", "bernoulli"):
         model = ACE(**{**SMALL, "likelihood": likelihood}, ground=0.3).eval()

@@ -74,10 +74,10 @@ class ImageData(DataConfig):
             fixed=self.fixed or not train,
             seed=self.distortion_seed,
             degrees=self.degrees,
-            labels=self.labels,
+            labels=self.labels if train or not self.only_labelled else None,
         )
         source.classes = self.classes or source.classes
-        if self.only_labelled and source.labelled != "some":
+        if train and self.only_labelled and source.labelled != "some":
             given = f"only_labelled=True with labels={self.labels}"
             raise ValueError(f"{given}: say how many of each class keep their label")
         if not train or source.labelled != "some":

@@ -62,6 +62,9 @@ def test_images_without_a_label_are_left_out_of_the_training_alone():
     kept = every.source.images.pixels[every.source.known >= 0]
     assert torch.equal(source.images.pixels, kept)
     assert len(data.source(False)) == len(ImageData("digits", "rts").source(False))
+    held_out = replace(data, validation=300).source(False)  # a model of labels alone is validated
+    known = held_out.batch(torch.arange(300), torch.Generator()).known
+    assert held_out.labelled == "all" and (known >= 0).all()
     for labels in (None, 0):
         with pytest.raises(ValueError, match=f"only_labelled=True with labels={labels}"):
             replace(data, labels=labels).source(True)

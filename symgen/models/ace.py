@@ -119,7 +119,7 @@ class ACE(ACEParts):
         check_data(self, "x", x)
         if y is not None:
             check_labels(y, x.shape[0], self.classes)
-        chances = self._weigh_starts(x, y)
+        chances = self._weigh_starts(x, y, one_class=y is not None)
         start = _choose(chances, sampled)
         statistics, h, pose, features, log_probs = self._infer(x, sampled, start)
         y = log_probs.argmax(1) if y is None else y
@@ -204,17 +204,13 @@ class ACE(ACEParts):
     def _class_terms(self, x: Tensor, y: Tensor | None, sampled: bool) -> ClassTerms:
         """Bound every class's likelihood, with the start of the pose that suits labels, if any."""
         chances = self._weigh_starts(x, y)
-        return self._terms_from(x, sampled, _choose(chances, sampled), chances)[0]
-
-    def _terms_from(
-        self, x: Tensor, sampled: bool, start: Tensor | None, chances: Tensor | None
-    ) -> tuple[ClassTerms, Pose]:
         drawn = sampled and self.variational_pose
+        start = _choose(chances, sampled)
         statistics, _, pose, features, log_probs = self._infer(x, drawn, start)
         z = self._styles(self._every_head(features))
         nll = -self._every_class(z.rsample() if sampled else z.mean, pose).log_prob(x[:, None])
         kl_pose = self._kl_pose(statistics, chances, nll[:, 0])
-        return ClassTerms(nll, z.kl().sum(-1).t(), kl_pose, log_probs), pose
+        return ClassTerms(nll, z.kl().sum(-1).t(), kl_pose, log_probs)
 
     @torch.no_grad()
     def readings(self, x: Data, y: Labels | None = None) -> PoseReadings:
@@ -226,25 +222,38 @@ class ACE(ACEParts):
         starts of equal weight: `PoseReadings.rotations` counts them.
         """
         check_data(self, "x", x)
+        return self._readings(x, y, one_class=False)
+
+    def _readings(self, x: Tensor, y: Tensor | None, one_class: bool) -> PoseReadings:
+        """Read the pose from every start; of `one_class` for each image, no others are decoded."""
         bounds, maps = [], []
         starts = 1 if self.pose is None else self.pose.starts
         for number in range(starts):  # one by one: each is a batch
             start = torch.full(x.shape[:1], number, device=x.device) if starts > 1 else None
-            (nll, kl_z, kl_pose, _), pose = self._terms_from(x, False, start, None)
-            every = nll + kl_z + kl_pose[:, None]
-            bound = -(-every).logsumexp(1)
-            if y is not None:
-                own = every.gather(1, y.clamp(min=0)[:, None])[:, 0]
-                bound = torch.where(y < 0, bound, own)
-            bounds.append(bound)
+            statistics, _, pose, seen = self._look(x, False, start)
+            features = self.encoder(seen)
+            if y is not None and one_class:
+                z = self._styles(self.heads(features, y))
+                nll = -self.decode(ACELatents(z.mean, y, pose)).log_prob(x)
+                bound = nll + z.kl().sum(-1)
+            else:
+                z = self._styles(self._every_head(features))
+                nll = -self._every_class(z.mean, pose).log_prob(x[:, None])
+                every = nll + z.kl().sum(-1).t()
+                bound = -(-every).logsumexp(1)
+                if y is not None:
+                    own = every.gather(1, y.clamp(min=0)[:, None])[:, 0]
+                    bound = torch.where(y < 0, bound, own)
+            bounds.append(bound + self._kl_pose(statistics, None, bound))
             maps.append(pose.affine)
         return PoseReadings(torch.stack(bounds, 1).neg().log_softmax(1), torch.stack(maps, 1))
 
-    def _weigh_starts(self, x: Tensor, y: Tensor | None) -> Tensor | None:
+    @torch.no_grad()
+    def _weigh_starts(self, x: Tensor, y: Tensor | None, one_class: bool = False) -> Tensor | None:
         """Return log-probabilities of the starts of the pose, None of a single one."""
         if self.pose is None or self.pose.starts == 1:
             return None
-        return self.readings(x, y).log_probs
+        return self._readings(x, y, one_class).log_probs
 
     @torch.no_grad()
     def log_prob(self, x: Data, samples: int = 10) -> Float[Tensor, " B"]:
@@ -339,15 +348,21 @@ class ACE(ACEParts):
         self, x: Tensor, sampled: bool, start: Tensor | None
     ) -> tuple[Density | None, Tensor, Pose, Tensor, Tensor]:
         """Infer the pose, the features that the heads take, and the classes' log-probabilities."""
+        statistics, h, pose, seen = self._look(x, sampled, start)
+        scores = full_precision(self.classifier(self._middle(seen)))
+        return statistics, h, pose, self.encoder(seen), scores.log_softmax(1)
+
+    def _look(
+        self, x: Tensor, sampled: bool, start: Tensor | None
+    ) -> tuple[Density | None, Tensor, Pose, Tensor]:
+        """Infer the pose, and return the canonical image with it."""
         if self.pose is None:
             statistics, h = None, self._identity(x.shape[0])
         else:
             statistics = self.pose(x, start, self.outside)
             h = statistics.rsample() if sampled else statistics.mean
         pose = self._element(h, start)
-        seen = self.canonical(x, pose)
-        scores = full_precision(self.classifier(self._middle(seen)))
-        return statistics, h, pose, self.encoder(seen), scores.log_softmax(1)
+        return statistics, h, pose, self.canonical(x, pose)
 
     def _every_head(self, features: Tensor) -> Tensor:
         """Return what the heads of all classes infer from the same features."""

@@ -181,6 +181,18 @@ def turned_model(**options):
     return model.eval(), arrow
 
 
+def test_starts_of_labelled_images_are_weighed_by_the_bound_of_their_class_alone():
+    torch.manual_seed(0)
+    model = ACE(**PLAIN, pose_starts=4).eval()
+    x, y = torch.rand(5, 1, 12, 12), torch.tensor([0, 2, 1, 1, 0])
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights += 0.2 * torch.randn(weights.shape)
+    found = model.encode(x, y).start_log_probs
+    assert found is not None and found.exp().std() > 0.1
+    torch.testing.assert_close(found, model.readings(x, y).log_probs, atol=1e-3, rtol=1e-4)
+
+
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
 def test_the_start_is_chosen_that_explains_the_image(quarters):
     model, arrow = turned_model()

@@ -212,7 +212,6 @@ class ACE(ACEParts):
         kl_pose = self._kl_pose(statistics, chances, nll[:, 0])
         return ClassTerms(nll, z.kl().sum(-1).t(), kl_pose, log_probs)
 
-    @torch.no_grad()
     def readings(self, x: Data, y: Labels | None = None) -> PoseReadings:
         """Read the pose from every start, and weigh these by their bounds.
 
@@ -224,6 +223,7 @@ class ACE(ACEParts):
         check_data(self, "x", x)
         return self._readings(x, y, one_class=False)
 
+    @torch.no_grad()
     def _readings(self, x: Tensor, y: Tensor | None, one_class: bool) -> PoseReadings:
         """Read the pose from every start; of `one_class` for each image, no others are decoded."""
         bounds, maps = [], []
@@ -248,7 +248,6 @@ class ACE(ACEParts):
             maps.append(pose.affine)
         return PoseReadings(torch.stack(bounds, 1).neg().log_softmax(1), torch.stack(maps, 1))
 
-    @torch.no_grad()
     def _weigh_starts(self, x: Tensor, y: Tensor | None, one_class: bool = False) -> Tensor | None:
         """Return log-probabilities of the starts of the pose, None of a single one."""
         if self.pose is None or self.pose.starts == 1:

@@ -153,7 +153,7 @@ def _by_line(name: str, entries: Sequence[Entry]) -> list[tuple[Line, list[Entry
     return found
 
 
-_ROLLED_FAR = ("forecast-rolled", "forecast-short")  # the models trained for the roll
+_ROLLED_FAR = ("forecast-rolled", "forecast-ahead", "forecast-short")  # trained for the roll
 
 
 def joined_forecasts(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -172,8 +172,9 @@ def joined_forecasts(record: Mapping[str, Any]) -> Mapping[str, Any]:
             if found[0][part] is None or (part == "length" and not far):
                 continue
             for way, values in mean_and_std([each[part] for each in found]).items():
-                name = line.label if way == "rolled" else way
-                name = f"{line.label}, {way}" if way in ("linear operator", "GRU") else name
+                own_way = way in ("linear operator", "GRU", "read again")
+                name = f"{line.label}, {way}" if own_way else way
+                name = line.label if way == "rolled" else name
                 joined[part].setdefault(name, values)
     for part in joined.values():  # what learns nothing comes last
         for name in ("repeat last frame", "mean frame"):

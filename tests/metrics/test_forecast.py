@@ -46,6 +46,19 @@ def test_a_roll_forecast_takes_the_operator_of_each_sequence(model):
             torch.testing.assert_close(forecast[row, step - 1], expected)
 
 
+def test_a_forecast_that_is_read_again_goes_on_from_there(model):
+    x, elements = images(3, 5), torch.tensor([2, 0, -1])
+    forecast = roll_forecast(model, x, 5, elements, reread=2)
+    for begin, steps in ((0, 2), (2, 2), (4, 1)):
+        known = torch.cat([x, forecast[:, :begin]], 1)[:, -5:]
+        expected = roll_forecast(model, known, steps, elements)
+        torch.testing.assert_close(forecast[:, begin : begin + steps], expected)
+    assert not torch.allclose(forecast, roll_forecast(model, x, 5, elements))
+    torch.testing.assert_close(
+        roll_forecast(model, x, 5, reread=5), roll_forecast(model, x, 5, reread=None)
+    )
+
+
 def test_a_forecast_depends_on_nothing_that_is_not_given(model):
     x = images(2, 9)
     forecast = roll_forecast(model, x[:, :5], horizon=4)
@@ -158,6 +171,7 @@ def test_frames_of_another_shape_are_refused(monkeypatch):
     ("call", "message"),
     [
         (lambda m: roll_forecast(m, images(1, 3), 0), "horizon=0"),
+        (lambda m: roll_forecast(m, images(1, 3), 2, reread=0), "reread=0"),
         (lambda m: linear_forecast(torch.randn(1, 1, 3), 2), r"\(1, 1, 3\).*two frames"),
         (lambda m: linear_forecast(torch.randn(1, 4, 3), 0), "horizon=0"),
         (lambda m: linear_forecast(torch.randn(1, 4, 3), 1, ridge=0.0), r"ridge=0\.0"),

@@ -9,19 +9,19 @@ from symgen import TVAE, VAE
 from symgen.data import Batches, MovingSprites
 from symgen.experiments.studies.forecast import forecast
 from symgen.experiments.studies.probes import _one_of_each_orbit, probes
-from symgen.metrics import forecast_errors
+from symgen.metrics import forecast_errors, roll_forecast
 from symgen.training import Training
 
 SIZE = {"capsules": 2, "units": 15, "frames": 15, "width": 4}
 COUNT = 12
 
 
-def run(model, items):
+def run(model, items, **training):
     return SimpleNamespace(
         model=model.eval(),
         seed=0,
         budget=SimpleNamespace(items=items),
-        experiment=SimpleNamespace(training=Training(examples=64)),
+        experiment=SimpleNamespace(training=Training(examples=64, **training)),
     )
 
 
@@ -57,6 +57,24 @@ def test_what_comes_round_again_is_forecast_without_an_error_after_a_cycle(x):
     errors = found["repeat last frame"]["squared_error"]
     assert len(errors) == len(found["rolled"]["squared_error"]) == 32
     assert [step for step, error in enumerate(errors, start=1) if error == 0] == [15, 30]
+
+
+@pytest.mark.parametrize(
+    ("options", "training", "reach"),
+    [({"ahead": 1}, {}, 1), ({}, {"rolled": 0.5}, 3), ({"frames": 15}, {"rolled": 0.5}, None)],
+)
+@torch.no_grad()
+def test_what_was_trained_to_roll_by_less_reads_its_forecast_again(x, options, training, reach):
+    sizes = SIZE | {"frames": 8} | options
+    window = 5 if sizes["frames"] == 8 else 8
+    model = TVAE((1, 64, 64), **sizes, window=window, causal=True, boundary="zero")
+    found = forecast(run(model, COUNT, **training))
+    for part in (found["rows"], found["length"]):
+        assert ("read again" in part) == (reach is not None)
+    if reach:
+        again = roll_forecast(model, x[:, :8], 7, reread=reach)
+        errors = forecast_errors(again, x[:, 8:]).squared_error.mean(0)
+        assert found["rows"]["read again"]["squared_error"] == pytest.approx(errors.tolist())
 
 
 def test_codes_of_single_frames_are_carried_on_by_an_operator_and_by_a_net():

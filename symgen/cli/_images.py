@@ -12,9 +12,11 @@ from torch import Tensor
 from tyro.conf import OmitArgPrefixes
 
 from symgen.cli._options import parse
-from symgen.cli._terminal import console, new_file, say
-from symgen.data.labelled import OwnImages
+from symgen.cli._terminal import console, free_name, new_file, say
+from symgen.data.image_labels import has_labels
+from symgen.data.labelled import SHARE, OwnImages
 from symgen.data.own_images import class_folders
+from symgen.data.recordings.containers import CONTAINER_SUFFIXES
 from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.presets import preset
 from symgen.figures import as_pictures, contact_sheet
@@ -22,6 +24,7 @@ from symgen.figures import as_pictures, contact_sheet
 __all__ = ["images_in_short", "inspect_images", "told_as_images"]
 
 _LISTED = 30  # classes
+_FEW = 30  # labels of the test
 _CLUSTERS = 10  # that are recommended where there is no label
 _GRAY = 0.15  # from black or white, of a ground whose noise is no shade between the two
 
@@ -31,8 +34,9 @@ class _Inspect:
     """Say what is understood of single images and their classes, and draw some of each class."""
 
     images: OmitArgPrefixes[OwnImageData]
-    out: Path = Path("images.png")
-    """Image to write."""
+    out: Path | None = None
+    """Image to write; by default images.png, or the first of images-2.png and so on that is not
+    there."""
     force: bool = False
     """Replace a file that is there."""
     examples: int = 8
@@ -47,20 +51,40 @@ def inspect_images(words: Sequence[str]) -> None:
     options = parse(_Inspect, "data inspect PATH --images", words, default)
     if options.examples < 1:
         raise ValueError(f"examples={options.examples}: draw at least one")
-    new_file(options.out, options.force)
+    out = free_name("images") if options.out is None else options.out
+    new_file(out, options.force)
     source = options.images.open("all")
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in _understood(source, options.images).items():
         table.add_row(name, value)
-    contact_sheet(*_by_class(source, options.examples), options.out)
+    contact_sheet(*_by_class(source, options.examples), out)
     console.print(table)
     command = _recommended(source, options.images)
-    say("\n".join([*source.notes, str(options.out), f"next: {command}"]))
+    about = [note for note in (_few_labels(source), *_choices(command)) if note]
+    say("\n".join([*source.notes, *about, str(out), f"next: {command}"]))
+
+
+def _choices(command: str) -> Iterator[str]:
+    """Say what of a recommended command is a guess."""
+    if "--classes" in command:
+        yield f"--classes {_CLUSTERS} is a guess: give as many clusters as kinds are expected"
+    if "--likelihood" not in command:
+        yield (
+            "where gray values matter, as in photographs and noisy micrographs, add "
+            "--likelihood gaussian; without it images count as ink on a ground"
+        )
 
 
 def told_as_images(path: Path | None) -> str | None:
-    """Say in a line that folders can be classes, where they can."""
-    counts = None if path is None else class_folders(path)
+    """Say in a line that folders can be classes, or an array labels, where they can."""
+    if path is None:
+        return None
+    counts = class_folders(path)
+    if counts is None and path.suffix.lower() in CONTAINER_SUFFIXES and has_labels(path):
+        return (
+            f"{path} has labels: are these single images? symgen data inspect "
+            f"{shlex.quote(str(path))} --images tells what ACE would make of them"
+        )
     if counts is None:
         return None
     classes = [name for name in counts if name]
@@ -73,9 +97,30 @@ def told_as_images(path: Path | None) -> str | None:
 
 def images_in_short(source: OwnImages) -> Iterator[str]:
     """Say before a training what is trained on, its scale, and what was left out or changed."""
-    classes = f" in {len(source.class_names)} classes" if source.class_names else ""
-    yield f"training on {len(source):,} images{classes}, {_size(source)}; scale {_scale(source)}"
+    known, classes = source.known, len(source.class_names)
+    sure = int((known >= 0).sum())
+    told = f" in {classes} class{'es' * (classes > 1)}" if source.labelled == "all" else ""
+    if source.labelled == "some":
+        told = (
+            f": {sure:,} with a label, in {classes} classes, which are repeated until they are "
+            f"one in {SHARE} at least, and {len(known) - sure:,} without"
+        )
+    yield f"training on {len(known):,} images{told}; {_size(source)}; scale {_scale(source)}"
+    if (few := _few_labels(source)) is not None:
+        yield few
     yield from source.notes
+
+
+def _few_labels(source: OwnImages) -> str | None:
+    """Say that hardly any labels are left to measure errors by."""
+    labels = source.classes_of[source.splits == 2]
+    held_out = int((labels >= 0).sum())
+    if source.hidden or not source.class_names or not len(labels) or held_out >= _FEW:
+        return None
+    return (
+        f"errors will be rough: {held_out} of {len(labels):,} images of the test have a label "
+        "(--test keeps more)"
+    )
 
 
 def _size(source: OwnImages) -> str:
@@ -97,9 +142,13 @@ def _understood(source: OwnImages, config: OwnImageData) -> dict[str, str]:
         told[f"class {name}"] = f"{count:,}"
     if len(counts) > _LISTED:
         told["more classes"] = f"{len(counts) - _LISTED:,}"
-    told["without a label"] = f"{int((labels < 0).sum()):,}"
+    if missing := int((labels < 0).sum()):
+        told["without a label"] = f"{missing:,}"
     for number, name in enumerate(("train", "validation", "test")):
-        told[name] = f"{int((splits == number).sum()):,}"
+        mine = labels[splits == number]
+        sure = int((mine >= 0).sum())
+        few = f", {sure:,} with a label" if missing and counts else ""
+        told[name] = f"{len(mine):,}{few}"
     if config.ignore_labels:
         told["labels"] = "hidden from the training"
     return told

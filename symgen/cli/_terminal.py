@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def new_file(path: Path, force: bool) -> None:
     """Refuse a file that is there already, unless it may be replaced."""
     if path.is_file() and not force:
         raise ValueError(f"{path} is there already: give another name, or --force to replace it")
+
+
+def free_name(stem: str) -> Path:
+    """Return the first name for a picture that is not taken: stem.png, stem-2.png and so on."""
+    names = (Path(f"{stem}-{number}.png" if number > 1 else f"{stem}.png") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def print_paths(paths: Sequence[Path]) -> None:

@@ -21,7 +21,7 @@ def align(
     folder: RunFolder,
     /,
     *,
-    out: Path,
+    out: Path | None = None,
     data: Annotated[
         Path | None, arg(help="Images, if others than those of the training, or moved.")
     ] = None,
@@ -38,7 +38,7 @@ def align(
     and some of its images.
 
     Args:
-        out: Folder to write to.
+        out: Folder to write to; by default RUN/aligned.
         split: Images of one split only. By default all, of built-in data those of the test.
         examples: Images in a montage.
         png: Also write every image as a PNG file of 8 bits into OUT/images.
@@ -47,6 +47,7 @@ def align(
     require_whole("examples", examples, 1, _MOST)
     run = open_run(folder, data)
     run.require_verb("align")
+    out = run.outputs / "aligned" if out is None else out
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: name a folder to write to")
     for name in ("aligned.npy", "poses.csv"):

@@ -12,7 +12,7 @@ from symgen.cli._options import Root, RunFolder
 from symgen.cli._terminal import folder_to_write, print_paths, say
 from symgen.data.options import require_real, require_seed, require_whole
 from symgen.experiments.families.ace import labels_of
-from symgen.experiments.foreign import bring, held_out_images, names_of_classes
+from symgen.experiments.foreign import bring, class_number, held_out_images, names_of_classes
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import as_pictures, contact_sheet, control_gif, control_strip
 from symgen.groups import affine, colour
@@ -47,7 +47,7 @@ def control(
     *,
     motion: OmitArgPrefixes[Motion] = _STILL,
     style: tuple[float, ...] | None = None,
-    other: Annotated[int | None, arg(name="as")] = None,
+    other: Annotated[str | None, arg(name="as", metavar="CLASS")] = None,
     steps: int = 12,
     draws: int = 0,
     seed: int = 0,
@@ -63,7 +63,8 @@ def control(
     Args:
         image: Image file, or test:INDEX for a test image of the run's data.
         style: Style to give it, one value per latent.
-        other: Class to show it as: its auto-encoder encodes and decodes the image.
+        other: Class to show it as, by name or number: its auto-encoder encodes and decodes the
+            image.
         steps: Pictures on the way, in control.gif.
         draws: Also draw that many poses at random around the inferred one, into draws.png.
         seed: Seed of these draws.
@@ -74,8 +75,8 @@ def control(
     run = open_run(folder, root)
     run.require_verb("control")
     model = run.model()
-    if other is not None and not 0 <= other < model.classes:
-        raise ValueError(f"as={other}: choose a class from 0 to {model.classes - 1}")
+    names = names_of_classes(run, model.classes)
+    label = None if other is None else class_number(names, other, "as")
     require_whole("steps", steps, 2, _MOST)
     require_whole("draws", draws, 0, _MOST)
     require_seed("seed", seed)
@@ -86,11 +87,11 @@ def control(
     x, about = _given(image, run, model, like, flip)
     posterior = model.encode(x)
     latents = model.latents(posterior)
-    start = latents if other is None else model.latents(x, torch.tensor([other]))
+    start = latents if label is None else model.latents(x, torch.tensor([label]))
     wanted = None if style is None else torch.tensor(style)
     shown, titles = model.decode(latents).mean, ["reconstruction"]
     way = move(model, start, motion, torch.linspace(0, 1, steps), wanted)
-    change = _change(motion, style, other)
+    change = _change(motion, style, None if label is None else names[label])
     if change:
         shown, titles = torch.cat([shown, way[-1:]]), [*titles, change]
     drawn = None
@@ -108,10 +109,12 @@ def control(
     if drawn is not None:
         written.append(figures / "draws.png")
         contact_sheet(*_rows(as_pictures(x, drawn, dims=3)[1]), written[-1])
-    named, *rest = _describe(posterior, latents, names_of_classes(run, model.classes))
+    named, *rest = _describe(posterior, latents, names)
     if like is None:
         rest.append(_UNLIKE)
-    say("\n".join([about, _outside(model, x, like) or named, *rest]))
+    outside = _outside(model, x, like)
+    told = outside or (named if model.classes > 1 else None)
+    say("\n".join(filter(None, [about, told, *rest])))
     print_paths(written)
 
 
@@ -125,7 +128,7 @@ def _given(
             raise ValueError(f"{image}: give the number of a test image, as in test:0")
         source = run.require_data().source(train=False)
         if int(index) >= len(source):
-            raise ValueError(f"{image}: there are {len(source):,} test images, from 0 on")
+            raise ValueError(f"{image}: test images are numbered from 0 to {len(source) - 1:,}")
         batch = source.batch(torch.tensor([int(index)]), torch.Generator())
         label = int(labels_of(batch, batch.inputs[0]))
         names = names_of_classes(run, label + 1)
@@ -144,11 +147,11 @@ def _outside(model: ACE, x: Tensor, like: Tensor | None) -> str | None:
     return (
         f"far outside of what the model was trained on: −log p ≤ {float(bound):,.0f} nats, of "
         f"{len(like)} held-out images {float(others.median()):,.0f} in the middle and "
-        f"{float(others.max()):,.0f} at most; it is of no class"
+        f"{float(others.max()):,.0f} at most; no class is given"
     )
 
 
-def _change(motion: Motion, style: tuple[float, ...] | None, other: int | None) -> str:
+def _change(motion: Motion, style: tuple[float, ...] | None, other: str | None) -> str:
     """Say what is to become of the image; nothing if it stays."""
     parts = [] if other is None else [f"as {other}"]
     if style is not None:

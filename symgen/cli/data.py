@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,13 +13,15 @@ from tyro.conf import OmitArgPrefixes
 from symgen.cli._estimate import training_time
 from symgen.cli._images import inspect_images, told_as_images
 from symgen.cli._options import parse
-from symgen.cli._terminal import console, new_file, say, sequence_titles
+from symgen.cli._terminal import console, free_name, new_file, say, sequence_titles
 from symgen.cli._understood import count_of, kept_where, recommended, remarks, understood
+from symgen.data import Recordings
 from symgen.data.batches import Batches
 from symgen.experiments.datasets import (
     BounceData,
     DigitsData,
     ImageData,
+    OwnImageData,
     RecordingData,
     SpritesData,
 )
@@ -35,10 +36,14 @@ class _Data(Generic[DataT]):
     """Draw a contact sheet of what is trained on, and describe it."""
 
     data: OmitArgPrefixes[DataT]
-    out: Path
-    """Image to write."""
+    out: Path | None = None
+    """Image to write; by default sequences.png or images.png, or the first of sequences-2.png and
+    so on that is not there."""
+    force: bool = False
+    """Replace a file that is there."""
     examples: int = 6
-    """Number of sequences, or of images of each class."""
+    """Number of sequences, or of images of each class. Clips that --augment changes are drawn as
+    they are, too, above."""
     seed: int = 0
     """Seed of their choice and of what is done to them."""
 
@@ -68,9 +73,11 @@ def data(words: Sequence[str]) -> None:
     chosen: Any = DigitsData()
     if words and not words[0].startswith("-"):
         chosen, words = preset(words[0]).experiment.data, words[1:]
+    if isinstance(chosen, OwnImageData):
+        inspect_images(words)
+        return
     still = isinstance(chosen, ImageData)
-    default = _Data(chosen, Path("images.png" if still else "sequences.png"))
-    options = parse(_Data[type(chosen)], "data [PRESET]", words, default)
+    options = parse(_Data[type(chosen)], "data [PRESET]", words, _Data(chosen))
     if options.examples < 1:
         raise ValueError(f"examples={options.examples}: draw at least one")
     source = options.data.source(train=True)
@@ -78,14 +85,23 @@ def data(words: Sequence[str]) -> None:
         frames, titles = _by_class(source, options.examples, options.seed)
         about = f"{len(source):,} images in {source.classes} classes"
     else:
-        batch = Batches(source, options.examples, seed=options.seed).to_train_on().batch(0)
+        given = Batches(source, options.examples, seed=options.seed)
+        batch = given.to_train_on().batch(0)
         frames, titles = batch.inputs[0], sequence_titles(source, batch)
+        if isinstance(source, Recordings):
+            titles = source.recording_names(given.indices(0))
+            if source.augment:
+                before = given.batch(0).inputs[0]
+                frames = torch.stack([before, frames], 1).flatten(0, 1)
+                titles = [text for name in titles for text in (name, "changed")]
         factors = zip(source.factor_names, source.factor_sizes, strict=True)
         about = f"{len(source):,} items; sequences of {source.frames} frames; factors: "
         about += ", ".join(f"{name} ({size} values)" for name, size in factors) or "none"
-    _draw(frames, titles, options.out)
+    out = free_name("images" if still else "sequences") if options.out is None else options.out
+    new_file(out, options.force)
+    _draw(frames, titles, out)
     shape = " × ".join(map(str, source.data_shape))
-    say(f"{source!r}\n{about}\n{shape}\n{options.out}")
+    say(f"{about}\n{shape}\n{out}")
 
 
 def inspect(words: Sequence[str]) -> None:
@@ -96,7 +112,7 @@ def inspect(words: Sequence[str]) -> None:
     options = parse(_Inspect, "data inspect PATH", words, default)
     if options.examples < 1:
         raise ValueError(f"examples={options.examples}: draw at least one")
-    out = _free_name() if options.out is None else options.out
+    out = free_name("recordings") if options.out is None else options.out
     new_file(out, options.force)
     config = options.recordings
     held_out = {"validation": config.validation, "test": config.test}
@@ -114,20 +130,12 @@ def inspect(words: Sequence[str]) -> None:
         table.add_row(name, value)
     for split, source in splits.items():
         table.add_row(split, count_of(source))
+    if images := told_as_images(config.data):
+        say(f"{images}\n\nas recordings:")
     console.print(table)
     say("\n".join([kept_where(train, config), *remarks(train)]))
-    if images := told_as_images(config.data):
-        say(images)
     experiment, command = recommended(train, config)
     say(f"{training_time(experiment, train.data_shape, train.frames)}\n{out}\nnext: {command}")
-
-
-def _free_name() -> Path:
-    """Return the first name for a picture that is not taken."""
-    names = (
-        Path(f"recordings-{number}.png" if number > 1 else "recordings.png") for number in count(1)
-    )
-    return next(name for name in names if not name.exists())
 
 
 def _draw(frames: Tensor, titles: list[str], out: Path) -> None:

@@ -166,7 +166,7 @@ def _tell_recordings(measured: Mapping[str, Any]) -> None:
     for name in ("recording", "clips", "squared error"):
         table.add_column(name, overflow="fold")
     for name in ("nearest seen", "interpolation", "mean image", "against nearest"):
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=True)
     table.title = f"unseen frames by recording{', worst first' * (len(ranked) > 1)}"
     for name, less in ranked:
         told = measured["recordings"][name]

@@ -2,7 +2,7 @@
 
 import shlex
 from argparse import ArgumentError, ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
@@ -145,6 +145,8 @@ def _train(words: Sequence[str]) -> None:
             say("\n".join(in_short(source)))
         if isinstance(experiment.data, OwnImageData):
             say("\n".join(images_in_short(experiment.data.open("train"))))
+        for note in _never_over(experiment):
+            say(note)
         with progress("training") as show:
             done = start_run(
                 words[0],
@@ -158,9 +160,29 @@ def _train(words: Sequence[str]) -> None:
         _tell(done, experiment.kind)
 
 
+def _never_over(experiment: Experiment) -> Iterator[str]:
+    """Say what of the beginning of a training lasts until its end."""
+    examples, warm = experiment.training.examples, experiment.training.kl_warmup
+    if warm >= examples:
+        yield (
+            f"the weights of the KL terms grow over {warm:,} examples, and the training has only "
+            f"{examples:,}: give a --kl-warmup below that"
+        )
+    balanced, data = experiment.model.get("balanced") or 0, experiment.data
+    without = getattr(data, "ignore_labels", False) or getattr(data, "labels", None) == 0
+    several = (getattr(data, "classes", None) or 1) > 1
+    if balanced >= examples and several and (without or isinstance(data, OwnImageData)):
+        yield (
+            f"images without labels are dealt out evenly to clusters for {balanced:,} examples, "
+            f"and the training has only {examples:,}, so that clusters of another size are not "
+            "found: give a --balanced below that"
+        )
+
+
 def _tell(run: Run, kind: type[Any]) -> None:
     family = family_of(kind)
-    verbs = "; ".join(f"symgen {verb} {run.folder}" for verb in ("evaluate", family.verbs[0]))
+    drawn = ("evaluate", family.verbs[0], "report")
+    verbs = "; ".join(f"symgen {verb} {run.folder}" for verb in drawn)
     say(
         f"{run.examples:,} {family.examples} in {duration(run.seconds)}: {run.folder}\n"
         f"{_validated(run)}next: {verbs}"

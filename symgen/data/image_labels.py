@@ -13,7 +13,7 @@ from symgen._errors import nearest
 from symgen.data.recordings.containers import StoredArray, open_arrays
 from symgen.data.recordings.folders import counted
 
-__all__ = ["is_file_of_labels", "labels_among", "labels_of_file", "numbered"]
+__all__ = ["has_labels", "is_file_of_labels", "labels_among", "labels_of_file", "numbered"]
 
 _LABELS = ("labels", "label", "y", "targets", "target", "classes", "class")
 
@@ -28,25 +28,64 @@ def is_file_of_labels(labels: str) -> bool:
     return Path(labels).suffix.lower() in (".csv", ".txt", ".npy")
 
 
+def has_labels(path: Path) -> bool:
+    """Tell whether a file of arrays has one that is called as labels are."""
+    if _texts(path, _LABELS):
+        return True
+    return any(name.rpartition("/")[2].lower() in _LABELS for name in open_arrays(path))
+
+
 def labels_among(
     path: Path, arrays: Mapping[str, StoredArray], labels: str | None, count: int
 ) -> tuple[Sequence[str | None], tuple[str, ...]]:
     """Find the array of labels beside images, and say what else is there."""
     file = labels is not None and is_file_of_labels(labels)
+    named = [name for name in arrays if name.rpartition("/")[2].lower() in _LABELS]
     if labels is not None and not file:
-        if labels not in arrays:
-            raise ValueError(f"labels={labels!r}: {path} has no such array beside the images")
-        return _as_labels(f"{path}: {labels}", arrays[labels].read(), count), ()
+        named = [labels]
+    if len(named) <= 1 and not file and (texts := _texts(path, named or _LABELS)):
+        ((name, values),) = texts.items()
+        return _as_names(f"{path}: {name}", values, count), ()
+    if labels is not None and not file and labels not in arrays:
+        raise ValueError(
+            f"labels={labels!r}: {path} has no such array beside the images, "
+            f"{nearest(labels, arrays)}"
+        )
+    if len(named) == 1 and not file:
+        return _as_labels(f"{path}: {named[0]}", arrays[named[0]].read(), count), ()
     can = {n: a for n, a in arrays.items() if a.dtype.kind in "biu" and a.shape[:1] == (count,)}
     can = {name: array for name, array in can.items() if np.prod(array.shape) == count}
-    named = [name for name in can if name.rpartition("/")[2].lower() in _LABELS]
-    if len(named) == 1 and not file:
-        return _as_labels(f"{path}: {named[0]}", can[named[0]].read(), count), ()
     left = ", ".join(f"{name} {each.shape} {each.dtype}" for name, each in arrays.items())
     note = f"{path}: left alone {left}"
     if can and not file:
         note += f"; if they are labels, give --labels {next(iter(can))}"
     return [None] * count, (note,) if left else ()
+
+
+def _texts(path: Path, wanted: Sequence[str]) -> dict[str, Shaped[ndarray, "..."]]:
+    """Read the first array of text with one of these names in an `.npz`, if there is one."""
+    if path.suffix.lower() != ".npz":
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        for name in file.files:
+            if name in wanted or name.lower() in wanted:
+                try:
+                    values = file[name]
+                except ValueError:  # it holds objects
+                    continue
+                if values.dtype.kind in "US":
+                    return {name: values.astype(str)}
+    return {}
+
+
+def _as_names(name: str, values: Shaped[ndarray, "..."], count: int) -> list[str | None]:
+    """Return text as labels; an empty one stands for none."""
+    if values.shape != (count,):
+        raise ValueError(
+            f"{name} has text of shape {values.shape} for {count:,} images: give each a label, "
+            "empty for none"
+        )
+    return [text or None for text in values.tolist()]
 
 
 def _as_labels(name: str, values: Shaped[ndarray, "..."], count: int) -> list[str | None]:

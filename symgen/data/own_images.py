@@ -146,7 +146,14 @@ def open_images(
     good, notes = _finite(data, found)
     strange = sorted({label for label in found.labels if label is not None} - {*names})
     if strange:
-        notes = (*notes, f"labels {', '.join(strange)} are of none of the classes and left out")
+        count = sum(label in strange for label in found.labels)
+        notes = (
+            *notes,
+            f"labels {', '.join(strange)} match none of the classes: their {count:,} images count "
+            "as having no label",
+        )
+    if empty := [name for name in names if name not in found.labels]:
+        notes = (*notes, f"no image has the label {', '.join(empty)}")
     every = np.arange(len(numbers))
     sample = found.reader.read(every[good][:: max(1, int(good.sum()) // _LOOKED_AT)])
     dtype = sample.dtype
@@ -237,10 +244,9 @@ def _require_same(data: Path, record: Mapping[str, str], here: Mapping[str, str]
     """Refuse images that are no longer those on record."""
     changed = [name for name in here if record[name] != here[name]]
     if changed:
-        others = "; symgen align and encode take other images with --data"
         raise ValueError(
             f"{data}: the {changed[0]} are not those that the run was trained on: put them back "
-            f"as they were, or train a new run{others if 'images' in changed else ''}"
+            "as they were, or train a new run; symgen align and encode take others with --data"
         )
 
 

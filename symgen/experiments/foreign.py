@@ -1,5 +1,6 @@
 """Images that a run has held out, and others, brought to what its model was trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +15,15 @@ from symgen.data.image_files import LUMINANCE, load_pixels
 from symgen.experiments.families.ace import labels_of
 from symgen.experiments.runs import OpenRun
 
-__all__ = ["Brought", "bring", "held_out_images", "names_of_classes", "one_of_each_class"]
+__all__ = ["Brought", "bring", "class_number", "held_out_images", "names_of_classes"]
+__all__ += ["one_of_each_class"]
 
 _SURE = 0.25  # of a ground, from the middle gray, to tell dark from light
 _FLAT = 0.5  # of the range of the training's images: images of less are stretched
 _SMALL = 2.0  # images that fit on the canvas so many times are enlarged
-_LOOKED_AT, _WITHOUT = 100, 10  # held-out images for one of each class, and where none has any
+_LOOKED_AT, _WITHOUT = 100, 10  # held-out images for one of each class, and with those without
 _BYTE = 255.0
+_LISTED = 30  # names of classes
 
 Image = Float[Tensor, "channels height width"]
 Ground = Float[Tensor, "channels 1 1"]
@@ -50,13 +53,17 @@ def held_out_images(
 
 
 def one_of_each_class(run: OpenRun) -> Float[Tensor, "n channels height width"]:
-    """Return the first held-out image of every class, or the first ones where none has a label."""
+    """Return the first held-out image of every class.
+
+    Where fewer than ten have a label, others without one follow.
+    """
     source: Any = run.require_data().source(train=False)
     batch = source.batch(torch.arange(min(len(source), _LOOKED_AT)), torch.Generator())
     x = batch.inputs[0]
     labels = labels_of(batch, x)
     first = [int((labels == label).nonzero()[0, 0]) for label in labels.unique() if label >= 0]
-    return x[first or list(range(min(len(x), _WITHOUT)))]
+    others = (labels < 0).nonzero()[:, 0].tolist()
+    return x[first + others[: max(0, _WITHOUT - len(first))]]
 
 
 def names_of_classes(run: OpenRun, classes: int) -> list[str]:
@@ -64,6 +71,26 @@ def names_of_classes(run: OpenRun, classes: int) -> list[str]:
     told = getattr(run.data, "class_names", None)
     hidden = getattr(run.data, "ignore_labels", False)
     return [str(n) for n in range(classes)] if told is None or hidden else [*told]
+
+
+def class_number(names: Sequence[str], given: str, option: str) -> int:
+    """Return the number of a class that is given by its name or its number.
+
+    Raises:
+        ValueError: with all names, if there is no such class.
+
+    Example:
+        >>> class_number(["cat", "dog"], "dog", "as"), class_number(["0", "1"], "1", "as")
+        (1, 1)
+    """
+    if given in names:
+        return names.index(given)
+    if given.isdecimal() and int(given) < len(names):
+        return int(given)
+    listed = f"a number from 0 to {len(names) - 1}"
+    if [*names] != [str(number) for number in range(len(names))]:
+        listed = f"one of {', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''}"
+    raise ValueError(f"{option}={given}: there is no such class, choose {listed}")
 
 
 def bring(

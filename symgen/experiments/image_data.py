@@ -164,12 +164,12 @@ class OwnImageData(DataConfig):
         """Open the images that were trained on, or others, which are in no split.
 
         Returns:
-            The images, and whether they are others.
+            The images, each of them once, and whether they are others.
 
         Raises:
             ValueError: for a split of others, and see `open`.
         """
-        return self.open(split or "all"), False
+        return replace(self.open(split or "all"), balanced=False), False
 
     def _opened(self, split: ImageSplit, **how: Any) -> OwnImages:
         if self.data is None:
@@ -206,11 +206,18 @@ class RunImageData(OwnImageData):
             return super().open_any(split)
         others = replace(self, labels=None)  # which are where they are usually, if there are any
         source = others._opened("all", others=True)
-        if self.record is not None and source.record["images"] == self.record["all"]["images"]:
+        same = {} if self.record is None else self.record["all"]
+        if source.record == same:
             return super().open_any(split)
+        if source.record["images"] == same.get("images"):
+            note = (
+                f"{self.data} has the images of the training but other labels, from which their "
+                "splits follow: they are in none"
+            )
+            source = replace(source, notes=(*source.notes, note))
         if split not in (None, "all"):
             raise ValueError(
-                f"split={split!r}: {self.data} holds other images than the run was trained on, "
-                "which are in no split: leave it out"
+                f"split={split!r}: {self.data} holds other images or labels than the run was "
+                "trained on, which are in no split: leave it out"
             )
         return source, True

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import symgen
 from symgen._files import read_text, read_toml
 from symgen.experiments.builders import FROM_DATA
-from symgen.experiments.datasets import RecordingData, data_to_json
+from symgen.experiments.datasets import OwnImageData, RecordingData, data_to_json
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun
 from symgen.experiments.summaries import OWN, SUMMARY, main_summary
@@ -26,6 +26,7 @@ __all__ = ["Shown", "report_page", "require_summary"]
 
 _PLACES = ("root", "data", "cache", "download", "kind")
 _SHARES = {"validation": "share for validation", "test": "share for the test"}
+_LISTED = 30  # classes
 _TONES = (("Yes", "yes"), ("In part", "part"), ("No", "no"))
 
 
@@ -105,7 +106,7 @@ def report_page(run: OpenRun, summary: Mapping[str, Any], pictures: Sequence[Sho
 
 def _verdict(run: OpenRun, measured: Mapping[str, Any]) -> str:
     """Put the answer first."""
-    lines = [str(line) for line in measured.get("verdict", ())] or _of_classes(measured)
+    lines = [str(line) for line in measured.get("verdict") or run.family.verdict(measured)]
     first, *rest = lines or ["There is no verdict on a model of this kind: see the measures."]
     question, mark, answer = first.partition("? ")
     tone = next((tone for word, tone in _TONES if answer.startswith(word)), "")
@@ -116,26 +117,6 @@ def _verdict(run: OpenRun, measured: Mapping[str, Any]) -> str:
     parts += [f"<p>{escape(line)}</p>" for line in rest if line not in points]
     parts.append(f'<p class="quiet">{escape(_basis(run, measured))}</p>')
     return f'<section class="verdict {tone}">{"".join(parts)}</section>'
-
-
-def _of_classes(measured: Mapping[str, Any]) -> list[str]:
-    """Say in words what was found of a model that names classes and poses."""
-    if "error" not in measured:
-        return []
-    right = 100 - measured["error"]
-    lines = [f"It names the class of {right:.2f} % of {measured['examples']:,} held-out images."]
-    if poses := measured.get("pose_r2"):
-        worst = min(poses, key=lambda name: poses[name])
-        told = ", ".join(f"{n.replace('_', ' ')} {100 * v:.0f} %" for n, v in poses.items())
-        lines.append(
-            f"The pose that it reads off an image follows how the image was moved: {told} of the "
-            f"variation is explained, least of {worst.replace('_', ' ')}."
-        )
-    generative = 100 - measured["error_generative"]
-    lines.append(
-        f"Its auto-encoders alone, without the classifier, would name {generative:.2f} % rightly."
-    )
-    return lines
 
 
 def _basis(run: OpenRun, measured: Mapping[str, Any]) -> str:
@@ -161,10 +142,10 @@ def _by_recording(measured: Mapping[str, Any]) -> str:
     if not ranked:
         return ""
     rows = [
-        (name, str(measured["recordings"][name]["clips"]), f"{less:+.1f} %".replace("-", "−"))
+        (name, str(measured["recordings"][name]["clips"]), f"{-less:+.1f} %".replace("-", "−"))
         for name, less in ranked
     ]
-    titles = ("recording", "clips", "less squared error than the nearest seen frame")
+    titles = ("recording", "clips", "squared error, against the nearest seen frame's")
     caption = "Unseen frames of recordings, worst first"
     return _table(titles, rows, caption, numbers=(1, 2))
 
@@ -185,8 +166,21 @@ def _data(run: OpenRun) -> str:
             (f"split: {split}", f"{len(names):,} recordings or pieces of them")
             for split, names in run.config.get("split", {}).items()
         ]
+    if isinstance(run.data, OwnImageData):
+        rows += [("images", str(values["data"])), *_of_images(run.data)]
     rows += [(_SHARES.get(n, n.replace("_", " ")), _told(v)) for n, v in shown if v is not None]
     return _table(("data", "as"), rows, "What it was trained on, and how it is read")
+
+
+def _of_images(data: OwnImageData) -> Iterator[tuple[str, str]]:
+    """Count images, and labels, of every split and class."""
+    source, _ = data.open_any(None)
+    splits, labels = source.splits[source.numbers], source.classes_of[source.numbers]
+    for number, split in enumerate(("train", "validation", "test")):
+        mine = labels[splits == number]
+        yield f"split: {split}", f"{len(mine):,} images, {int((mine >= 0).sum()):,} with a label"
+    for number, name in [*enumerate(source.class_names)][:_LISTED]:
+        yield f"class {name}", f"{int((labels == number).sum()):,}"
 
 
 def _training(run: OpenRun, summary: Mapping[str, Any]) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from symgen.data import Recordings
-from symgen.experiments.foreign import names_of_classes, one_of_each_class
+from symgen.experiments.foreign import held_out_images, names_of_classes, one_of_each_class
 from symgen.experiments.report import Shown
 from symgen.experiments.runs import OpenRun
+from symgen.experiments.styles import LOOKED_AT, axes_of_styles, reach_of_styles, styles
 from symgen.experiments.verdict import BASELINES
 from symgen.figures import (
     as_pictures,
@@ -26,7 +27,7 @@ from symgen.training.run_folder import METRICS
 __all__ = ["draw_pictures"]
 
 _EXAMPLES, _MOST = 3, 10  # sequences; classes
-_LATENTS = torch.linspace(-4, 4, 12)  # of the first latent of a style
+_POINTS = 12  # values of the first latent of a style
 
 
 @torch.no_grad()
@@ -87,19 +88,23 @@ def _of_poses(run: OpenRun, model: Any, folder: Path) -> Iterator[Shown]:
             "Pose factored out",
             "A held-out image of each class in three versions: as given, with its pose factored "
             "out, and reconstructed with the pose put back.",
-            "If the pose was learned, the middle row is upright and of one size, however the "
-            "images above are turned, scaled and shifted.",
+            "If the pose was learned, the middle row shows each class always the same way round "
+            "and of one size, however the images above are turned, scaled and shifted; which way "
+            "that is, the model chooses.",
         )
-    styles = torch.nn.functional.pad(_LATENTS[:, None], (0, model.latent_count - 1))
-    rows = as_pictures(x, model.manifold(styles)[:_MOST], dims=3)[1]
+    reach = reach_of_styles(model, held_out_images(run, LOOKED_AT))
+    values = axes_of_styles(reach, _POINTS)[0]
+    rows = as_pictures(x, model.manifold(styles(values[:, None], model))[:_MOST], dims=3)[1]
     names = names_of_classes(run, model.classes)[:_MOST]
-    manifold_rows(rows, _LATENTS.tolist(), names, folder / "manifold.png")
+    ends = [None if own is None else own[0] for own in reach[:_MOST]]
+    manifold_rows(rows, values.tolist(), names, folder / "manifold.png", ends)
     yield Shown(
         folder / "manifold.png",
         "Styles of each class",
         "A row for each class: what its decoder makes of the first number of the style, which "
-        "runs from −4 to 4.",
-        "Each class has its own way of varying, without the pose; the far ends are rarely used.",
+        "runs through the styles of held-out images.",
+        "Each class has its own way of varying, without the pose; what is pale lies beyond the "
+        "styles of its held-out images.",
     )
 
 

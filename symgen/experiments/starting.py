@@ -34,8 +34,8 @@ _TOLD = 3  # differences that an error lists
 def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Experiment:
     """Shorten a training to what this machine does in a time, by its speed over a few steps.
 
-    The schedules of the learning rate and of the KL weights are shortened with it; no training
-    becomes longer.
+    The schedules of the learning rate and of the KL weights are shortened with it, and the time
+    for which images are dealt out evenly to clusters; no training becomes longer.
     """
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes={minutes}: give a positive number")
@@ -46,7 +46,10 @@ def within(experiment: Experiment, minutes: float, device: str = "cpu") -> Exper
     ramps = {n: getattr(whole, n) * examples // whole.examples for n in ("warmup", "kl_warmup")}
     if whole.kl_warmup:
         ramps["kl_warmup"] = max(1, ramps["kl_warmup"])
-    return experiment.changed(training={"examples": examples, **ramps})
+    shorter: dict[str, Any] = {"training": {"examples": examples, **ramps}}
+    if balanced := experiment.model.get("balanced"):
+        shorter["model"] = {"balanced": balanced * examples // whole.examples}
+    return experiment.changed(**shorter)
 
 
 def examples_per_second(

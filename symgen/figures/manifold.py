@@ -15,6 +15,7 @@ from symgen.figures import _canvas
 __all__ = ["manifold_grid", "manifold_rows"]
 
 _PAPER, _INK_LEFT = 255, 0.25  # of images beyond the reach
+_PALE = "pale: beyond the styles of held-out images"
 _GAP = 2  # paper between neighbours, little enough to see them flow into each other
 
 
@@ -134,7 +135,11 @@ def _draw(
     left = size + _canvas.text_width(size, *(text for _, text in labels)) + size // 2
     xs = _canvas.spaced(left, columns, width + _GAP)
     heading = left + _canvas.text_width(size, title, bold=True)
-    picture = _canvas.Picture(max(xs[-1] + width, heading) + size, ys[-1] + height + size)
+    faint = pale is not None and bool(pale.any())
+    below = 2 * size if faint else 0
+    picture = _canvas.Picture(max(xs[-1] + width, heading) + size, ys[-1] + height + size + below)
+    if faint:
+        picture.text(left, ys[-1] + height + size, _PALE, size, "lt", _canvas.MUTED)
     picture.paste(pixels, scale, xs, ys)
     picture.text(left, size, title, size, "lm", bold=True)
     for y, text in labels:

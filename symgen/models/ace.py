@@ -221,6 +221,8 @@ class ACE(ACEParts):
         starts of equal weight: `PoseReadings.rotations` counts them.
         """
         check_data(self, "x", x)
+        if y is not None:
+            check_labels(y, x.shape[0], self.classes, least=-1)
         return self._readings(x, y, one_class=False)
 
     @torch.no_grad()

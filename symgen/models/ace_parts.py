@@ -30,6 +30,7 @@ __all__ = ["ACEParts", "Labelled"]
 _LEAST_SPREAD = 1e-3
 _LABEL_WEIGHT = 20.0  # where few images have a label
 _MOST_STARTS = 72  # every five degrees: each is a pass of its own
+_MOST_WEIGHT = 1e6
 _FAINT = 0.1  # of the spread: what decoders paint before they have learned anything
 _FARTHEST, _HALVINGS = 5.0, 40  # of an output that a decoder starts from, and how it is found
 
@@ -99,10 +100,13 @@ class ACEParts(Pretrained):
         require_choice("labelled", labelled, get_args(Labelled))
         require_whole("balanced", balanced, 0)
         self.labelled: Labelled = labelled
+        if label_weight is not None and labelled == "none":
+            raise ValueError(f"label_weight={label_weight!r}: no image has a label, leave it out")
         if label_weight is None:
             label_weight = _LABEL_WEIGHT if labelled == "some" else 1.0
-        if label_weight < 0:
-            raise ValueError(f"label_weight={label_weight!r}: give a number of 0 or more, or None")
+        if not 0 <= label_weight <= _MOST_WEIGHT:
+            most = f"from 0 to {_MOST_WEIGHT:,.0f}, or None"
+            raise ValueError(f"label_weight={label_weight!r}: give a number {most}")
         self.label_weight = label_weight
         self.balanced = balanced
         if balanced and labelled == "none":
@@ -150,6 +154,8 @@ class ACEParts(Pretrained):
         if isinstance(pose, SymmetryStatistics):
             return pose
         if pose is None and not options["colour_pose"]:
+            if (starts := options["starts"]) > 1:
+                raise ValueError(f"pose_starts={starts} with pose=None: there is no pose to read")
             return None
         options |= {"learn_scale": self.variational_pose, "padding_mode": self.padding_mode}
         return SymmetryStatistics(self._image_shape("pose"), pose, **options)

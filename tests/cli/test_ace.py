@@ -84,7 +84,7 @@ def test_evaluation_prints_the_table_and_writes_the_record(trained, empty_folder
     ):
         (printed,) = re.findall(rf"^{re.escape(name)} +(-?[\d.]+)", text, re.M)
         assert float(printed) == pytest.approx(value, abs=0.051)
-    assert "in every U" in text and "bounds −log p(x) with" in text
+    assert "in every U" in text and "bounds −log p(x): compare" in text
 
 
 def test_the_table_claims_no_more_than_was_measured(trained, capsys):
@@ -105,21 +105,23 @@ def test_manifolds_of_one_latent_are_rows(trained, capsys):
     with Image.open(run / "figures" / "manifold.png") as every:
         whole = every.height
     assert main(["manifold", str(run), "--class", "7", "--points", "5"]) == 0
-    with Image.open(run / "figures" / "manifold.png") as one:
+    with Image.open(run / "figures" / "manifold-7.png") as one:
         assert one.height < whole / 3
+    with Image.open(run / "figures" / "manifold.png") as every:
+        assert every.height == whole
 
 
 def test_manifolds_of_two_latents_are_grids_as_well(trained):
     run = trained / "free"
     assert main(["manifold", str(run), "--class", "7"]) == 0
-    assert figures(run) == ["curves.png", "factored.png", "manifold-7.png", "manifold.png"]
+    assert figures(run) == ["curves.png", "factored.png", "manifold-7.png"]
     assert main(["manifold", str(run), "--points", "3", "--range", "2"]) == 0
     assert {f"manifold-{label}.png" for label in range(10)} <= set(figures(run))
 
 
 def test_without_a_pose_none_is_factored_out(trained):
     assert main(["manifold", str(trained / "plain"), "--class", "3"]) == 0
-    assert figures(trained / "plain") == ["curves.png", "manifold.png"]
+    assert figures(trained / "plain") == ["curves.png", "manifold-3.png"]
 
 
 def test_control_says_what_it_read_and_draws_what_it_moved(trained, tmp_path, capsys):
@@ -190,12 +192,12 @@ def test_a_smaller_image_is_laid_on_a_canvas_and_said_so(trained, tmp_path, caps
     ("run", "words", "message"),
     [
         ("variational", "test:x", "test:x: give the number of a test image"),
-        ("variational", "test:359", "test:359: there are 359 test images"),
+        ("variational", "test:359", "test:359: test images are numbered from 0 to 358"),
         ("variational", "missing.png", "no image file missing.png"),
         ("variational", "deep.tif", "deep.tif holds float32: save 8 or 16 bits"),
         ("variational", "damaged.png", "damaged.png cannot be read as an image"),
         ("variational", "text.png", "text.png cannot be read as an image"),
-        ("variational", "test:0 --as 10", "as=10: choose a class from 0 to 9"),
+        ("variational", "test:0 --as 10", "as=10: there is no such class, choose a number from 0"),
         ("variational", "test:0 --style 1 2", "of which a class of this model has 1"),
         ("variational", "test:0 --style nan", "style=nan: give a finite number"),
         ("variational", "test:0 --hue 20", "the model infers no colour pose"),
@@ -240,7 +242,7 @@ def test_a_file_in_place_of_the_folder_is_refused(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("manifold RUN --class 10", "class=10: choose one from 0 to 9"),
+        ("manifold RUN --class 10", "class=10: there is no such class, choose a number from 0"),
         ("manifold RUN --points 1", "points=1"),
         ("manifold RUN --range -2", "range=-2.0"),
         ("manifold nowhere", "nowhere is not a run folder"),

@@ -80,12 +80,14 @@ def test_data_that_have_changed_since_the_training_are_refused(
     assert f"{path}: the {what} are not those that the run was trained on: put them" in error
     assert error.count("\n") == 1 and not any(tmp_path.iterdir())
     if verb == "encode":
-        assert main([*words, "--data", str(path)]) == (2 if what == "labels" else 0)
+        assert main([*words, "--data", str(path)]) == 0
+        told = "has the images of the training but other labels"
+        assert (told in capsys.readouterr().err) == (what == "labels")
     if verb == "align" and what == "images":
         Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / "x.png")
         assert main(["control", str(run), str(tmp_path / "x.png"), "--out", str(tmp_path)]) == 0
         assert "are not there, or have changed" in capsys.readouterr().out
-    if verb == "encode" and what == "images":  # as other images, which are in no split
+    if verb == "encode":  # as other images, which are in no split
         rows = (tmp_path / "a.csv").read_text().splitlines()
         assert len(rows) == 61 and {row.split(",")[1] for row in rows[1:]} == {"none"}
 
@@ -129,7 +131,9 @@ def test_a_gray_ground_is_recommended_a_gaussian_likelihood(
     images[:, 3:6, 3:6] = np.arange(30)[:, None, None]
     np.save("x.npy", images)
     assert main(["data", "inspect", "x.npy", "--images"]) == 0
-    assert ("--likelihood gaussian" in capsys.readouterr().out) == likelihood
+    text = capsys.readouterr().out
+    assert ("--likelihood gaussian" in text.splitlines()[-1]) == likelihood
+    assert ("add --likelihood gaussian" in text) != likelihood
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +156,10 @@ def named(tmp_path_factory):
 def test_what_was_done_to_images_is_said_once_before_their_training(named):
     lines = named[1].splitlines()
     assert lines[0] == (
-        "training on 24 images in 3 classes, 16 × 16, 1 channel; scale 0 to 0, 255 to 1: bytes"
+        "training on 24 images in 3 classes; 16 × 16, 1 channel; scale 0 to 0, 255 to 1: bytes"
     )
-    assert lines[1] == "transparent images lie over gray 0 (--background)"
+    assert lines[1].startswith("errors will be rough: 3 of 3 images of the test have a label")
+    assert lines[2] == "transparent images lie over gray 0 (--background)"
     assert named[1].count("transparent") == 1
 
 
@@ -193,3 +198,86 @@ def test_of_few_images_nothing_is_said_that_fits_them_by_chance(named, tmp_path,
     assert main(["evaluate", str(tmp_path / "run"), "--samples", "1"]) == 0
     said = capsys.readouterr().out
     assert "of 15 images or more: these are too few" in said and "clusters, matched" not in said
+
+
+# --- few labels --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A run of a hundred images of which twelve have a label, by name, and what it said."""
+    folder = tmp_path_factory.mktemp("few")
+    images = np.random.default_rng(1).integers(0, 256, (100, 16, 16), dtype=np.uint8)
+    labels = np.array(["cat", "dog"] * 6 + [""] * 88)
+    np.savez(folder / "cells.npz", images=images, labels=labels)
+    words = ["--data", str(folder / "cells.npz"), "--out", str(folder / "run")]
+    with pytest.MonkeyPatch.context() as patch, StringIO() as told:
+        patch.setattr("sys.stdout", told)
+        assert main(["train", "ace", *words, *SMALL, "--kl-warmup", "50"]) == 0
+        return folder / "run", told.getvalue()
+
+
+def test_few_labels_are_counted_before_the_training(few):
+    first, second, *_ = few[1].splitlines()
+    assert first.startswith("training on 80 images: 10 with a label, in 2 classes, which are r")
+    assert "and 70 without; 16 × 16, 1 channel" in first
+    assert second.startswith("errors will be rough: 2 of 11 images of the test have a label")
+
+
+def test_images_with_labels_are_written_once(few, tmp_path):
+    run, words = few[0], ["--split", "train"]
+    assert main(["encode", str(run), *words, "--out", str(tmp_path / "t.csv")]) == 0
+    assert main(["align", str(run), *words, "--out", str(tmp_path / "a")]) == 0
+    for path in (tmp_path / "t.csv", tmp_path / "a" / "poses.csv"):
+        with path.open(newline="") as file:
+            names = [row["image"] for row in csv.DictReader(file)]
+        assert len(names) == len({*names}) == 80
+    assert len(np.load(tmp_path / "a" / "aligned.npy")) == 80
+
+
+def test_errors_are_of_the_images_that_have_a_label(few, capsys):
+    run = few[0]
+    assert main(["evaluate", str(run), "--samples", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "of 2 with a label" in " ".join(text.split())
+    assert "% of 2 held-out images with a label (95 % interval" in text
+    assert main(["report", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert "of 2 held-out images with a label" in page and str(run.parent / "cells.npz") in page
+    assert "80 images, 10 with a label" in page and "symgen align" in page
+
+
+def test_classes_are_called_by_name(few, tmp_path, capsys):
+    run = str(few[0])
+    words = ["control", run, "test:0", "--out", str(tmp_path)]
+    assert main([*words, "--as", "dog"]) == main([*words, "--as", "1"]) == 0
+    assert main([*words, "--as", "fox"]) == 2
+    assert "as=fox: there is no such class, choose one of cat, dog" in capsys.readouterr().err
+    assert main(["manifold", run, "--class", "dog"]) == 0
+    assert (few[0] / "figures" / "manifold-1.png").is_file()
+    assert main(["manifold", run, "--class", "fox"]) == 2
+
+
+def test_aligned_images_lie_in_the_run_by_default(few):
+    assert main(["align", str(few[0]), "--examples", "2"]) == 0
+    assert (few[0] / "aligned" / "poses.csv").is_file()
+
+
+def test_what_lasts_until_the_end_of_a_training_is_said(few, tmp_path, capsys):
+    data = ["--data", str(few[0].parent / "cells.npz"), "--ignore-labels", "--classes", "3"]
+    assert main(["train", "ace", *data, "--out", str(tmp_path / "run"), *SMALL]) == 0
+    text = capsys.readouterr().out
+    assert (
+        "dealt out evenly to clusters for 80,000 examples, and the training has only 100" in text
+    )
+    assert "KL terms grow over 60,000 examples" in text
+
+
+def test_own_images_are_looked_at_as_they_are_inspected(few, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = str(few[0].parent / "cells.npz")
+    assert main(["data", "ace", "--data", path]) == 0
+    assert main(["data", "inspect", path, "--images"]) == 0
+    first, second = capsys.readouterr().out.split("next: ")[:2]
+    assert "class cat" in first and "80, 10 with a label" in first and "images-2.png" in second
+    assert {entry.name for entry in tmp_path.iterdir()} == {"images.png", "images-2.png"}

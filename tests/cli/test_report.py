@@ -162,5 +162,5 @@ def test_a_report_of_poses(empty_folder):
     assert main(["report", "runs/ace-digits"]) == 0
     text = Path("runs/ace-digits/report.html").read_text()
     page = Page(text)
-    assert len(page.all("img")) == 3 and "It names the class of" in text
+    assert len(page.all("img")) == 3 and "Does it name the class?" in text
     assert "A measure of your own" not in text and "symgen manifold runs/ace-digits" in text

@@ -52,7 +52,10 @@ def test_folders_are_classes_and_what_lies_beside_has_none(folders):
 
 def test_labels_that_are_no_class_are_left_out_and_said_so(folders):
     source = open_images(folders, "all", class_names=("dog", "fox"))
-    assert source.notes == ("labels cat are of none of the classes and left out",)
+    assert source.notes == (
+        "labels cat match none of the classes: their 20 images count as having no label",
+        "no image has the label fox",
+    )
     assert (source.classes_of == 0).sum() == 20 and (source.classes_of < 0).sum() == 25
 
 
@@ -257,3 +260,33 @@ def test_what_cannot_be_is_refused_in_one_line(name, options, message, tmp_path,
     with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
         open_images(tmp_path / name, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.arange(20), "labels has shape"),
+        (np.zeros((30, 2)), "labels has shape"),
+        (np.full(30, 0.5), "labels has shape"),
+        (np.array(["a"] * 20), "labels has text of shape"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused_rather_than_left_alone(tmp_path, labels, message):
+    images = np.arange(30 * 81).reshape(30, 9, 9).astype(np.uint8)
+    np.savez(tmp_path / "x.npz", images=images, labels=labels)
+    with pytest.raises(ValueError, match=message):
+        open_images(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("labels", [np.arange(30) % 3 - 1.0, np.array(["", "0", "1"] * 10)])
+def test_labels_may_be_whole_floats_or_text(tmp_path, labels):
+    images = np.arange(30 * 81).reshape(30, 9, 9).astype(np.uint8)
+    np.savez(tmp_path / "x.npz", images=images, labels=labels, extra=np.zeros(4))
+    source = open_images(tmp_path / "x.npz", "all")
+    assert source.class_names == ("0", "1")
+    assert source.classes_of.tolist() == [-1, 0, 1] * 10
+    assert open_images(tmp_path / "x.npz", "all", labels="labels").class_names == ("0", "1")
+    with pytest.raises(
+        ValueError, match=r"labels='kinds': .* has no such array beside the images"
+    ):
+        open_images(tmp_path / "x.npz", labels="kinds")

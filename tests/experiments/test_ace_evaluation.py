@@ -142,10 +142,13 @@ def test_rows_claim_no_more_than_was_measured():
             ),
         )
     )
-    assert free["U, tight"][1] == "bounds −log p(x | pose), no ω"
-    assert variational["U, tight"][1] == "bounds −log p(x), no ω"
+    assert free["U, tight"][1] == "bounds −log p(x | pose), without the classifier"
+    assert variational["U, tight"][1] == "bounds −log p(x), without the classifier"
     assert "error, sampled pose" in variational and "error, sampled pose" not in free
     measured = evaluate(make_model(28, pose=None), digits("none"), items=60, samples=1)
     plain = {name: of for name, _, of in FAMILY.rows({"pose": None}, measured)}
-    assert plain["U, valid"] == "bounds −log p(x) with ω" and "error, mean pose" not in plain
+    assert (
+        plain["U, valid"] == "bounds −log p(x): compare models by it"
+        and "error, mean pose" not in plain
+    )
     assert plain["KL of the pose"] == "no pose"

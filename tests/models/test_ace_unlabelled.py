@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 from ace_helpers import SMALL
@@ -116,8 +117,23 @@ def test_labels_that_are_missing_are_asked_for():
         ACE(**SMALL, labelled="few")
     with pytest.raises(ValueError, match="balanced=-1"):
         ACE(**SMALL, labelled="none", balanced=-1)
-    with pytest.raises(ValueError, match=r"label_weight=-1\.0: give a number of 0 or more"):
+    with pytest.raises(ValueError, match=r"label_weight=-1\.0: give a number from 0 to"):
         ACE(**SMALL, labelled="some", label_weight=-1.0)
+    for weight in (math.nan, 1e30):
+        with pytest.raises(ValueError, match=r"label_weight=(nan|1e.30): give a"):
+            ACE(**SMALL, labelled="some", label_weight=weight)
+    with pytest.raises(ValueError, match=r"label_weight=5\.0: no image has a label, leave it out"):
+        ACE(**SMALL, labelled="none", label_weight=5.0)
+    with pytest.raises(ValueError, match="pose_starts=4 with pose=None"):
+        ACE(**SMALL | {"pose": None}, pose_starts=4)
+
+
+def test_labels_that_choose_readings_are_checked():
+    model, x = ACE(**SMALL, pose_starts=3).eval(), torch.rand(4, 1, 12, 12)
+    with pytest.raises((ValueError, jaxtyping.TypeCheckError)):
+        model.readings(x, torch.tensor([1]))
+    with pytest.raises(ValueError, match="7"):
+        model.readings(x, torch.tensor([-1, 0, 7, -1]))
 
 
 def test_one_class_needs_no_classifier_unless_one_is_asked_for():

@@ -174,6 +174,8 @@ def as_changes(given: str | Iterable[str]) -> tuple[Change, ...]:
         Traceback (most recent call last):
         ValueError: augment='shift shift': give each change once
     """
+    if not isinstance(given, Iterable):
+        raise ValueError(f"augment={given!r}: give names of changes, or () for none")
     changes = (given,) if isinstance(given, str) else tuple(given)
     for name in changes:
         require_choice("augment", name, get_args(Change))

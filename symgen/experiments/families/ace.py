@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.data.batches import Batches
+from symgen.experiments.families import ace_verdict
 from symgen.experiments.families.family import Family, Notes, Row, own_rows
 from symgen.experiments.reel import Reel
 from symgen.groups import affine, colour
@@ -113,7 +114,9 @@ class ACEFamily(Family):
         `variational_pose` tells whether the KL of the pose is in them. Of images with labels
         `error` is that of the classifier with the mean pose, in percent, `error_sampled` with
         sampled poses, `error_generative` of the class with the least bound; of a model that was
-        told no labels `clusters` compares its classes with them. `rotations` counts those between
+        told no labels `clusters` compares its classes with them. `labels` tells how many images
+        have one, and the percentage of the most frequent; `cluster_sizes` how many images are in
+        each cluster. `rotations` counts those between
         which the pose is not sure. `pose_r2` is there where images were moved by known maps. What
         would fit so few images by chance is left out, and `too_few` tells how many it needs.
         """
@@ -122,6 +125,11 @@ class ACEFamily(Family):
         found: dict[str, Any] = {"variational_pose": model.variational_pose, "bounds": bounds}
         y, true = notes.values("class/found"), notes.values("class/true")
         known, fitted = true >= 0, {}
+        if known.any():
+            commonest = 100 * int(true[known].bincount().max()) / int(known.sum())
+            found["labels"] = {"images": int(known.sum()), "commonest": commonest}
+        if model.labelled == "none" and model.classes > 1:
+            found["cluster_sizes"] = y.bincount(minlength=model.classes).tolist()
         if known.any() and model.labelled == "none":
             fitted["clusters"] = int(known.sum()), model.classes
         if "pose/true" in notes and bool(notes.values("pose/true").std(0, correction=0).any()):
@@ -198,6 +206,10 @@ class ACEFamily(Family):
         pose = Pose(latents["affine"], latents.get("colour"))
         return model.decode(ACELatents(latents["z"], latents["y"].long(), pose)).mean
 
+    def verdict(self, measured: Mapping[str, Any]) -> list[str]:
+        """Say in words what an evaluation means."""
+        return ace_verdict.verdict(measured)
+
     def rows(self, model: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Row]:
         """Say what an evaluation found."""
         has_pose = model.get("pose", "affine") is not None or model.get("colour_pose", False)
@@ -209,16 +221,20 @@ class ACEFamily(Family):
         if "rotations" in measured:
             told = "of equal right in an image; 1 where the pose is sure"
             yield "rotations", f"{measured['rotations']:.2f}", told
+        classes = model.get("classes")
+        over = "" if classes == 1 else ", by the classifier's weights"
         density = "log p(x)" if variational or not has_pose else "log p(x | pose)"
         pose = "in every U" if variational else "free: in no U" if has_pose else "no pose"
         for name, key, reference in (
-            ("R, reconstruction", "reconstruction", "nats/image, mean over ω"),
-            ("G, KL of the style", "kl_z", "nats/image, mean over ω"),
+            ("R, reconstruction", "reconstruction", f"nats/image{over}"),
+            ("G, KL of the style", "kl_z", f"nats/image{over}"),
             ("KL of the pose", "kl_pose", pose),
             ("U, paper's convention", "paper", "up to log C below a bound"),
-            ("U, valid", "valid", f"bounds −{density} with ω"),
-            ("U, tight", "tight", f"bounds −{density}, no ω"),
+            ("U, valid", "valid", f"bounds −{density}: compare models by it"),
+            ("U, tight", "tight", f"bounds −{density}, without the classifier"),
         ):
+            if classes == 1 and key in ("paper", "tight"):  # the same as the valid one
+                continue
             yield name, f"{measured['bounds'][key]:.1f}", reference
         for key, value in measured.get("pose_r2", {}).items():
             name = f"R² of the pose, {key.replace('_', ' ')}"
@@ -239,14 +255,17 @@ _CLUSTERS = {
 def _error_rows(measured: Mapping[str, Any], has_pose: bool, variational: bool) -> Iterator[Row]:
     """Say how often the class was wrong."""
     error, sampled = (f"{measured[key]:.2f} %" for key in ("error", "error_sampled"))
+    labels, of = measured.get("labels"), ""
+    if labels and labels["images"] < measured.get("examples", 0):
+        of = f"; of {labels['images']:,} with a label"
     if has_pose:
-        yield "error, mean pose", error, "the classifier sees the mean pose"
+        yield "error, mean pose", error, f"the classifier sees the mean pose{of}"
     else:
-        yield "error", error, "of the classifier"
+        yield "error", error, f"of the classifier{of}"
     if variational:
         yield "error, sampled pose", sampled, "it sees poses drawn from q(h|x)"
     yield (
         "error, generative",
         f"{measured['error_generative']:.2f} %",
-        "class of the least U, no ω",
+        "class of the least U, without the classifier",
     )

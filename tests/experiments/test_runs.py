@@ -11,7 +11,7 @@ from torch import nn
 import symgen
 from symgen import ACE, TVAE
 from symgen.experiments import starting
-from symgen.experiments.datasets import SpritesData
+from symgen.experiments.datasets import ImageData, SpritesData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.runs import open_run
 from symgen.experiments.starting import start_run, within
@@ -255,6 +255,15 @@ def test_a_training_is_shortened_to_what_the_machine_does(speed, examples, monke
     shorter = within(experiment, 1.0)
     ramps = {"warmup": examples // 100, "kl_warmup": examples // 2}
     assert shorter == experiment.changed(training={"examples": examples, **ramps})
+
+
+def test_clusters_are_dealt_out_evenly_for_the_same_part_of_a_shorter_training(monkeypatch):
+    monkeypatch.setattr(starting, "fit", Timed(10))
+    how = Training(examples=6_000, batch_size=60, kl_warmup=3_000)
+    model = {"balanced": 4_000, "hidden": (4,), "decoder_hidden": (4,), "classifier_hidden": 4}
+    data = ImageData(images="digits", labels=0, classes=3)
+    shorter = within(Experiment("ACE", model, data, how), 1.0)
+    assert shorter.training.examples == 600 and shorter.model["balanced"] == 400
 
 
 def test_the_measured_speed_is_that_of_real_steps(monkeypatch):

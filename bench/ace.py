@@ -23,6 +23,7 @@ from symgen.nets import linear
 from symgen.nets.products import fastest_product, use_product
 
 DATA = ("mnist", "rts", "tc")
+OTHERS = {"ace-rts-one": "one class, no labels", "ace-circle": "rts at any angle, eight starts"}
 GROUPED = torch.ops.symgen.grouped_linear, torch.ops.symgen.grouped_linear_backward
 
 
@@ -126,6 +127,9 @@ def main() -> None:
     for name in DATA:
         own, *work[name] = measures_of(name, batch, bench.options.steps)
         measures |= own
+    for preset, what in OTHERS.items():
+        step = partial(seconds_per_step, preset, batch, bench.options.steps, "float32")
+        measures[f"{what}: step, float32 [ms]"] = lambda step=step: 1e3 * step()
     few, many = (f"{count} classes, small: forward and backward [ms]" for count in (10, 100))
     measures |= {few: milliseconds(small(10, batch)), many: milliseconds(small(100, batch))}
     measured = medians(measures, bench.options.rounds)
@@ -136,6 +140,9 @@ def main() -> None:
         moved = 1e3 * traffic / measured["copy bandwidth [GB/s]"]
         measured[f"{name}: floor, Adam's traffic [ms]"] = moved
         ratios |= ratios_of(name, measured)
+    for what in OTHERS.values():
+        of_rts = measured["rts: step, float32 [ms]"]
+        ratios[f"{what} / rts, step"] = measured[f"{what}: step, float32 [ms]"] / of_rts
     ratios["100 classes / 10, forward and backward"] = measured[many] / measured[few]
     bench.record(measured=measured, ratios=ratios, **compared(bench.options, {"rts": "ace-rts"}))
 

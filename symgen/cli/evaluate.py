@@ -166,7 +166,8 @@ def _tell_recordings(measured: Mapping[str, Any]) -> None:
     for name in ("recording", "clips", "squared error"):
         table.add_column(name, overflow="fold")
     for name in ("nearest seen", "interpolation", "mean image", "against nearest"):
-        table.add_column(name, justify="right", no_wrap=True)
+        word = max(map(len, name.split()))  # which is not to be broken
+        table.add_column(name, justify="right", overflow="fold", min_width=word)
     table.title = f"unseen frames by recording{', worst first' * (len(ranked) > 1)}"
     for name, less in ranked:
         told = measured["recordings"][name]

@@ -266,7 +266,7 @@ def test_data_draws_images_by_class(tmp_path, capsys):
     with Image.open(tmp_path / "images.png") as wide:
         width = wide.width
     assert main(["data", "ace-digits", "--examples", "6", "--distortion", "none"]) == 0
-    with Image.open(tmp_path / "images.png") as wider:
+    with Image.open(tmp_path / "images-2.png") as wider:
         assert wider.width > width
     assert "1 × 28 × 28" in capsys.readouterr().out
 

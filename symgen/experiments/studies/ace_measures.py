@@ -29,6 +29,7 @@ _DRAWS = 1_000_000
 _SIDE = 28  # of a digit of MNIST
 # What may see labels.
 _SCORES = ("error", "error_sampled", "error_generative", "pose_r2", "too_few", "nats")
+_SCORES += ("labels", "cluster_sizes")
 
 
 # --- judges and baselines --------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Files that are replaced in one act, errors that name them, and files of the package."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -7,14 +8,15 @@ import shutil
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from symgen._locks import POSIX, lock
+from symgen._locks import POSIX, held, lock
 
 __all__ = [
+    "claimed",
     "file_to_write",
     "naming",
     "read_json",
@@ -55,6 +57,26 @@ def naming(path: Path) -> Iterator[None]:
             free = "an unknown space"
         what = error.strerror or os.strerror(error.errno)
         raise OSError(error.errno, f"cannot be written: {what}, {free} free", str(path)) from error
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Keep other processes from beginning to write the same file, in a folder that is there.
+
+    Raises:
+        ValueError: if another process is writing it.
+    """
+    token = hashlib.blake2b(path.name.encode(), digest_size=_TOKEN).hexdigest()
+    with ExitStack() as stack:
+        try:
+            with naming(path):
+                mark = path.with_name(f"{_PARTIAL}{token}.lock")
+                stack.enter_context(held(mark, wait=False, needed=False))
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{path} is being written by another process: wait for it, or name another file"
+            ) from error
+        yield
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

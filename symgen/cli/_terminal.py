@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from torch import Tensor
 
+from symgen._files import claimed
 from symgen.data.batches import factor_names
 from symgen.training import Progress as TrainingProgress
 
@@ -112,6 +113,14 @@ def new_file(path: Path, force: bool) -> None:
     """Refuse a file that is there already, unless it may be replaced."""
     if path.is_file() and not force:
         raise ValueError(f"{path} is there already: give another name, or --force to replace it")
+
+
+@contextmanager
+def writing_new(path: Path, force: bool) -> Iterator[None]:
+    """Write a file that no other process writes, nor has written since `new_file`."""
+    with claimed(path):
+        new_file(path, force)
+        yield
 
 
 def free_name(stem: str) -> Path:

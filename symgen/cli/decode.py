@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 from symgen._files import file_to_write, write_atomically
 from symgen._signals import signals_clean_up
 from symgen.cli._options import Device, RunFolder, usable_device
-from symgen.cli._terminal import new_file, print_paths, progress
+from symgen.cli._terminal import new_file, print_paths, progress, writing_new
 from symgen.data.recordings import Levels
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.latent_files import LatentsFile, open_latents
@@ -49,7 +49,7 @@ def decode(
         wanted = run.family.decodes(model)
         _require_columns(file, wanted, latents, folder)
         file_to_write(out)
-        with signals_clean_up(), progress("decoding") as show:
+        with writing_new(out, force), signals_clean_up(), progress("decoding") as show:
             size = max(1, min(_ROWS, _ROOM // (4 * prod(model.data_shape))))
 
             def write(partial: Path) -> None:

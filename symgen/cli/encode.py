@@ -6,7 +6,7 @@ from typing import Literal
 from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
 from symgen.cli._options import Data, Device, Factors, Root, RunFolder, usable_device
-from symgen.cli._terminal import errors, new_file, print_paths, progress
+from symgen.cli._terminal import errors, new_file, print_paths, progress, writing_new
 from symgen.cli._understood import reading_by
 from symgen.experiments.encoding import encoding_of, reel_of_run
 from symgen.experiments.latent_files import require_latents_path, write_latents
@@ -54,7 +54,7 @@ def encode(
     for note in reel.notes:
         errors.print(f"symgen: {note}", soft_wrap=True)
     file_to_write(out)
-    with signals_clean_up(), progress("encoding") as show:
+    with writing_new(out, force), signals_clean_up(), progress("encoding") as show:
         observe = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
         found = encoding_of(model, reel, posterior=posterior, phase=phase, observe=observe)
         write_latents(out, found)

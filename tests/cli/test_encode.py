@@ -19,6 +19,7 @@ from ace_helpers import SMALL
 
 import symgen
 from symgen import ACE, TVAE
+from symgen._files import claimed
 from symgen.cli import main
 from symgen.experiments import latent_files
 from symgen.experiments.encoding import Encoding
@@ -154,6 +155,21 @@ def test_a_file_that_is_there_is_replaced_only_by_force(
     assert Path("f.npy").read_text() == "mine"
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_two_processes_do_not_write_the_same_file(
+    force: list[str], runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["encode", str(runs / "tvae"), "--out", str(tmp_path / "t.csv"), *force]
+    with claimed(tmp_path / "t.csv"):
+        assert main(words) == 2
+        assert "t.csv is being written by another process" in capsys.readouterr().err
+        with claimed(tmp_path / "other.csv"):  # is another file
+            pass
+    assert not any(tmp_path.iterdir())
+    assert main(words) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
 @pytest.mark.parametrize("name", ["t.npz", "t.h5", "t.csv"])
 @pytest.mark.parametrize("there", [False, True])
 def test_ctrl_c_leaves_nothing_half_written(
@@ -244,7 +260,7 @@ def test_frames_take_their_room_as_they_are_written(
 
     def watched(*given: Any) -> Iterator[Any]:
         for part in decoded(*given):
-            (partial,) = Path().glob(".partial.*")
+            (partial,) = Path().glob(".partial.*.npy")
             sizes.append(partial.stat().st_size)
             yield part
 

@@ -14,15 +14,17 @@ from symgen.figures._canvas import colour, new_figure, style_axes, write_figure
 
 __all__ = ["learning_curves"]
 
-_LOSS = "loss, nats per frame or image"
-_KL = "KL divergence, nats per frame or image"
+_LOSS = "loss, nats"
+_KL = "KL divergence, nats"
+_VALIDATION = "validation"  # a loss, of a name of its own
 _TRAINING = {  # panel and label of what every record may hold
     "loss": (_LOSS, "loss"),
     "nll": (_LOSS, "negative log-likelihood"),
     "kl_z": (_KL, "z"),
     "kl_u": (_KL, "u"),
     "kl_pose": (_KL, "pose"),
-    "cross_entropy": ("cross-entropy, nats per frame or image", "cross-entropy"),
+    "kl_class": (_KL, "class"),
+    "cross_entropy": ("cross-entropy, nats", "cross-entropy"),
     "mu": ("μ", "μ"),
     "learning_rate": ("learning rate", "learning rate"),
 }
@@ -39,8 +41,9 @@ def learning_curves(
 ) -> Figure:
     """Draw what a run recorded against the number of examples that it had seen.
 
-    The panels are loss and likelihood, KL terms, cross-entropy, μ, learning rate, and one for each
-    further quantity of the evaluations, which have markers. Records without `"examples"` and
+    The panels are loss and likelihood, KL terms, cross-entropy (in nats per frame or image), μ,
+    learning rate, and one for each further quantity of the evaluations. Evaluations and losses on
+    validation data have markers. Records without `"examples"` and
     values that are not finite are not drawn; nothing to draw is a ValueError.
 
     Args:
@@ -50,14 +53,17 @@ def learning_curves(
     Example:
         >>> records = [{"examples": 400, "loss": 371.5}, {"examples": 800, "loss": 345.0}]
         >>> [panel.get_title(loc="left") for panel in learning_curves(records).axes]
-        ['loss, nats per frame or image']
+        ['loss, nats']
     """
     runs = records if isinstance(records, Mapping) else {"": records}
     panels: dict[str, _Curves] = {panel: {} for panel, _ in _TRAINING.values()}
     for run, lines in runs.items():
         for name, evaluated, point in _points(lines):
             panel, label = _TRAINING.get(name, (name.replace("_", " "),) * 2)
-            key = run, f"{label}, evaluation" if evaluated else label, evaluated
+            label = f"{label}, evaluation" if evaluated else label
+            if name == _VALIDATION:
+                panel, label = _LOSS, "loss, validation"
+            key = run, label, evaluated
             panels.setdefault(panel, {}).setdefault(key, []).append(point)
     panels = {panel: curves for panel, curves in panels.items() if curves}
     if not panels:
@@ -86,6 +92,8 @@ def _points(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, bool, _
             raise ValueError(f"record {record!r}: give numbers by name, evaluations too")
         quantities = [(name, False, record.get(name)) for name in _TRAINING]
         quantities += [(name, True, value) for name, value in measured.items()]
+        if isinstance(validated := record.get(_VALIDATION), Mapping):
+            quantities.append((_VALIDATION, True, validated.get("loss")))
         for name, evaluated, value in quantities:
             point = record.get("examples"), value
             if all(isinstance(number, int | float) and math.isfinite(number) for number in point):

@@ -14,13 +14,14 @@ __all__ = ["last_record", "read_records"]
 METRICS = "metrics.jsonl"
 
 
-def read_records(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path | str) -> list[dict[str, Any]]:
     """Read the lines of a `metrics.jsonl`, none if it is not there, without a torn last line.
 
     Raises:
         ValueError: with file and line, if a line is no record of a step, or is not in the order
             of the steps; or if lines that the checkpoint of its run counted are gone or changed.
     """
+    path = Path(path)
     counted = saved_log(path.parent / CHECKPOINT)  # before the log, which may be growing
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     first = lines[: counted["lines"]] if counted else []

@@ -44,16 +44,24 @@ def test_learning_curves_draw_each_recorded_number_once() -> None:
     records = run_records()
     curves = curves_of(learning_curves(records))
     for title, names in {
-        "loss, nats per frame or image": ("loss", "nll"),
-        "KL divergence, nats per frame or image": ("kl_z", "kl_u"),
+        "loss, nats": ("loss", "nll"),
+        "KL divergence, nats": ("kl_z", "kl_u"),
         "μ": ("mu",),
         "learning rate": ("learning_rate",),
     }.items():
         for name, line in zip(names, curves[title], strict=False):
             assert line == [(record["examples"], record[name]) for record in records[:-1]]
-    assert curves["loss, nats per frame or image"][2] == [(152, 250.0)]
+    assert curves["loss, nats"][2] == [(152, 250.0)]
     assert curves["roll nll"] == [[(152, 260.0)]]
     assert sum(map(len, curves.values())) == 8
+
+
+def test_the_loss_on_validation_data_has_a_curve_of_its_own() -> None:
+    records = run_records()
+    for number in (4, 9):
+        records[number]["validation"] = {"loss": 300.0 + number, "best": True}
+    curves = curves_of(learning_curves(records))["loss, nats"]
+    assert [(40, 304.0), (80, 309.0)] in curves and len(curves) == 4
 
 
 @pytest.mark.parametrize(
@@ -62,14 +70,14 @@ def test_learning_curves_draw_each_recorded_number_once() -> None:
         (
             ("mu",),
             {
-                "loss, nats per frame or image",
-                "KL divergence, nats per frame or image",
+                "loss, nats",
+                "KL divergence, nats",
                 "learning rate",
             },
         ),
         (
             ("mu", "kl_u", "learning_rate"),
-            {"loss, nats per frame or image", "KL divergence, nats per frame or image"},
+            {"loss, nats", "KL divergence, nats"},
         ),
         (("loss", "nll", "kl_z", "kl_u", "learning_rate"), {"μ"}),
     ],
@@ -97,8 +105,8 @@ def test_learning_curves_show_the_terms_of_labelled_images() -> None:
     ]
     curves = curves_of(learning_curves(records))
     for title, names in {
-        "KL divergence, nats per frame or image": ("kl_z", "kl_pose"),
-        "cross-entropy, nats per frame or image": ("cross_entropy",),
+        "KL divergence, nats": ("kl_z", "kl_pose"),
+        "cross-entropy, nats": ("cross_entropy",),
     }.items():
         assert curves.pop(title) == [
             [(record["examples"], record[name]) for record in records] for name in names
@@ -109,7 +117,7 @@ def test_learning_curves_show_the_terms_of_labelled_images() -> None:
 def test_learning_curves_skip_numbers_that_are_not_finite() -> None:
     records = run_records()
     records[3]["loss"], records[4]["loss"], records[5]["loss"] = math.nan, math.inf, None
-    (line, *_) = curves_of(learning_curves(records))["loss, nats per frame or image"]
+    (line, *_) = curves_of(learning_curves(records))["loss, nats"]
     assert len(line) == 16
     assert all(math.isfinite(value) for _, value in line)
 

@@ -5,11 +5,20 @@ from dataclasses import asdict
 
 from symgen.cli._options import best_device
 from symgen.experiments.experiment import Experiment
+from symgen.experiments.starting import examples_per_second
 from symgen.training import fit
 from symgen.training.progress import duration
 
 _MOST = 2e7  # parameters of a model that is measured
+_STEPS = (1, 5)  # for what is done once, and to be measured
 _SOON = 0.3  # seconds of a few steps, after which more are measured
+
+
+def time_of_images(experiment: Experiment) -> str:
+    """Say how long a training on images takes, by a few steps of it."""
+    device, examples = best_device(), experiment.training.examples
+    seconds = examples / examples_per_second(experiment, device, _STEPS)
+    return f"{examples:,} examples take about {duration(seconds)} on this {device} as it is"
 
 
 def training_time(experiment: Experiment, data_shape: tuple[int, ...], frames: int) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,14 @@ from rich.table import Table
 from torch import Tensor
 from tyro.conf import OmitArgPrefixes
 
+from symgen.cli._estimate import time_of_images
 from symgen.cli._options import parse
 from symgen.cli._terminal import console, free_name, new_file, say
 from symgen.data.image_labels import has_labels
 from symgen.data.labelled import SHARE, OwnImages
 from symgen.data.own_images import class_folders
 from symgen.data.recordings.containers import CONTAINER_SUFFIXES
+from symgen.experiments.experiment import Experiment
 from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.presets import preset
 from symgen.figures import as_pictures, contact_sheet
@@ -59,14 +61,15 @@ def inspect_images(words: Sequence[str]) -> None:
         table.add_row(name, value)
     contact_sheet(*_by_class(source, options.examples), out)
     console.print(table)
-    command = _recommended(source, options.images)
-    about = [note for note in (_few_labels(source), *_choices(command)) if note]
+    experiment, command = _recommended(source, options.images)
+    about = [note for note in (_few_labels(source), *_choices(options.images, command)) if note]
+    about.append(time_of_images(experiment))
     say("\n".join([*source.notes, *about, str(out), f"next: {command}"]))
 
 
-def _choices(command: str) -> Iterator[str]:
+def _choices(config: OwnImageData, command: str) -> Iterator[str]:
     """Say what of a recommended command is a guess."""
-    if "--classes" in command:
+    if "--classes" in command and config.classes is None:
         yield f"--classes {_CLUSTERS} is a guess: give as many clusters as kinds are expected"
     if "--likelihood" not in command:
         yield (
@@ -169,8 +172,9 @@ def _by_class(source: OwnImages, count: int) -> tuple[Tensor, list[str]]:
     return pictures, titles
 
 
-def _recommended(source: OwnImages, config: OwnImageData) -> str:
-    """Return the command of a training on images."""
+def _recommended(source: OwnImages, config: OwnImageData) -> tuple[Experiment, str]:
+    """Return a training on images, and its command."""
+    experiment = replace(preset("ace").experiment, data=config)
     words = ["symgen", "train", "ace", "--data", str(config.data)]
     for entry in fields(config):
         value = getattr(config, entry.name)
@@ -180,9 +184,12 @@ def _recommended(source: OwnImages, config: OwnImageData) -> str:
             words += [f"--{entry.name.replace('_', '-')}", *([] if value is True else given)]
     if source.labelled == "none" and config.classes is None:
         words += ["--classes", str(_CLUSTERS)]
+        experiment = experiment.changed(data={"classes": _CLUSTERS})
     training = int((source.splits[source.numbers] == 0).sum())
-    if training < preset("ace").experiment.training.batch_size:
+    if training < experiment.training.batch_size:
         words += ["--batch-size", str(training)]
+        experiment = experiment.changed(training={"batch_size": training})
     if source.levels is None or _GRAY < source.ground < 1 - _GRAY:
         words += ["--likelihood", "gaussian"]
-    return shlex.join(words)
+        experiment = experiment.changed(model={"likelihood": "gaussian"})
+    return experiment, shlex.join(words)

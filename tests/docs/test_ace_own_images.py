@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 def test_every_command_of_the_page_does_its_work(folder, monkeypatch):
     pytest.importorskip("h5py")
     monkeypatch.chdir(folder)
-    assert len(LINES) == 13
+    assert len(LINES) == 14
     for words in LINES:
         if words[0] == "python":
             assert words[:3] == ["python", "-m", "symgen.data.particles"]

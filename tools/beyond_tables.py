@@ -172,7 +172,7 @@ def joined_forecasts(record: Mapping[str, Any]) -> Mapping[str, Any]:
             if found[0][part] is None or (part == "length" and not far):
                 continue
             for way, values in mean_and_std([each[part] for each in found]).items():
-                own_way = way in ("linear operator", "GRU", "read again")
+                own_way = way in ("linear operator", "GRU", "autoregressive")
                 name = f"{line.label}, {way}" if own_way else way
                 name = line.label if way == "rolled" else name
                 joined[part].setdefault(name, values)

@@ -62,16 +62,16 @@ def inspect_images(words: Sequence[str]) -> None:
     contact_sheet(*_by_class(source, options.examples), out)
     console.print(table)
     experiment, command = _recommended(source, options.images)
-    about = [note for note in (_few_labels(source), *_choices(options.images, command)) if note]
+    about = [note for note in (_few_labels(source), *_choices(options.images, experiment)) if note]
     about.append(time_of_images(experiment))
     say("\n".join([*source.notes, *about, str(out), f"next: {command}"]))
 
 
-def _choices(config: OwnImageData, command: str) -> Iterator[str]:
-    """Say what of a recommended command is a guess."""
-    if "--classes" in command and config.classes is None:
+def _choices(config: OwnImageData, experiment: Experiment) -> Iterator[str]:
+    """Say what of a recommended training is a guess."""
+    if experiment.data != config:
         yield f"--classes {_CLUSTERS} is a guess: give as many clusters as kinds are expected"
-    if "--likelihood" not in command:
+    if experiment.model["likelihood"] != "gaussian":
         yield (
             "where gray values matter, as in photographs and noisy micrographs, add "
             "--likelihood gaussian; without it images count as ink on a ground"
@@ -105,8 +105,8 @@ def images_in_short(source: OwnImages) -> Iterator[str]:
     told = f" in {classes} class{'es' * (classes > 1)}" if source.labelled == "all" else ""
     if source.labelled == "some":
         told = (
-            f": {sure:,} with a label, in {classes} classes, which are repeated until they are "
-            f"one in {SHARE} at least, and {len(known) - sure:,} without"
+            f": {sure:,} with a label, in {classes} classes, which are repeated until one image "
+            f"in {SHARE} has one, and {len(known) - sure:,} without"
         )
     yield f"training on {len(known):,} images{told}; {_size(source)}; scale {_scale(source)}"
     if (few := _few_labels(source)) is not None:

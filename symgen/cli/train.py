@@ -168,10 +168,9 @@ def _never_over(experiment: Experiment) -> Iterator[str]:
             f"the weights of the KL terms grow over {warm:,} examples, and the training has only "
             f"{examples:,}: give a --kl-warmup below that"
         )
-    balanced, data = experiment.model.get("balanced") or 0, experiment.data
-    without = getattr(data, "ignore_labels", False) or getattr(data, "labels", None) == 0
-    several = (getattr(data, "classes", None) or 1) > 1
-    if balanced >= examples and several and (without or isinstance(data, OwnImageData)):
+    balanced = experiment.model.get("balanced") or 0
+    clusters = getattr(experiment.data, "classes", None) or 1  # given where no label is known
+    if balanced >= examples and clusters > 1:
         yield (
             f"images without labels are dealt out evenly to clusters for {balanced:,} examples, "
             f"and the training has only {examples:,}, so that clusters of another size are not "

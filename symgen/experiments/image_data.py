@@ -211,8 +211,8 @@ class RunImageData(OwnImageData):
             return super().open_any(split)
         if source.record["images"] == same.get("images"):
             note = (
-                f"{self.data} has the images of the training but other labels, from which their "
-                "splits follow: they are in none"
+                f"{self.data} has the images of the training but other labels: splits follow from "
+                "labels, so the images are in none"
             )
             source = replace(source, notes=(*source.notes, note))
         if split not in (None, "all"):

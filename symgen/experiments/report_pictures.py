@@ -89,8 +89,8 @@ def _of_poses(run: OpenRun, model: Any, folder: Path) -> Iterator[Shown]:
             "A held-out image of each class in three versions: as given, with its pose factored "
             "out, and reconstructed with the pose put back.",
             "If the pose was learned, the middle row shows each class always the same way round "
-            "and of one size, however the images above are turned, scaled and shifted; which way "
-            "that is, the model chooses.",
+            "and of one size, however the images above are turned, scaled and shifted. The model "
+            "chooses which way that is.",
         )
     reach = reach_of_styles(model, held_out_images(run, LOOKED_AT))
     values = axes_of_styles(reach, _POINTS)[0]

@@ -43,8 +43,8 @@ def learning_curves(
 
     The panels are loss and likelihood, KL terms, cross-entropy (in nats per frame or image), μ,
     learning rate, and one for each further quantity of the evaluations. Evaluations and losses on
-    validation data have markers. Records without `"examples"` and
-    values that are not finite are not drawn; nothing to draw is a ValueError.
+    validation data have markers. Records without `"examples"` and values that are not finite are
+    not drawn; nothing to draw is a ValueError.
 
     Args:
         records: lines of a run's `metrics.jsonl`, or such lists by name to compare several runs.

@@ -63,7 +63,7 @@ def roll_forecast(
     context: Float[Tensor, "B L *data"],
     horizon: Count,
     elements: Real[Tensor, " B"] | None = None,
-    reread: Count | None = None,
+    autoregressive_every: Count | None = None,
 ) -> Float[Tensor, "B H *data"]:
     """Forecast means by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
 
@@ -76,9 +76,10 @@ def roll_forecast(
         horizon: number of frames to forecast, H.
         elements: steps that each sequence makes per frame, if not 1: operators that were inferred
             from other sequences.
-        reread: roll by no more frames than this, then encode the forecast as a context in turn and
-            go on from there. A model forecasts well by as many frames as it was rolled by in
-            training, `model.farthest_roll`. Means of counts, which are no counts, cannot be read.
+        autoregressive_every: roll by at most so many frames, then encode the forecast as the
+            context of the next ones; None rolls through. A model forecasts well by as many frames
+            as it was rolled by in training, `model.farthest_roll`. Means of counts are not counts,
+            and cannot be encoded.
 
     Example:
         >>> from symgen.models.tvae import TVAE
@@ -87,7 +88,8 @@ def roll_forecast(
         torch.Size([5, 9, 1, 8, 8])
         >>> model.farthest_roll
         3
-        >>> roll_forecast(model, torch.rand(5, 4, 1, 8, 8), horizon=9, reread=3).shape
+        >>> x = torch.rand(5, 4, 1, 8, 8)
+        >>> roll_forecast(model, x, horizon=9, autoregressive_every=3).shape
         torch.Size([5, 9, 1, 8, 8])
     """
     if not (model.topography.causal and model.topography.open_ended):
@@ -95,10 +97,10 @@ def roll_forecast(
             f"{model.topography} sees the future, so the t of the last frame of a context is not "
             "known: forecast with a model of causal=True and boundary='zero'"
         )
-    forecast, known = [], context
-    for begin in range(0, horizon, reread or horizon):
+    forecast, known, farthest = [], context, autoregressive_every or horizon
+    for begin in range(0, horizon, farthest):
         last = model.latents(known)[:, -1:]  # (B, 1, C, D)
-        steps = torch.arange(1, min(reread or horizon, horizon - begin) + 1, device=last.device)
+        steps = torch.arange(1, min(farthest, horizon - begin) + 1, device=last.device)
         steps = steps if elements is None else elements[:, None] * steps  # (h,) or (B, h)
         forecast.append(model.decode(model.act(last, steps, 0)).mean)
         known = torch.cat([known, forecast[-1]], 1)[:, -context.shape[1] :]

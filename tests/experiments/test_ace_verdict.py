@@ -1,16 +1,8 @@
 """What an evaluation of an ACE means, in words."""
 
 import pytest
-from scipy.stats import binomtest
 
-from symgen.experiments.families.ace_verdict import interval, verdict
-
-
-@pytest.mark.parametrize(("right", "count"), [(3, 3), (0, 3), (47, 50), (9_300, 10_000)])
-def test_the_interval_is_wilsons(right, count):
-    found = interval(100 * right / count, count)
-    known = binomtest(right, count).proportion_ci(method="wilson")
-    assert found == pytest.approx((100 * known.low, 100 * known.high), abs=0.01)
+from symgen.experiments.families.ace_verdict import verdict
 
 
 def of_classes(error, images, commonest):
@@ -26,7 +18,9 @@ def test_classes_are_compared_with_the_most_frequent_one(error, images, answer):
     first, second = of_classes(error, images, commonest=50.0)
     assert first.startswith(f"Does it name the class? {answer}")
     assert f"{100 - error:.2f} % of {images:,} held-out images with a label" in first
-    assert "always would be right for 50.0 %" in first and "right for 50.00 %" in second
+    assert (
+        "most frequent class would be right for 50.0 %" in first and "right for 50.00 %" in second
+    )
 
 
 def test_of_a_few_labels_the_interval_says_how_little_they_tell():
@@ -36,7 +30,7 @@ def test_of_a_few_labels_the_interval_says_how_little_they_tell():
 
 def test_clusters_are_counted_and_compared_with_labels_where_there_are_some():
     sizes = {"cluster_sizes": [30, 0, 50]}
-    assert verdict(sizes) == ["2 of 3 clusters are used, by 50, 30 images."]
+    assert verdict(sizes) == ["2 of 3 clusters have images: 50, 30."]
     scores = {"matched": 60.0, "majority": 95.0, "used": 2}
     labels = {"images": 80, "commonest": 75.0}
     _, second = verdict(sizes | {"clusters": scores, "labels": labels})

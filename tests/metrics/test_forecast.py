@@ -48,14 +48,15 @@ def test_a_roll_forecast_takes_the_operator_of_each_sequence(model):
 
 def test_a_forecast_that_is_read_again_goes_on_from_there(model):
     x, elements = images(3, 5), torch.tensor([2, 0, -1])
-    forecast = roll_forecast(model, x, 5, elements, reread=2)
+    forecast = roll_forecast(model, x, 5, elements, autoregressive_every=2)
     for begin, steps in ((0, 2), (2, 2), (4, 1)):
         known = torch.cat([x, forecast[:, :begin]], 1)[:, -5:]
         expected = roll_forecast(model, known, steps, elements)
         torch.testing.assert_close(forecast[:, begin : begin + steps], expected)
     assert not torch.allclose(forecast, roll_forecast(model, x, 5, elements))
     torch.testing.assert_close(
-        roll_forecast(model, x, 5, reread=5), roll_forecast(model, x, 5, reread=None)
+        roll_forecast(model, x, 5, autoregressive_every=5),
+        roll_forecast(model, x, 5, autoregressive_every=None),
     )
 
 
@@ -171,7 +172,10 @@ def test_frames_of_another_shape_are_refused(monkeypatch):
     ("call", "message"),
     [
         (lambda m: roll_forecast(m, images(1, 3), 0), "horizon=0"),
-        (lambda m: roll_forecast(m, images(1, 3), 2, reread=0), "reread=0"),
+        (
+            lambda m: roll_forecast(m, images(1, 3), 2, autoregressive_every=0),
+            "autoregressive_every=0",
+        ),
         (lambda m: linear_forecast(torch.randn(1, 1, 3), 2), r"\(1, 1, 3\).*two frames"),
         (lambda m: linear_forecast(torch.randn(1, 4, 3), 0), "horizon=0"),
         (lambda m: linear_forecast(torch.randn(1, 4, 3), 1, ridge=0.0), r"ridge=0\.0"),

@@ -1,7 +1,7 @@
 """Forecasts of moving dSprites: rolled capsules compared with other ways to predict.
 
 Eight frames of held-out sequences are given, the next seven are forecast. A model that was trained
-to roll by fewer frames also reads its forecast again as a context. The codes of a VAE are carried
+to roll by fewer frames also forecasts autoregressively. The codes of a VAE are carried
 on by a linear operator fitted to each sequence, or by a GRU that is trained here. Two more
 questions: a model rolled for 32 frames (orbits are cyclic, so the true frames are known), and the
 operator of one sequence applied to another in which the same factor moves, as the ratio of squared
@@ -56,14 +56,19 @@ def forecast(measured: Any) -> dict[str, Any]:
     else:
         steps = _observed_steps(model, context)
         reach = model.farthest_roll if measured.experiment.training.rolled else model.ahead
-        ways = {"rolled": None, "read again": reach} if 0 < reach < horizon else {"rolled": None}
-        for way, reread in ways.items():
-            rows[way] = roll_forecast(model, context, horizon, reread=reread)
+        ways = (
+            {"rolled": None, "autoregressive": reach} if 0 < reach < horizon else {"rolled": None}
+        )
+        for way, every in ways.items():
+            rows[way] = roll_forecast(model, context, horizon, autoregressive_every=every)
         own, others = (roll_forecast(model, context, horizon, s) for s in (steps, steps[partner]))
         transfer = {"rolled": _ratio(own, others, true)}
         orbit = (_CONTEXT - 1 + torch.arange(1, _LONG + 1)) % x.shape[1]
         far = x[:, orbit]
-        long = {way: roll_forecast(model, context, _LONG, reread=r) for way, r in ways.items()}
+        long = {
+            way: roll_forecast(model, context, _LONG, autoregressive_every=every)
+            for way, every in ways.items()
+        }
         long["repeat last frame"] = repeated.expand_as(far)
         length = {way: _means(forecast_errors(frames, far)) for way, frames in long.items()}
     return {

@@ -70,11 +70,11 @@ def test_what_was_trained_to_roll_by_less_reads_its_forecast_again(x, options, t
     model = TVAE((1, 64, 64), **sizes, window=window, causal=True, boundary="zero")
     found = forecast(run(model, COUNT, **training))
     for part in (found["rows"], found["length"]):
-        assert ("read again" in part) == (reach is not None)
+        assert ("autoregressive" in part) == (reach is not None)
     if reach:
-        again = roll_forecast(model, x[:, :8], 7, reread=reach)
+        again = roll_forecast(model, x[:, :8], 7, autoregressive_every=reach)
         errors = forecast_errors(again, x[:, 8:]).squared_error.mean(0)
-        assert found["rows"]["read again"]["squared_error"] == pytest.approx(errors.tolist())
+        assert found["rows"]["autoregressive"]["squared_error"] == pytest.approx(errors.tolist())
 
 
 def test_codes_of_single_frames_are_carried_on_by_an_operator_and_by_a_net():

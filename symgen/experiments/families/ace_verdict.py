@@ -28,9 +28,9 @@ def _classes(measured: Mapping[str, Any]) -> Iterator[str]:
     low, high = (100 * end for end in test.proportion_ci(method="wilson"))
     answer = "Yes" if low > common else "No" if high < common else "It cannot be told"
     yield (
-        f"Does it name the class? {answer}: right for {right:.2f} % of {_images(count)} with a label "
-        f"(95 % interval {low:.1f} to {high:.1f} %); always naming the most frequent class would "
-        f"be right for {common:.1f} %."
+        f"Does it name the class? {answer}: right for {right:.2f} % of {_images(count)} with a "
+        f"label (95 % interval {low:.1f} to {high:.1f} %); always naming the most frequent class "
+        f"would be right for {common:.1f} %."
     )
     alone = 100 - measured["error_generative"]
     yield f"Its auto-encoders alone, without the classifier, would be right for {alone:.2f} %."

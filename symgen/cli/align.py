@@ -7,7 +7,14 @@ from tyro.conf import arg
 
 from symgen._signals import signals_clean_up
 from symgen.cli._options import Device, RunFolder, usable_device
-from symgen.cli._terminal import errors, new_file, print_paths, progress
+from symgen.cli._terminal import (
+    errors,
+    folder_to_write,
+    new_file,
+    print_paths,
+    progress,
+    writing_new,
+)
 from symgen.data.options import require_whole
 from symgen.experiments import alignment
 from symgen.experiments.encoding import encoding_of, reel_of_run
@@ -48,18 +55,18 @@ def align(
     run = open_run(folder, data)
     run.require_verb("align")
     out = run.outputs / "aligned" if out is None else out
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file: name a folder to write to")
-    for name in ("aligned.npy", "poses.csv"):
-        new_file(out / name, force)
+    images, poses = out / "aligned.npy", out / "poses.csv"
+    for path in (images, poses):
+        new_file(path, force)
     model = run.model().to(usable_device(device))
-    with signals_clean_up(), progress("aligning") as show:
+    reel = reel_of_run(run, split)
+    for note in reel.notes:
+        errors.print(f"symgen: {note}", soft_wrap=True)
+    folder_to_write(out)
+    with writing_new(images, force), signals_clean_up(), progress("aligning") as show:
         observe = lambda done, total: show(done, total, f"image {done:,} of {total:,}")  # noqa: E731
-        reel = reel_of_run(run, split)
-        for note in reel.notes:
-            errors.print(f"symgen: {note}", soft_wrap=True)
         how = {"examples": examples, "pictures": png, "observe": observe}
         written = alignment.align(model, reel, out, **how)
-        written.insert(1, out / "poses.csv")
-        write_latents(written[1], encoding_of(model, reel_of_run(run, split), observe=observe))
+        write_latents(poses, encoding_of(model, reel_of_run(run, split), observe=observe))
+        written.insert(1, poses)
     print_paths(written)

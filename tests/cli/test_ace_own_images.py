@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from symgen._files import claimed
 from symgen.cli import main
 
 SMALL = [
@@ -257,6 +258,15 @@ def test_classes_are_called_by_name(few, tmp_path, capsys):
     assert main(["manifold", run, "--class", "dog"]) == 0
     assert (few[0] / "figures" / "manifold-1.png").is_file()
     assert main(["manifold", run, "--class", "fox"]) == 2
+
+
+def test_two_processes_do_not_align_into_the_same_folder(few, tmp_path, capsys):
+    words = ["align", str(few[0]), "--split", "test", "--out", str(tmp_path), "--force"]
+    with claimed(tmp_path / "aligned.npy"):
+        assert main(words) == 2
+    assert "aligned.npy is being written by another process" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+    assert main(words) == 0
 
 
 def test_aligned_images_lie_in_the_run_by_default(few):

@@ -147,11 +147,13 @@ def kept_where(source: Recordings, config: RecordingData) -> str:
 
 def count_of(source: Recordings) -> str:
     """Count the clips of a split."""
-    pieces = len(source.part.length)
-    of = "a part in time of " if source.in_time else ""
+    pieces, apart = len(source.part.length), source.spec.stride
+    each = "each of " if pieces > 1 else ""
+    of = f"a stretch of {each}" if source.in_time else ""
     of = "some starts in " if source.part.starts[0] > 1 else of
     return (
-        f"{len(source):,} clips, starting {source.spec.stride} apart, of {of}{pieces:,} "
+        f"{len(source):,} clip{'s' if len(source) > 1 else ''}, starting {apart} "
+        f"frame{'s' if apart > 1 else ''} apart, from {of}{pieces:,} "
         f"sequence{'s' if pieces > 1 else ''}"
     )
 

@@ -108,7 +108,7 @@ def untrained(results: Path) -> str:
     about = study("untrained")
     trained = {
         "demo": read(results / "demo.json"),
-        "tvae-mnist-13-36": night_runs(results, "table4")["tvae-mnist-13-36"]["measured"],
+        "tvae-mnist-13-36": night_runs(results)["tvae-mnist-13-36"]["measured"],
     }
     rows = []
     for line in about.lines(about.budgets["laptop"]):

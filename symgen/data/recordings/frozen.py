@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from symgen.data.recordings.footage import Footage
 from symgen.data.recordings.frames import Frame, Frames, Gap
+from symgen.data.recordings.readers import Lying
 
 __all__ = ["FROZEN", "Run", "frozen_runs", "thawed"]
 
@@ -87,8 +88,9 @@ def _is_plain(frame: Frame) -> bool:
 def frozen_runs(footage: Footage, least: int) -> dict[int, list[Run]]:
     """Find the frozen frames of recordings that lie in one piece each, as `thawed` does.
 
-    Every few frames one is looked at, and all where two of these in a row are equal. A recording
-    of which all that are looked at are equal is taken for one that never changes.
+    Of every few frames one row is looked at, the whole where two of these in a row are equal, and
+    all frames around if these are. A recording of which all that are looked at are equal is taken
+    for one that never changes.
     """
     if footage.vectors or not least:
         return {}
@@ -104,14 +106,15 @@ def frozen_runs(footage: Footage, least: int) -> dict[int, list[Run]]:
 def _stretches(footage: Footage, step: int) -> Iterator[tuple[int, int, int]]:
     """Yield recording, first and last frame of where frames that were looked at are equal."""
     probes = _probes(footage, step)
-    same = _same(footage, probes)  # as the one before
     owner = np.searchsorted(footage.first, probes, side="right") - 1
+    same = _same(footage, probes, row=footage.data_shape[-2] // 2)  # as the one before
     same[1:] &= owner[1:] == owner[:-1]
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], same[1:], [False]]).astype(np.int8)))
-    for begin, end in ends.reshape(-1, 2).tolist():
+    for begin, end in _runs(same):
+        same[begin:end] = _same(footage, probes[begin - 1 : end])[1:]
+    for begin, end in _runs(same):
         number = int(owner[begin])
         first, length = int(footage.first[number]), int(footage.lengths[number])
-        low, high = int(probes[begin]) - first, int(probes[end]) - first
+        low, high = int(probes[begin - 1]) - first, int(probes[end - 1]) - first
         if (low, high) != (0, length - 1):
             yield number, max(0, low - step), min(length - 1, high + step)
 
@@ -124,12 +127,16 @@ def _probes(footage: Footage, step: int) -> Int64[ndarray, " n"]:
     return np.union1d(begin + step * rank, footage.first + footage.lengths - 1)
 
 
-def _same(footage: Footage, numbers: Int64[ndarray, " n"]) -> Bool[ndarray, " n"]:
-    """Tell which frames are equal to those before them in a list of numbers."""
+def _same(
+    footage: Footage, numbers: Int64[ndarray, " n"], row: int | None = None
+) -> Bool[ndarray, " n"]:
+    """Tell which frames, or rows of them, are equal to those before them in a list of numbers."""
+    reader = cast(Lying, footage.reader)
     same = np.zeros(len(numbers), bool)
-    size = max(2, _AT_ONCE // footage.frame_bytes)
+    height = 1 if row is None else footage.data_shape[-2]
+    size = max(2, _AT_ONCE * height // footage.frame_bytes)
     for begin in range(0, len(numbers) - 1, size - 1):
-        frames = footage.reader.read(numbers[begin : begin + size])
+        frames = reader.read(numbers[begin : begin + size], row)
         flat = frames.reshape(len(frames), -1)
         same[begin + 1 : begin + len(flat)] = (flat[1:] == flat[:-1]).all(1)
     return same
@@ -137,12 +144,16 @@ def _same(footage: Footage, numbers: Int64[ndarray, " n"]) -> Bool[ndarray, " n"
 
 def _runs_within(footage: Footage, number: int, low: int, high: int, least: int) -> Iterator[Run]:
     first: Any = footage.first[number]
-    same = _same(footage, np.arange(first + low, first + high + 1))[1:]
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-    for begin, end in ends.reshape(-1, 2).tolist():
-        start, count = low + begin, end - begin + 1  # with the first of them
+    for begin, end in _runs(_same(footage, np.arange(first + low, first + high + 1))):
+        start, count = low + begin - 1, end - begin + 1  # with the first of them
         if count >= least:
             plain = _is_plain(footage.reader.read(np.array([first + start]))[0])
             kept_first = not plain and start > 0
             lost = count if plain else count - 1
             yield Run(start + kept_first, lost, _reason(lost, plain))
+
+
+def _runs(same: Bool[ndarray, " n"]) -> Iterator[list[int]]:
+    """Yield where frames in a row equal the one before: the first of them, one past the last."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    yield from ends.reshape(-1, 2).tolist()

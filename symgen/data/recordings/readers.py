@@ -1,5 +1,6 @@
 """Where the frames of recordings lie: arrays of any order of axes, read in place by number."""
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,38 +87,53 @@ class Located:
         """Frames of each recording."""
         return self.array.shape[self.axes.index("T")]
 
-    def read(self, frames: Int64[ndarray, " n"]) -> Shaped[ndarray, " n *data"]:
-        """Copy frames out of the file by number, counted over its recordings."""
+    def read(
+        self, frames: Int64[ndarray, " n"], row: int | None = None
+    ) -> Shaped[ndarray, " n *data"]:
+        """Copy frames, or one row of each, out of the file by number, counted over recordings."""
         recording, time = np.divmod(frames, self.length)
+        shape = self.data_shape if row is None else (*self.data_shape[:-2], self.data_shape[-1])
+        found = np.empty((len(frames), *shape), self.array.dtype)
         if self.array.path.suffix.lower() == ".npy":
-            return self._read_mapped(recording, time)
-        found = np.empty((len(frames), *self.data_shape), self.array.dtype)
+            self._read_mapped(recording, time, row, found)
+            return found
         breaks = np.flatnonzero((np.diff(time) != 1) | (np.diff(recording) != 0)) + 1
         for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(frames)], strict=True):
             if begin < end:
-                found[begin:end] = self.run(recording[begin], time[begin], end - begin)
+                found[begin:end] = self.run(recording[begin], time[begin], end - begin, row)
         return found
 
     def _read_mapped(
-        self, recording: Int64[ndarray, " n"], time: Int64[ndarray, " n"]
-    ) -> Shaped[ndarray, " n *data"]:
+        self,
+        recording: Int64[ndarray, " n"],
+        time: Int64[ndarray, " n"],
+        row: int | None,
+        found: Shaped[ndarray, " n *data"],
+    ) -> None:
         """Read frames of an `.npy` file, mapped anew for some at a time.
 
         What a map has touched counts as memory, and the system maps what lies around it, too.
         """
-        found = np.empty((len(time), *self.data_shape), self.array.dtype)
         touched = max(_AROUND, found.nbytes // max(1, len(time)))
         step = max(1, _MAPPED // touched)
         for at in range(0, len(time), step):
-            mapped = frames_last(np.load(self.array.path, mmap_mode="r"), self.axes)
-            found[at : at + step] = mapped[recording[at : at + step], time[at : at + step]]
-        return found
+            mapped = np.load(self.array.path, mmap_mode="r")
+            if row is not None and hasattr(mmap, "MADV_RANDOM"):  # read no megabytes ahead
+                mapped.base.madvise(mmap.MADV_RANDOM)
+            whole = frames_last(mapped, self.axes)
+            part = whole if row is None else whole[..., row, :]
+            found[at : at + step] = part[recording[at : at + step], time[at : at + step]]
 
-    def run(self, recording: Any, first: Any, count: int) -> Shaped[ndarray, " n *data"]:
-        """Read frames of a recording that follow one another."""
+    def run(
+        self, recording: Any, first: Any, count: int, row: int | None = None
+    ) -> Shaped[ndarray, " n *data"]:
+        """Read frames of a recording that follow one another, or one row of each."""
         taken = {"N": slice(recording, recording + 1), "T": slice(first, first + count)}
+        if row is not None:
+            taken["Y"] = slice(row, row + 1)
         index = tuple(taken.get(letter, slice(None)) for letter in self.axes)
-        return frames_last(self.array.read(index), self.axes)[0]
+        frames = frames_last(self.array.read(index), self.axes)[0]
+        return frames if row is None else frames[..., 0, :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +151,20 @@ class Lying:
     def _ends(self) -> Int64[ndarray, " n"]:
         return np.cumsum([each.recordings * each.length for each in self.arrays], dtype=np.int64)
 
-    def read(self, frames: Int64[ndarray, " n"]) -> Shaped[ndarray, " n *data"]:
-        """Copy frames out of the files."""
+    def read(
+        self, frames: Int64[ndarray, " n"], row: int | None = None
+    ) -> Shaped[ndarray, " n *data"]:
+        """Copy frames, or one row of each, out of the files."""
         if len(self.arrays) == 1:
-            return self.arrays[0].read(frames)
+            return self.arrays[0].read(frames, row)
         first = self.arrays[0]
-        found = np.empty((len(frames), *first.data_shape), first.array.dtype)
+        shape = first.data_shape if row is None else (*first.data_shape[:-2], first.data_shape[-1])
+        found = np.empty((len(frames), *shape), first.array.dtype)
         owner = np.searchsorted(self._ends, frames, side="right")
         for number in np.unique(owner):
             each, mine = self.arrays[number], owner == number
             before = self._ends[number] - each.recordings * each.length
-            found[mine] = each.read(frames[mine] - before)
+            found[mine] = each.read(frames[mine] - before, row)
             if len(self.arrays) > _OPEN:
                 each.array.close()
         return found

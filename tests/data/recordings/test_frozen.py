@@ -68,6 +68,14 @@ def test_recordings_that_never_change_and_periodic_ones_are_no_frozen_ones(tmp_p
         assert opened(film, tmp_path) == ([(0, 100)], [])
 
 
+def test_frames_that_are_alike_only_in_the_middle_are_not_frozen(tmp_path):
+    film = np.zeros((100, 16, 16), np.uint8)
+    film[:, 2, 3] = np.arange(100)
+    assert opened(film, tmp_path) == ([(0, 100)], [])
+    film[40:70, 2, 3] = 40
+    assert opened(film, tmp_path)[0] == [(0, 41), (70, 30)]
+
+
 def test_vectors_may_stand_still():
     counts = np.zeros((100, 12), np.float32)
     counts[:20] = 1

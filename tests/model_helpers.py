@@ -126,6 +126,15 @@ def covering() -> list[Case]:
     return cases
 
 
+def centred(model: Any) -> Any:
+    """Give a model the mean of some data, as a training does."""
+    with torch.no_grad():
+        model.data_mean.copy_(
+            torch.linspace(0.1, 0.9, model.data_mean.numel()).view_as(model.data_mean)
+        )
+    return model
+
+
 IMAGES = {"data_shape": SHAPES["image"], "width": 8}
 FURTHER: dict[str, Callable[[], Any]] = {
     "even": lambda: TVAE(**IMAGES, **SEQUENCES, window=4),
@@ -151,6 +160,8 @@ FURTHER: dict[str, Callable[[], Any]] = {
         **IMAGES, **SEQUENCES, window=3, boundary="zero", capsule_boundary="zero"
     ),
     "ahead": lambda: TVAE(**IMAGES, **SEQUENCES, window=3, causal=True, boundary="zero", ahead=1),
+    "centred": lambda: centred(TVAE(**IMAGES, **SEQUENCES, window=3, centre=True)),
+    "centred, plain": lambda: centred(VAE(**IMAGES, **SEQUENCES, centre=True)),
 }
 COVERING = {f"{c.kind}, {c.net}, {c.likelihood}, {c.shape}": c for c in covering()}
 MODELS: dict[str, Callable[[], Any]] = {name: case.make for name, case in COVERING.items()}

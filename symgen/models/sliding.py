@@ -113,7 +113,7 @@ class SlidingLatents:
             raise ValueError(
                 f"{self._seen + len(frames):,} frames, but lengths announce {total:,}: give those"
             )
-        z, u = self.model.posterior(self.model.encoder(frames))
+        z, u = self.model.posterior(self.model.encoded(frames))
         moments = dict(known or {}) | {"z_mean": z.mean}
         moments |= {"z_std": z.std} if self.posterior else {}
         if u is not None:

@@ -48,8 +48,10 @@ class Stream:
             if isinstance(layer, Linear):  # normalise the weights once
                 layer.weight.copy_(layer.effective_weight())
                 layer.gain = None
-        if isinstance(self._encode, DenseEncoder):
-            self._encode.first = _ByColumns(self._encode.first)  # pyright: ignore
+        self._mean = model.data_mean
+        if isinstance(self._encode, DenseEncoder):  # whose black pixels are left out as they are
+            self._encode.first = _ByColumns(self._encode.first, self._mean)  # pyright: ignore
+            self._mean = None
 
     @torch.no_grad()
     def step(
@@ -57,16 +59,19 @@ class Stream:
     ) -> tuple[Float[Tensor, "B C D"], State]:
         """Take the next frame of B streams, see `TopographicVAE.step`."""
         check_data(self.model, "frame", frame)
-        return self.model.advance(self.model.posterior(self._encode(frame)), state)
+        centred = frame if self._mean is None else frame - self._mean
+        return self.model.advance(self.model.posterior(self._encode(centred)), state)
 
 
 class _ByColumns(nn.Module):
-    """A linear layer whose weight lies column by column."""
+    """A linear layer of values less their mean, whose weight lies column by column."""
 
-    def __init__(self, layer: Linear) -> None:
+    def __init__(self, layer: Linear, mean: Tensor | None) -> None:
         super().__init__()
         self.columns = layer.weight.t().contiguous()  # (values, hidden)
         self.bias = layer.bias.repeat_interleave(len(layer.weight) // len(layer.bias))
+        if mean is not None:
+            self.bias = self.bias - mean.flatten() @ self.columns
 
     def forward(self, values: Float[Tensor, "B values"]) -> Float[Tensor, "B hidden"]:
         row, column = values.nonzero(as_tuple=True)

@@ -71,6 +71,8 @@ class TVAE(TopographicVAE):
         eps: keeps the energy's root away from zero.
         standardise: feed the decoder latents of mean 0 and variance 1 under the prior; the paper
             does not.
+        centre: have `fit` take the mean of the training data, and subtract it from what the
+            encoder sees: it learns much faster where the mean image is not black.
         ahead: predict: decode the latents of a frame into the frame so many frames later.
 
     Unknown names and settings that do not fit together raise ValueError.
@@ -115,6 +117,7 @@ class TVAE(TopographicVAE):
         mu: float = -30.0,
         eps: float = 1e-6,
         standardise: bool = True,
+        centre: bool = False,
         ahead: int = 0,
     ) -> None:
         window = round(2 / 3 * frames) if window is None else window
@@ -135,7 +138,8 @@ class TVAE(TopographicVAE):
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
         parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)
-        super().__init__(**parts, mu=mu, eps=eps, standardise=standardise, ahead=ahead)
+        how: dict[str, Any] = {"standardise": standardise, "centre": centre, "ahead": ahead}
+        super().__init__(**parts, mu=mu, eps=eps, **how)
 
 
 class BubbleVAE(TVAE):
@@ -185,12 +189,13 @@ class VAE(TopographicVAE):
         normalisation: Normalisation = "none",
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
+        centre: bool = False,
     ) -> None:
         topography = Topography.none(capsules, frames if units is None else units, frames)
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
         parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)
-        super().__init__(**parts)
+        super().__init__(**parts, centre=centre)
 
 
 class TorusVAE(TopographicVAE):
@@ -235,9 +240,10 @@ class TorusVAE(TopographicVAE):
         mu: float = -10.0,
         eps: float = 1e-6,
         standardise: bool = True,
+        centre: bool = False,
     ) -> None:
         topography = Topography.torus((capsules, units), patch=neighbourhood)
         made = make_likelihood(likelihood, likelihood_scale, clamp_logits)
         nets = (net, width, depth, activation, initialisation, output_bias, normalisation)
         parts = _parts(data_shape, topography, made, (encoder, decoder), *nets)
-        super().__init__(**parts, mu=mu, eps=eps, standardise=standardise)
+        super().__init__(**parts, mu=mu, eps=eps, standardise=standardise, centre=centre)

@@ -72,7 +72,8 @@ class Trainer:
         self.model, self.settings, self.run = model, settings, run
         self.validation, self.peers = validation, peers or Peers()
         self.peers.require_shares(feed.batch_size)
-        self.feed = self.peers.feed(feed.to_train_on() if isinstance(feed, Batches) else feed)
+        self.whole = feed.to_train_on() if isinstance(feed, Batches) else feed
+        self.feed = self.peers.feed(self.whole)
         self.optimizer = make_optimizer(model, settings)
         like = next(model.parameters())
         self.device, self.dtype = like.device, like.dtype
@@ -166,6 +167,7 @@ class Trainer:
         The model file follows from the checkpoint: it may be older, damaged or gone.
         """
         if self.run.checkpoint is None:
+            trainable.set_data_mean(self.model, self.whole)
             torch.manual_seed(self.settings.seed)
             self._save()
         else:

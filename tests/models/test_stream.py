@@ -5,6 +5,7 @@ import re
 import jaxtyping
 import pytest
 import torch
+from model_helpers import centred
 
 from symgen import TVAE, VAE
 from symgen.models import Stream
@@ -20,6 +21,10 @@ MODELS = {
     "vectors": lambda: TVAE(**SIZE | {"data_shape": (7,)}, **CAUSAL, likelihood="gaussian"),
     "ends, half": lambda: TVAE(**SIZE, **CAUSAL, capsule_boundary="zero", shift=0.5),
     "axes": lambda: TVAE(**SIZE, **CAUSAL, capsule_axes=(2, 3)),
+    "centred": lambda: centred(TVAE(**SIZE, **CAUSAL, centre=True)),
+    "centred, conv": lambda: centred(
+        TVAE(**SIZE | {"width": 4}, **CAUSAL, net="conv", centre=True)
+    ),
 }
 
 

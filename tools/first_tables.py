@@ -18,6 +18,7 @@ _PAPER = {
     "tvae-mnist-13-36": ("TVAE, 13 of 18 frames", "−187.1", "991"),
     "tvae-mnist-13-36-rolled": ("the same, rolled in training", "–", "–"),
     "tvae-mnist-5-36": ("TVAE, 5 of 18 frames", "−186.0", "3,247"),
+    "tvae-mnist-5-36-centred": ("the same, centred", "–", "–"),
     "vae-mnist": ("VAE", "−189.0", "13,274"),
 }
 

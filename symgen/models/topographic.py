@@ -39,7 +39,7 @@ class TopographicVAE(Pretrained):
 
     Attributes:
         frames, capsules, units: S, C and D, those of the topography.
-        data_mean: mean of the data that the encoder does not see; None without `centre`.
+        speed, data_mean: units a frame rolls by; the mean of the data, None without `centre`.
 
     Args:
         data_shape: shape of a frame: (features,), (channels, height, width) or (channels, depth,

@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         what = str(error).partition("\n")[0] or "all is taken"
         return _fail(f"symgen: not enough memory ({what}): give smaller sizes or batches", 2)
+    finally:
+        if arguments is None:  # nor has one while Python ends
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run(words: list[str]) -> int:

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what = str(error).partition("\n")[0] or "all is taken"
         return _fail(f"symgen: not enough memory ({what}): give smaller sizes or batches", 2)
     finally:
-        if arguments is None:  # nor has one while Python ends
+        if arguments is None:  # while Python ends, Ctrl-C would print a trace
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

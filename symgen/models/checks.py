@@ -13,12 +13,15 @@ __all__ = [
     "check_labels",
     "check_net",
     "check_sizes",
+    "check_topographic",
 ]
 
 _AXES = {1: "features", 3: "channels, height, width", 4: "channels, depth, height, width"}
 _REPEATED = ("depth", "pose_iterations")  # what is not seen in the size of any tensor
 _MOST_REPEATED = 1000
 _ITEMS = 2  # rows of the trial run of a net
+_MOST_FRAMES = 10**6
+_FARTHEST = 1e6  # from 0, of μ and eps
 
 
 def check_data_shape(data_shape: Sequence[int]) -> tuple[int, ...]:
@@ -150,3 +153,16 @@ def _shown(shape: Sequence[int | str]) -> str:
 def _can_be_read(x: Tensor) -> bool:
     """Tell whether looking at values is cheap: on a GPU it would mean waiting."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def check_topographic(frames: int, units: int, mu: float, eps: float, ahead: int) -> None:
+    """Raise ValueError for sizes and constants that a Topographic VAE cannot have."""
+    if not (abs(mu) <= _FARTHEST and 0 <= eps <= _FARTHEST):
+        limits = f"{_FARTHEST:,.0f} at most, and an eps of 0 or more"
+        raise ValueError(f"mu={mu}, eps={eps}: give a mu that is ±{limits}")
+    if frames > _MOST_FRAMES:
+        raise ValueError(f"frames={frames}: give {_MOST_FRAMES:,} at most")
+    if frames > 1 and units < 2:
+        raise ValueError(f"units={units}: capsules that roll need 2 units or more")
+    if not 0 <= ahead < frames:
+        raise ValueError(f"ahead={ahead}: choose 0 to {frames - 1} frames")

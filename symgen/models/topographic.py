@@ -13,6 +13,7 @@ from symgen._typed import Draws, typed
 from symgen.latents import Gaussian, Topographic
 from symgen.likelihoods import Likelihood, LikelihoodName, make_likelihood
 from symgen.likelihoods.base import full_precision
+from symgen.models import checks
 from symgen.models.checks import check_data, check_data_shape, check_floats, check_net, check_type
 from symgen.models.elbo import Elbo, Posterior
 from symgen.models.pretrained import Pretrained
@@ -21,8 +22,6 @@ from symgen.nets import Linear
 
 __all__ = ["Elbo", "Posterior", "TopographicVAE"]
 
-_MOST_FRAMES = 10**6
-_FARTHEST = 1e6  # from 0, of μ and eps
 Sequences = Float[Tensor, "B S *data"]
 Latents = Float[Tensor, "*batch S C D"]
 State = Float[Tensor, "2 B window C D"]
@@ -55,9 +54,8 @@ class TopographicVAE(Pretrained):
         standardise: feed the decoder (t - m) / s, with mean m and standard deviation s of t under
             the prior at the initial μ: a fixed change of units that makes learning much faster
             (at μ = -30 t is about 5 ± 0.2).
-        centre: have `fit` take the mean of the training data, and subtract it from what the
-            encoder sees: a fixed change of its first bias that makes learning much faster where
-            the mean image is not black.
+        centre: show the encoder data less their mean (data_shape), which `fit` measures before its
+            first step: a fixed change of the first bias that can make learning much faster.
         ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
             Needs a causal topography with a zero boundary of time: others look into the future.
 
@@ -100,15 +98,7 @@ class TopographicVAE(Pretrained):
         self.topography, self.likelihood = topography, make_likelihood(likelihood)
         self.frames, self.capsules = topography.frames, topography.capsules
         self.units = topography.units
-        if not (abs(mu) <= _FARTHEST and 0 <= eps <= _FARTHEST):
-            limits = f"{_FARTHEST:,.0f} at most, and an eps of 0 or more"
-            raise ValueError(f"mu={mu}, eps={eps}: give a mu that is ±{limits}")
-        if self.frames > _MOST_FRAMES:
-            raise ValueError(f"frames={self.frames}: give {_MOST_FRAMES:,} at most")
-        if self.frames > 1 and self.units < 2:
-            raise ValueError(f"units={self.units}: capsules that roll need 2 units or more")
-        if not 0 <= ahead < topography.frames:
-            raise ValueError(f"ahead={ahead}: choose 0 to {topography.frames - 1} frames")
+        checks.check_topographic(self.frames, self.units, mu, eps, ahead)
         if ahead:
             self.require_causal(f"ahead={ahead}")
         self.ahead, self.eps = ahead, eps
@@ -117,9 +107,8 @@ class TopographicVAE(Pretrained):
         if standardise and not topography.is_none:
             start = getattr(topography, "start", topography)
             self.location, self.scale = prior_moments(start, mu, eps)
-        mean = torch.zeros(self.data_shape) if centre else None
-        self.data_mean: Tensor | None
-        self.register_buffer("data_mean", mean)  # of the training, 0 before
+        self.data_mean: Tensor | None  # of the training data, 0 before
+        self.register_buffer("data_mean", torch.zeros(self.data_shape) if centre else None)
         self.shared = nn.ParameterDict(self.likelihood.learned(self.data_shape))
         self.encoder, self.decoder = encoder, decoder
         self._seal()

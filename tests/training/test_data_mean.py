@@ -7,7 +7,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from symgen import TVAE
-from symgen.models import Stream
 from symgen.training import fit
 
 CLIPS = torch.rand(40, 6, 1, 4, 4, generator=torch.Generator().manual_seed(2)) ** 3
@@ -68,8 +67,3 @@ def test_the_mean_stays_when_training_goes_on(tmp_path: Path):
     fit(model, 1 - CLIPS, batch_size=8, examples=16, folder=tmp_path / "b")  # its own weights
     assert model.data_mean.equal(mean)
     assert TVAE.from_pretrained(tmp_path / "b").data_mean.equal(mean)
-
-
-def test_a_stream_of_a_dense_model_still_leaves_black_pixels_out():
-    stream = Stream(centred(causal=True, boundary="zero"))
-    assert stream._mean is None

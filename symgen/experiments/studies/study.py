@@ -147,7 +147,9 @@ class Study:
                     if each.table == table:
                         printed.setdefault(each.edition, each.numbers)
             if printed and row.label.startswith(chosen.get("only", "")):
-                entries.append({"preset": row.name, "label": row.label, "printed": printed})
+                name = row.name + chosen.get("suffix", "")
+                told = {"preset": row.name, "label": row.label, "printed": printed}
+                entries.append({"name": name, **told})
         return entries
 
 

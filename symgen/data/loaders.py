@@ -13,6 +13,15 @@ from symgen.data.items import Inputs, Wanted, choose_inputs, stack_inputs
 __all__ = ["LoaderBatches"]
 
 
+class _Exhausted(ValueError):
+    """An iterable has come to its end and does not begin again."""
+
+
+def _raising(error: Exception) -> Iterator[Inputs]:
+    raise error
+    yield
+
+
 @dataclass(eq=False, repr=False)
 class LoaderBatches:
     """Takes batches from an iterable, over and over, one epoch after the other.
@@ -41,11 +50,14 @@ class LoaderBatches:
 
     def __post_init__(self) -> None:
         self._step = 0  # of the batch that comes next
+        self._kept: dict[int, Inputs] = {}  # batches that were asked for ahead
         self._batches = self._epochs()
         self._state = torch.get_rng_state()
 
     def batch(self, step: int) -> Inputs:
         """Return the batch of a training step; steps are asked for in order, or skipped."""
+        if step in self._kept:
+            return self._kept.pop(step)
         if step < self._step:
             self._step, self._batches = 0, self._epochs()
         skipped, self._step = step - self._step, step + 1
@@ -53,6 +65,15 @@ class LoaderBatches:
             torch.set_rng_state(self._state)
             batch = next(islice(self._batches, skipped, None))
             self._state = torch.get_rng_state()
+        return batch
+
+    def ahead(self, step: int) -> Inputs | None:
+        """Return the batch of a step before its turn and keep it until then; None after the end."""
+        try:
+            batch = self._kept[step] = self.batch(step)
+        except _Exhausted as error:
+            self._step, self._batches = step, _raising(error)
+            return None
         return batch
 
     def _epochs(self) -> Iterator[Inputs]:
@@ -65,7 +86,7 @@ class LoaderBatches:
                 taken += 1
                 yield batch
             if taken == before:
-                raise ValueError(
+                raise _Exhausted(
                     f"{type(self.loader).__name__} gives no batch of {self.batch_size} in epoch "
                     f"{epoch}, after {taken} batches: give data that fill one and can be gone "
                     "through again and again, such as a list or a DataLoader, or train for fewer "

@@ -89,7 +89,7 @@ def export_model(
     else:
         x = torch.zeros(_EXAMPLES, model.frames, *model.data_shape, device=device)
         encoder = _InferLatents(model, without=("decoder",))
-        decoder = _ShowLatents(model, without=("encoder",))
+        decoder = _ShowLatents(model, without=("encoder", "data_mean"))
         code, outputs = {"t": encoder(x)[:, 0]}, ["t"]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,13 +101,14 @@ def export_model(
 
 
 class _Program(nn.Module):
-    """One program, without the nets of the other, whose weights it would carry."""
+    """One program, without what only the other needs, which it would carry."""
 
     def __init__(self, model: Any, without: tuple[str, ...]) -> None:
         super().__init__()
         self.model = copy(model)
-        nets = model._modules.items()
-        self.model._modules = {name: net for name, net in nets if name not in without}
+        for kind in ("_modules", "_buffers"):
+            parts = getattr(model, kind).items()
+            setattr(self.model, kind, {name: part for name, part in parts if name not in without})
 
 
 class _InferLatents(_Program):

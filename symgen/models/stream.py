@@ -70,13 +70,13 @@ class _ByColumns(nn.Module):
         super().__init__()
         self.columns = layer.weight.t().contiguous()  # (values, hidden)
         self.bias = layer.bias.repeat_interleave(len(layer.weight) // len(layer.bias))
-        if mean is not None:
-            self.bias = self.bias - mean.flatten() @ self.columns
+        self.mean = torch.zeros(()) if mean is None else mean.flatten()
+        self.black = self.bias if mean is None else self.bias - self.mean @ self.columns
 
     def forward(self, values: Float[Tensor, "B values"]) -> Float[Tensor, "B hidden"]:
         row, column = values.nonzero(as_tuple=True)
         if len(row) > _SPARSE * values.numel():
-            return torch.addmm(self.bias, values, self.columns)
+            return torch.addmm(self.bias, values - self.mean, self.columns)
         offsets = torch.searchsorted(row, torch.arange(len(values), device=row.device))
         weights = {"mode": "sum", "per_sample_weights": values[row, column]}
-        return functional.embedding_bag(column, self.columns, offsets, **weights) + self.bias
+        return functional.embedding_bag(column, self.columns, offsets, **weights) + self.black

@@ -17,7 +17,6 @@ from symgen.data.loaders import LoaderBatches
 __all__ = ["Trainable"]
 
 Feed = Batches[Any] | LoaderBatches
-_MEAN_ITEMS, _MEAN_BYTES = 256, 2**28  # of which the mean is taken, at most but for a batch
 
 
 @runtime_checkable
@@ -27,7 +26,7 @@ class Trainable(Protocol):
     The loss is their sum, each averaged over all its entries; the weight of a term whose name
     begins with `kl_` follows the schedule of the training. Optional are `frames`, if it takes
     sequences; `project_()`, called after every step; a buffer `data_mean` of a frame's shape,
-    which becomes the mean of the data before the first step if it is 0; a `roll` that `forward`
+    which becomes the mean of the first items before the first step if it is 0; a `roll` that `forward`
     takes, at most `farthest_roll` or else `frames` - 1; and `save_pretrained(folder)`, without
     which a run folder has a checkpoint but no model file.
 
@@ -66,22 +65,6 @@ def takes_roll(model: Any) -> bool:
 def farthest_roll_of(model: Any) -> int:
     """Count the frames that a model can be trained to roll by."""
     return getattr(model, "farthest_roll", frames_of(model) - 1)
-
-
-@torch.no_grad()
-def set_data_mean(model: Any, feed: Feed) -> None:
-    """Give a model the mean of some hundred items, if it asks for one and has none yet."""
-    mean = getattr(model, "data_mean", None)
-    if mean is None or mean.any():
-        return
-    item = frames_of(model) * mean.numel() * mean.element_size()
-    batches = -(-min(_MEAN_ITEMS, max(1, _MEAN_BYTES // item)) // feed.batch_size)
-    total, count = torch.zeros_like(mean, dtype=torch.float64, device="cpu"), 0
-    for step in range(batches):
-        x = feed.batch(step).inputs[0].flatten(0, -mean.ndim - 1)
-        total += x.to("cpu", torch.float64).sum(0)
-        count += len(x)
-    mean.copy_(total / count)
 
 
 def items_of(feed: Feed) -> int | None:

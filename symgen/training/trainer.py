@@ -15,6 +15,7 @@ from symgen.nets.products import Product, fastest_product, use_product
 from symgen.training import trainable
 from symgen.training.captured import CapturedSteps, uncapturable
 from symgen.training.checkpoint import Checkpoint
+from symgen.training.data_mean import measure_data_mean, taken_back_unless
 from symgen.training.freezing import train_mode
 from symgen.training.meter import Meter
 from symgen.training.optimizer import make_optimizer, set_rates
@@ -109,13 +110,14 @@ class Trainer:
         settings, report = self.settings, observed(observe)
         with (
             stop_signals() as stop,
+            taken_back_unless(self.model, lambda: self.step > 0),
             asked_to_save(lambda: self._asked.append(True)),
             self.run.open(config),
             generators_kept(self.device),
             self.peers.summing(self.model),
             multiplying(self.precision),
         ):
-            self._begin()
+            self._begin(stop)
             saved, saved_at = self.step, self.meter.seconds
             train_mode(self.model, settings.freeze)
             signal, *_ = self.peers.largest(stop or [0])
@@ -161,17 +163,26 @@ class Trainer:
         early = self.validation is not None and self.validation.ended
         return early or self.step >= self.settings.steps
 
-    def _begin(self) -> None:
+    def _measure_mean(self, stop: list[int]) -> None:
+        """Give the model the mean of the data, if it asks for that: the same in all processes."""
+        measure_data_mean(self.model, self.whole, lambda: bool(stop))
+        mean = getattr(self.model, "data_mean", None)
+        if mean is not None and self.peers.world > 1:
+            mean.copy_(self.peers.agreed(mean.cpu()))
+
+    def _begin(self, stop: list[int]) -> None:
         """Go on from the checkpoint, or seed and save, so that there is something to resume.
 
         The model file follows from the checkpoint: it may be older, damaged or gone.
         """
         if self.run.checkpoint is None:
-            trainable.set_data_mean(self.model, self.whole)
+            self._measure_mean(stop)
             torch.manual_seed(self.settings.seed)
             self._save()
         else:
             self.run.checkpoint.restore(self.model, self.optimizer, self.meter)
+            if self.step == 0:  # it may have been stopped meanwhile
+                self._measure_mean(stop)
             if self.validation is not None:
                 self.validation.restore(self.run.checkpoint.validation)
             self.run.save_model(self.model, self.step)

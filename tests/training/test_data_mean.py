@@ -1,5 +1,7 @@
 """The mean of the data, which an encoder does not see: `centre`."""
 
+import itertools
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from symgen import TVAE
-from symgen.training import fit
+from symgen.training import TrainingStopped, fit
 
 CLIPS = torch.rand(40, 6, 1, 4, 4, generator=torch.Generator().manual_seed(2)) ** 3
 SIZE = {"data_shape": (1, 4, 4), "capsules": 2, "units": 6, "frames": 6, "window": 3, "width": 8}
@@ -67,3 +69,89 @@ def test_the_mean_stays_when_training_goes_on(tmp_path: Path):
     fit(model, 1 - CLIPS, batch_size=8, examples=16, folder=tmp_path / "b")  # its own weights
     assert model.data_mean.equal(mean)
     assert TVAE.from_pretrained(tmp_path / "b").data_mean.equal(mean)
+
+
+def failing(model: TVAE, data, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        fit(model, data, batch_size=8, examples=64, progress=False)
+    assert not model.data_mean.any()
+
+
+def test_a_refused_training_leaves_no_mean_behind():
+    model = centred()
+    failing(model, 255 * CLIPS, "reaches from")
+    spoilt = CLIPS.clone()
+    spoilt[5, 2] = torch.inf
+    failing(model, spoilt, "holds 16 values that are not finite")
+    fit(model, CLIPS, batch_size=8, examples=64, progress=False)
+    assert 0 < model.data_mean.mean() < 1
+
+
+def endless():
+    return (CLIPS[8 * (step % 5) :][:8] for step in itertools.count())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        endless,
+        lambda: itertools.cycle(CLIPS.split(8)),
+        lambda: DataLoader(
+            CLIPS, 8, shuffle=True, generator=torch.Generator().manual_seed(3), drop_last=True
+        ),
+    ],
+    ids=["generator", "cycle", "own generator"],
+)
+def test_what_is_looked_at_is_trained_on_too(make, tmp_path: Path):
+    whole = fit(centred(), make(), batch_size=8, examples=320, folder=tmp_path / "a")
+    begun = {"batch_size": 8, "examples": 320, "folder": tmp_path / "b"}
+    model, calls = centred(), []
+
+    def interrupt(*_) -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    model.decoder.register_forward_hook(interrupt)
+    with pytest.raises(TrainingStopped) as stopped:
+        fit(model, make(), **begun)
+    assert stopped.value.run.step == 4
+    resumed = fit(centred(), make(), **begun, resume=True)
+    for name, value in whole.model.state_dict().items():
+        assert resumed.model.state_dict()[name].equal(value), name
+
+
+@pytest.mark.parametrize("steps", [8, 9])
+def test_what_can_be_gone_through_once_is_enough_for_its_length(steps):
+    once = (CLIPS[8 * (step % 5) :][:8] for step in range(8))
+    model = centred()
+    settings = {"batch_size": 8, "examples": 8 * steps, "progress": False}
+    if steps == 8:
+        fit(model, once, **settings)
+        every = torch.cat([CLIPS, CLIPS[:24]])
+        torch.testing.assert_close(model.data_mean, every.mean((0, 1)))
+        return
+    with pytest.raises(ValueError, match="no batch of 8 in epoch 1, after 8 batches"):
+        fit(model, once, **settings)
+
+
+def test_a_signal_ends_it_within_a_batch(tmp_path: Path):
+    taken = []
+
+    class Slow(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return 10_000
+
+        def __getitem__(self, index: int) -> torch.Tensor:
+            taken.append(index)
+            if len(taken) == 20:
+                signal.raise_signal(signal.SIGINT)
+            return CLIPS[index % 40]
+
+    settings = {"batch_size": 8, "examples": 64, "folder": tmp_path / "run", "progress": False}
+    with pytest.raises(TrainingStopped) as stopped:
+        fit(centred(), Slow(), **settings)
+    assert len(taken) < 32 and stopped.value.run.step == 0
+    whole = fit(centred(), Slow(), batch_size=8, examples=64, progress=False)
+    resumed = fit(centred(), Slow(), **settings, resume=True)  # which measures it first
+    assert resumed.model.data_mean.equal(whole.model.data_mean)

@@ -23,7 +23,7 @@ SIZES: dict[str, Any] = {"capsules": 2, "units": 6, "frames": 6, "width": 24, "d
 
 
 def tvae() -> Any:
-    return TVAE((1, 4, 4), window=3, **SIZES)
+    return TVAE((1, 4, 4), window=3, centre=True, **SIZES)
 
 
 def vae() -> Any:

@@ -23,11 +23,11 @@ SIZES: dict[str, Any] = {"capsules": 2, "units": 6, "frames": 6, "width": 24, "d
 
 
 def tvae() -> Any:
-    return TVAE((1, 4, 4), window=3, centre=True, **SIZES)
+    return TVAE((1, 4, 4), window=3, **SIZES)
 
 
 def vae() -> Any:
-    return VAE((1, 4, 4), **SIZES)
+    return VAE((1, 4, 4), centre=True, **SIZES)
 
 
 def ace() -> Any:

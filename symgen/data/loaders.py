@@ -68,7 +68,7 @@ class LoaderBatches:
         return batch
 
     def ahead(self, step: int) -> Inputs | None:
-        """Return the batch of a step before its turn and keep it until then; None after the end."""
+        """Return the batch of a step before its turn, and keep it until then; None at the end."""
         try:
             batch = self._kept[step] = self.batch(step)
         except _Exhausted as error:

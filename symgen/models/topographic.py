@@ -55,7 +55,8 @@ class TopographicVAE(Pretrained):
             the prior at the initial μ: a fixed change of units that makes learning much faster
             (at μ = -30 t is about 5 ± 0.2).
         centre: show the encoder data less their mean (data_shape), which `fit` measures before its
-            first step: a fixed change of the first bias that can make learning much faster.
+            first step, of some hundred items: a fixed change of the first bias that can make
+            learning much faster.
         ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
             Needs a causal topography with a zero boundary of time: others look into the future.
 

@@ -9,6 +9,8 @@ import torch
 from symgen.data.batches import Batches
 from symgen.training.trainable import Feed, frames_of
 
+__all__ = ["measure_data_mean", "taken_back_unless"]
+
 _ITEMS, _BYTES = 256, 2**28  # of which the mean is taken, at most but for a batch
 
 
@@ -47,9 +49,9 @@ def measure_data_mean(model: Any, feed: Feed, stopped: Callable[[], bool]) -> No
 def taken_back_unless(model: Any, begun: Callable[[], bool]) -> Iterator[None]:
     """Leave a model without the mean that it was given for a training that has not begun."""
     mean = getattr(model, "data_mean", None)
-    fresh = mean is not None and not mean.any()
+    fresh = mean is None or not mean.any()
     try:
         yield
     finally:
-        if fresh and not begun():
+        if mean is not None and fresh and not begun():
             mean.zero_()

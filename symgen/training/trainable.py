@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from symgen.data import open as open_recordings
@@ -26,9 +25,10 @@ class Trainable(Protocol):
     The loss is their sum, each averaged over all its entries; the weight of a term whose name
     begins with `kl_` follows the schedule of the training. Optional are `frames`, if it takes
     sequences; `project_()`, called after every step; a buffer `data_mean` of a frame's shape,
-    which becomes the mean of the first items before the first step if it is 0; a `roll` that `forward`
-    takes, at most `farthest_roll` or else `frames` - 1; and `save_pretrained(folder)`, without
-    which a run folder has a checkpoint but no model file.
+    which becomes the mean of the first 256 items before the first step if it is 0 (of fewer where
+    they take more than 256 MiB); a `roll` that `forward` takes, at most `farthest_roll` or else
+    `frames` - 1; and `save_pretrained(folder)`, without which a run folder has a checkpoint but no
+    model file.
 
     Taken by `fit`.
     """

@@ -130,7 +130,9 @@ def untrained(results: Path) -> str:
                 ]
             )
     header = ["", "CapCorr", "E_eq, % of chance", "centred", "roll prediction, squared error"]
-    return markdown(header, rows) + measured_by(record)
+    told = "Trained rows: the runs of [the demonstration](demo.md) and of "
+    told += "[colour MNIST](tvae.md), 13 frames. CapCorr of the factors in the order of their tables; untrained rows: "
+    return f"{markdown(header, rows)}\n{told}{measured_by(record).lstrip()}"
 
 
 def of_study(name: str, results: Path) -> str:

@@ -163,12 +163,13 @@ def _tell_recordings(measured: Mapping[str, Any]) -> None:
     if not ranked:
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("recording", "clips", "squared error"):
+    for name in ("recording", "clips", "squared\nerror"):
         table.add_column(name, overflow="fold")
-    for name in ("nearest seen", "interpolation", "mean image", "against nearest"):
-        word = max(map(len, name.split()))  # which is not to be broken
-        table.add_column(name, justify="right", overflow="fold", min_width=word)
-    table.title = f"unseen frames by recording{', worst first' * (len(ranked) > 1)}"
+    for name in ("nearest\nseen", "interpolation", "mean\nimage", "against\nnearest"):
+        table.add_column(name, justify="right", overflow="fold")
+    every = len(measured["recordings"])
+    some = f", {len(ranked)} of {every:,}" * (len(ranked) < every)
+    table.title = f"unseen frames by recording{some}{', worst first' * (len(ranked) > 1)}"
     for name, less in ranked:
         told = measured["recordings"][name]
         table.add_row(name, f"{told['clips']}", *_errors(told), f"{-less:+.1f} %")

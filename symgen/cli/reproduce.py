@@ -41,7 +41,8 @@ def reproduce(
     Args:
         name: What to reproduce, such as table1, figure5, generalisation, ace.
         budget: smoke: runs all of the code in seconds, the results mean nothing. laptop: our
-            recipe, minutes a run on two cores. paper: the papers' own recipes, 100 epochs.
+            recipe, minutes a run on two cores. night: a tenth or less of the paper's frames, an
+            hour a run, for its tables. paper: the papers' own recipes, 100 epochs.
         seeds: Seeds of every line.
         only: Names of lines, such as vae-mnist; all by default.
         train: Train what is missing; otherwise measure the runs that are there.

@@ -97,8 +97,10 @@ def _items(gains: Mapping[str, Any]) -> str:
     told = f"{count:,} held-out sequence{'s' * (count != 1)}"
     if (recordings := gains["recordings"]) is not None:
         plural = "s" * (recordings != 1)
-        told = f"{count:,} clip{'s' * (count != 1)} of {recordings:,} held-out recording{plural}"
-    if 1 < gains["count"] < _FEW:
+        told = f"{count:,} held-out clip{'s' * (count != 1)} of {recordings:,} recording{plural}"
+    if recordings == 1 and count > 1:
+        told += ", so that intervals tell nothing of others"
+    elif 1 < gains["count"] < _FEW:
         told += f", few {gains['over']}, so that intervals are rough"
     return told
 
@@ -191,8 +193,9 @@ def _advice(measured: Mapping[str, Any]) -> str:
     states = {name: _state(measured, name) for name in BASELINES}
     if _collapsed(measured):
         return (
-            "train longer, in a new run (--examples), with KL terms that grow slowly "
-            "(--kl-warmup) or count less (--beta below 1)."
+            "a new run with data less their mean (--centre), unless it had that, and KL terms "
+            "that count less, at first (--kl-start 0.05 --kl-warmup) or to the end (--beta 0.05); "
+            "or a longer one (--examples)."
         )
     if measured["frames_seen"] == measured["frames"]:
         return "a shorter window (--window), so that there are frames to predict."
@@ -204,9 +207,9 @@ def _advice(measured: Mapping[str, Any]) -> str:
         return "other data: nothing moves in unseen frames, so there is no motion to learn."
     if states["mean"] == "worse":
         return (
-            "train longer, in a new run (--examples), or with a shorter window (--window): it "
-            "reconstructs, but its rolls do not move what they show; motion that is not steady "
-            "cannot be learned."
+            "train for the roll, in a new run (--rolled 0.5), with as many units as the motion "
+            "has frames (--units, --length), or longer (--examples): it reconstructs, but its "
+            "rolls do not move what they show; motion that is not steady cannot be learned."
         )
     if "worse" in states.values():
         return (

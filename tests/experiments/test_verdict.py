@@ -140,10 +140,10 @@ def test_a_vae_that_does_not_roll_is_told_of_windows():
 @pytest.mark.parametrize(
     ("clips", "recordings", "told"),
     [
-        (40, 12, "On 40 clips of 12 held-out recordings:"),
-        (40, 3, "held-out recordings, few recordings, so that intervals are rough:"),
-        (40, 1, "On 40 clips of 1 held-out recording:"),
-        (4, 1, "held-out recording, few sequences, so that intervals are rough:"),
+        (40, 12, "On 40 held-out clips of 12 recordings:"),
+        (40, 3, "3 recordings, few recordings, so that intervals are rough:"),
+        (40, 1, "On 40 held-out clips of 1 recording, so that intervals tell nothing of others:"),
+        (4, 1, "of 1 recording, so that intervals tell nothing of others:"),
     ],
 )
 def test_recordings_are_counted(clips, recordings, told):
@@ -195,7 +195,7 @@ def test_a_real_run_has_a_verdict_in_its_summary_and_its_card(folder, tmp_path):
     found = symgen.evaluate(folder, samples=2)
     assert found["verdict"] == verdict(found) and len(found["verdict"]) == 6
     clips = 2 * len(found["recordings"])  # twelve frames are two clips of six
-    assert f"On {clips} clips of {clips // 2} held-out recordings" in found["verdict"][0]
+    assert f"On {clips} held-out clips of {clips // 2} recordings" in found["verdict"][0]
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["evaluation"]["verdict"] == found["verdict"]
     card = write_card(open_run(folder), tmp_path).read_text()

@@ -131,7 +131,8 @@ def untrained(results: Path) -> str:
             )
     header = ["", "CapCorr", "E_eq, % of chance", "centred", "roll prediction, squared error"]
     told = "Trained rows: the runs of [the demonstration](demo.md) and of "
-    told += "[colour MNIST](tvae.md), 13 frames. CapCorr of the factors in the order of their tables; untrained rows: "
+    told += "[colour MNIST](tvae.md), 13 frames. "
+    told += "CapCorr of the factors in the order of their tables; untrained rows: "
     return f"{markdown(header, rows)}\n{told}{measured_by(record).lstrip()}"
 
 

@@ -80,7 +80,7 @@ def test_training_starts_from_weights_and_keeps_what_is_frozen(
     assert main(words) == 0  # with the sizes of the start
     before, after = (TVAE.from_pretrained(folder).state_dict() for folder in (start, "new"))
     same = {name.split(".")[0] for name in before if torch.equal(before[name], after[name])}
-    assert same == {"encoder", "mu"}
+    assert same == {"data_mean", "encoder", "mu"}
     config = json.loads(Path("new/config.json").read_text())
     assert config["start"]["from"] == start and config["training"]["freeze"] == ["encoder", "mu"]
     assert open_run("new").summary({})["start"] == config["start"]

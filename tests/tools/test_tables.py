@@ -15,6 +15,7 @@ import pytest
 
 from symgen.cli import main
 from symgen.cli.train import read_train
+from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.studies import study, study_names
@@ -129,7 +130,8 @@ def read_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if program == "symgen":
         work, stop = {"train": ("start_run", started), "reproduce": ("run_study", studied)}[verb]
         monkeypatch.setattr(import_module(f"symgen.cli.{verb}"), work, stop)
-        monkeypatch.setattr(OwnImageData, "open", started)  # the images are not here
+        for data in (OwnImageData, RecordingData):
+            monkeypatch.setattr(data, "open", started)  # the files are not here
         with pytest.raises(Parsed):
             main([verb, *words])
         return

@@ -49,9 +49,9 @@ def measure_data_mean(model: Any, feed: Feed, stopped: Callable[[], bool]) -> No
 def taken_back_unless(model: Any, begun: Callable[[], bool]) -> Iterator[None]:
     """Leave a model without the mean that it was given for a training that has not begun."""
     mean = getattr(model, "data_mean", None)
-    fresh = mean is None or not mean.any()
+    fresh = mean is not None and not mean.any()
     try:
         yield
     finally:
-        if mean is not None and fresh and not begun():
-            mean.zero_()
+        if fresh and not begun():
+            model.data_mean.zero_()

@@ -181,7 +181,7 @@ class Batches(Generic[BatchT]):
         if self.batch_size < 1 or (self.shuffle and size < self.batch_size):
             raise ValueError(
                 f"a source of {size} items cannot fill a batch of {self.batch_size}: "
-                f"choose a batch_size between 1 and {size}"
+                f"choose a batch size between 1 and {size}"
             )
 
     @property

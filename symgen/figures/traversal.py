@@ -13,7 +13,7 @@ from symgen.figures import _canvas
 __all__ = ["traversal_gif", "traversal_strip"]
 
 _SHARE, _GREY = 0.4, 96  # a frame that was not seen: share of the image, level it is mixed with
-_ROWS = ("given", "reconstruction", "rolled capsule")
+_ROWS = ("given", "reconstruction", "rolled capsules")
 
 
 def traversal_strip(

@@ -78,7 +78,7 @@ def roll_forecast(
             from other sequences.
         autoregressive_every: roll by at most so many frames, then encode the forecast as the
             context of the next ones; None rolls through. A model forecasts well by as many frames
-            as it was rolled by in training, `model.farthest_roll`. Means of counts are not counts,
+            as it was rolled by in training, `model.rolls[-1]`. Means of counts are not counts,
             and cannot be encoded.
 
     Example:
@@ -86,7 +86,7 @@ def roll_forecast(
         >>> model = TVAE((1, 8, 8), capsules=2, frames=6, window=3, causal=True, boundary="zero")
         >>> roll_forecast(model, torch.rand(5, 4, 1, 8, 8), horizon=9).shape
         torch.Size([5, 9, 1, 8, 8])
-        >>> model.farthest_roll
+        >>> model.rolls[-1]
         3
         >>> x = torch.rand(5, 4, 1, 8, 8)
         >>> roll_forecast(model, x, horizon=9, autoregressive_every=3).shape

@@ -120,9 +120,9 @@ class TopographicVAE(Pretrained):
         return self.topography.speed
 
     @property
-    def farthest_roll(self) -> int:
-        """Frames that a training sequence has room to roll by, see `forward`."""
-        return self.frames - 1 - self._first_full
+    def rolls(self) -> range:
+        """Numbers of frames by which training can roll a sequence, with 0: see `forward`."""
+        return self._rolls(self.frames)
 
     # --- inference -------------------------------------------------------------------------
 
@@ -172,17 +172,17 @@ class TopographicVAE(Pretrained):
         A `roll` decodes not every frame from its own latents but `act(t_l, roll)` into frame
         l + roll: rolled reconstruction, which trains the roll too. Where a roll through all of
         cyclic time comes back to its start, the last frames go on to the first; elsewhere nll has
-        as many columns as there are frames to roll to. A causal model rolls frames whose window is
-        full: those before cannot know how the data move. Capsules of several axes roll along the
-        one that explains the sequence best.
+        as many columns as there are frames to roll to, and rolls below 0 go back to earlier ones.
+        A causal model rolls frames whose window is full: those before cannot know how the data
+        move. Capsules of several axes roll along the one that explains the sequence best.
         """
         return self.elbo(x, self.encode(x), roll)
 
     def elbo(self, x: Sequences, posterior: Posterior, roll: int = 0) -> Elbo:
         """Estimate the bound as `forward` does, from what `encode` returned."""
-        farthest = x.shape[1] - 1 - self._first_full
-        if not 0 <= roll <= farthest:
-            raise ValueError(f"roll={roll}: choose 0 to {farthest} frames")
+        rolls = self._rolls(x.shape[1])
+        if roll not in rolls:
+            raise ValueError(f"roll={roll}: choose {rolls[0]} to {rolls[-1]} frames")
         t = self.latents(posterior, sampled=True)
         nll = self._rolled(t, x, roll) if roll else -self._log_likelihood(t, x, self.ahead)
         kl_z = self._with_target(posterior.z.kl().sum((-2, -1)))
@@ -358,40 +358,42 @@ class TopographicVAE(Pretrained):
         scale = self.topography.expected_inverse_scale(energy, variance, self.eps)
         return (z - cast(Tensor, self.mu)) * scale
 
-    def _log_likelihood(self, t: Tensor, x: Tensor, steps: int, axis: int = 0) -> Tensor:
+    def _log_likelihood(self, t: Tensor, x: Tensor, steps: int) -> Tensor:
         """Evaluate log p(x|t) of every frame, or of the frames some steps later."""
         if steps:
-            t, x = self.act(t[..., :-steps, :, :], steps, axis), x[:, steps:]
+            t, x = self.act(t[..., :-steps, :, :], steps), x[:, steps:]
         return self.decode(t).log_prob(x)
 
     def _rolled(self, t: Tensor, x: Tensor, roll: int) -> Float[Tensor, "B targets"]:
-        """Evaluate -log p of later frames, rolled along the axis that is best for a sequence."""
-        first, of_axes = self._first_full, []
-        for axis in range(self.topography.axis_count):
-            if self._closes():
-                log_p = self.decode(self.act(t, roll, axis)).log_prob(x.roll(-roll, 1))
-            else:
-                log_p = self._log_likelihood(t[:, first:], x[:, first:], roll, axis)
-            of_axes.append(-log_p)
-        if len(of_axes) == 1:
-            return of_axes[0]
+        """Evaluate -log p of other frames, rolled along the axis that is best for a sequence."""
+        if self._closes():
+            x = x.roll(-roll, 1)
+        else:
+            begin, end = max(self._first_full, -roll), x.shape[1] - max(0, roll)
+            t, x = t[:, begin:end], x[:, begin + roll : end + roll]
+        axes = range(self.topography.axis_count)
+        of_axes = [-self.decode(self.act(t, roll, axis)).log_prob(x) for axis in axes]
         nll = torch.stack(of_axes, 1)  # (B, axes, targets)
         best = nll.detach().sum(-1).argmin(1)
         return nll[torch.arange(len(nll), device=nll.device), best]
 
+    def _rolls(self, frames: int) -> range:
+        """Tell the rolls by which some frame comes to another of so many, those of cyclic time."""
+        first = self._first_full
+        back = 0 if self._closes() or first >= frames else frames - 1
+        return range(-back, max(1, frames - first))
+
     def _closes(self) -> bool:
         """Tell whether a roll through all frames of cyclic time comes back to its start."""
-        topography = self.topography
-        cyclic = not topography.open_ended and topography.capsule_boundary == "cyclic"
-        turn = getattr(topography, "shape", (self.units,))[0]
-        return cyclic and self.frames * self.speed % turn == 0
+        opens, boundary = self.topography.open_ended, self.topography.capsule_boundary
+        turn = getattr(self.topography, "shape", (self.units,))[0]
+        return not opens and boundary == "cyclic" and self.frames * self.speed % turn == 0
 
     @property
     def _first_full(self) -> int:
         """Number of the first frame whose window is full, if padding precedes the first frame."""
-        if not (self.topography.causal and self.topography.open_ended):
-            return 0
-        return max(0, min(self.topography.window - 1, self.frames - 2))
+        padded = self.topography.causal and self.topography.open_ended
+        return max(0, min(self.topography.window - 1, self.frames - 2)) if padded else 0
 
     def _with_target(self, values: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch targets"]:
         """Leave out the last frames, which have no target `ahead`."""

@@ -88,7 +88,7 @@ def fit(
         kl_warmup: examples over which the weights of the KL terms go to `beta`.
         kl_start: where they start.
         beta: weight of all KL terms.
-        rolled: share of steps that decode rolled latents into later frames.
+        rolled: share of steps that decode rolled latents into other frames.
         freeze: parts of the model that stay as they are, by name, such as "encoder".
         validate_every: steps between measurements of the loss on `validation`.
         patience: measurements in a row without a better one after which the training ends.

@@ -61,8 +61,8 @@ class Training:
     """Weight of all KL terms: 1 trains the bound, more a β-VAE (Higgins et al. 2017)."""
     rolled: Share = 0.0
     """Share of steps that roll the capsules of every frame by a random number of steps and decode
-    them into the frame so much later, in cyclic time after the last into the first. 0 is the
-    paper."""
+    them into the frame so much later: in cyclic time after the last into the first, elsewhere into
+    earlier ones too. 0 is the paper."""
     freeze: tuple[str, ...] = ()
     """Parts of the model to leave as they are, by name, such as encoder, decoder or mu."""
     validate_every: Whole = 500

@@ -26,7 +26,7 @@ class Trainable(Protocol):
     begins with `kl_` follows the schedule of the training. Optional are `frames`, if it takes
     sequences; `project_()`, called after every step; a buffer `data_mean` of a frame's shape,
     which becomes the mean of the first 256 items before the first step if it is 0 (of fewer where
-    they take more than 256 MiB); a `roll` that `forward` takes, at most `farthest_roll` or else
+    they take more than 256 MiB); a `roll` that `forward` takes, one of `rolls` or else at most
     `frames` - 1; and `save_pretrained(folder)`, without which a run folder has a checkpoint but no
     model file.
 
@@ -62,9 +62,9 @@ def takes_roll(model: Any) -> bool:
     return "roll" in inspect.signature(model.forward).parameters
 
 
-def farthest_roll_of(model: Any) -> int:
-    """Count the frames that a model can be trained to roll by."""
-    return getattr(model, "farthest_roll", frames_of(model) - 1)
+def rolls_of(model: Any) -> list[int]:
+    """List the numbers of frames that a model can be trained to roll by."""
+    return [roll for roll in getattr(model, "rolls", range(frames_of(model))) if roll]
 
 
 def items_of(feed: Feed) -> int | None:

@@ -215,7 +215,8 @@ class Trainer:
         """Draw the steps to roll by: 0 in the share of steps that decode frames as they are."""
         if not self.settings.rolled or torch.rand(()) >= self.settings.rolled:
             return 0
-        return int(torch.randint(1, 1 + trainable.farthest_roll_of(self.model), ()))
+        rolls = trainable.rolls_of(self.model)
+        return rolls[int(torch.randint(len(rolls), ()))]
 
     def _taken(self) -> dict[str, Any]:
         examples = self.step * self.settings.batch_size

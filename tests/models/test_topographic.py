@@ -46,27 +46,32 @@ def many_times(x, count):
 def test_elbo_is_the_bound_of_its_parts(model, x):
     """Each frame from its own latents, or frame l + k from those of frame l rolled by k.
 
-    After the last frame follows the first if time is cyclic and S rolls are no roll. Causal models
-    in open time roll from the first frame on whose window is full, or from the last but one.
-    Capsules of several axes roll along the one that is best for a sequence.
+    After the last frame follows the first if time is cyclic and S rolls are no roll; elsewhere k
+    may be below 0. Causal models in open time roll from the first frame on whose window is full,
+    or from the last but one. Capsules of several axes roll along the one that is best.
     """
     open_past = model.topography.causal and model.topography.open_ended
     full = max(0, min(model.topography.window - 1, model.frames - 2)) if open_past else 0
-    assert model.farthest_roll == model.frames - 1 - full
-    for rolled in {0, min(1, model.farthest_roll), model.farthest_roll}:
+    drawn = model.sample_latents(1)
+    closes = not model.topography.open_ended and torch.allclose(
+        model.act(drawn, model.frames), drawn, rtol=1e-4, atol=1e-4
+    )
+    assert model.rolls == range(0 if closes else 1 - model.frames, model.frames - full)
+    for rolled in {0, -1, 1, model.rolls[0], model.rolls[-1]} & {*model.rolls}:
         steps = rolled or model.ahead
         torch.manual_seed(5)
         elbo = model(x, roll=rolled)
         torch.manual_seed(5)
         posterior = model.encode(x)
         t = model.latents(posterior, sampled=True)
-        closes = not model.topography.open_ended and torch.allclose(model.act(t, model.frames), t)
-        first = full if rolled else 0
-        assert elbo.nll.shape == (3, model.frames - first - (0 if rolled and closes else steps))
+        whole = closes or not steps
+        first = max(full, -steps) if rolled else 0
+        frames = range(model.frames) if whole else range(first, model.frames - max(0, steps))
+        assert elbo.nll.shape == (3, len(frames))
         of_axes = []
         for axis in range(model.topography.axis_count if rolled else 1):
             columns = []
-            for frame in range(first, first + elbo.nll.shape[1]):
+            for frame in frames:
                 moved = model.act(t[:, frame], steps, axis) if steps else t[:, frame]
                 target = x[:, (frame + steps) % model.frames]
                 columns.append(-model.decode(moved).log_prob(target))
@@ -292,10 +297,23 @@ def test_latents_of_another_form_are_refused(monkeypatch):
         assert f"t of shape {tuple(wrong.shape)} and {wrong.dtype}" in str(error.value)
 
 
-@pytest.mark.parametrize("roll", [-1, 4])
-def test_there_must_be_a_frame_to_roll_to(roll):
-    with pytest.raises(ValueError, match=f"roll={roll}: choose 0 to 3 frames"):
-        small("cpu")(torch.rand(2, 4, 2, 6, 5), roll=roll)
+@pytest.mark.parametrize(
+    ("options", "frames", "rolls"),
+    [
+        ({"units": 6}, 4, (-3, 3)),
+        ({"units": 4}, 4, (0, 3)),  # comes full circle
+        ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 4, (-3, 1)),
+        ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 6, (-5, 3)),
+        ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 2, (0, 0)),  # none is full
+    ],
+)
+def test_there_must_be_a_frame_to_roll_to(options, frames, rolls):
+    model, (first, last) = TVAE((5,), capsules=2, frames=4, width=8, **options), rolls
+    x = torch.rand(2, frames, 5)
+    for beyond in (first - 1, last + 1):
+        with pytest.raises(ValueError, match=f"roll={beyond}: choose {first} to {last} frames"):
+            model(x, roll=beyond)
+    assert all(model(x, roll=within).nll.isfinite().all() for within in rolls)
 
 
 @pytest.mark.parametrize("samples", [0, -1])

@@ -8,7 +8,7 @@ from ace_helpers import SMALL
 from torch import Tensor, nn
 from training_helpers import Parabola, Terms, assert_same_weights, make_data, make_model
 
-from symgen import ACE, VAE
+from symgen import ACE, TVAE, VAE
 from symgen.models import Elbo
 from symgen.training import fit
 
@@ -18,10 +18,10 @@ class Spy(Parabola):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rolls: list[int] = []
+        self.drawn: list[int] = []
 
     def forward(self, x: Tensor, roll: int = 0) -> Terms:
-        self.rolls.append(roll)
+        self.drawn.append(roll)
         return super().forward(x)
 
 
@@ -42,9 +42,9 @@ class Unrolled(nn.Module):
 def test_the_share_of_the_steps_that_are_rolled(rolled: float) -> None:
     model = Spy()
     fit(model, make_data(), examples=8 * 200, rolled=rolled)
-    share = sum(roll > 0 for roll in model.rolls) / 200
+    share = sum(roll > 0 for roll in model.drawn) / 200
     assert share == pytest.approx(rolled, abs=4 * (rolled * (1 - rolled) / 200) ** 0.5)
-    others = {roll for roll in model.rolls if roll}
+    others = {roll for roll in model.drawn if roll}
     assert others == (set(range(1, 6)) if rolled else set())  # of 6 frames
 
 
@@ -76,6 +76,22 @@ def test_a_rolled_step_descends_the_rolled_bound() -> None:
     gradients = torch.autograd.grad(elbo.nll.mean() + elbo.kl.mean(), parameters)
     expected = [p - 0.1 * g for p, g in zip(parameters, gradients, strict=True)]
     torch.testing.assert_close(list(model.parameters()), expected)
+
+
+def test_open_time_is_rolled_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all that there is room for, equally often. Of six frames two have a full window."""
+    drawn: list[int] = []
+    model = TVAE((3,), capsules=1, frames=6, window=5, causal=True, boundary="zero", width=4)
+    rolled = model.forward
+
+    def spied(x: Tensor, roll: int = 0) -> Elbo:
+        drawn.append(roll)
+        return rolled(x, roll)
+
+    monkeypatch.setattr(model, "forward", spied)
+    fit(model, torch.rand(8, 6, 3), examples=8 * 240, batch_size=8, rolled=1.0)
+    counts = {roll: drawn.count(roll) for roll in (-5, -4, -3, -2, -1, 1)}
+    assert sum(counts.values()) == 240 and min(counts.values()) > 15
 
 
 def test_rolled_training_teaches_that_a_roll_is_a_step_in_time() -> None:

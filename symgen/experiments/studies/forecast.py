@@ -55,7 +55,7 @@ def forecast(measured: Any) -> dict[str, Any]:
         length = None
     else:
         steps = _observed_steps(model, context)
-        reach = model.farthest_roll if measured.experiment.training.rolled else model.ahead
+        reach = model.rolls[-1] if measured.experiment.training.rolled else model.ahead
         ways = {"rolled": None} | ({"autoregressive": reach} if 0 < reach < horizon else {})
         for way, every in ways.items():
             rows[way] = roll_forecast(model, context, horizon, autoregressive_every=every)

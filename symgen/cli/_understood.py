@@ -12,6 +12,7 @@ import torch
 
 from symgen.data import Recordings
 from symgen.data.recordings.folders import find_files
+from symgen.data.recordings.period import measure_period
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
@@ -82,9 +83,22 @@ def understood(source: Recordings) -> dict[str, str]:
         "scale": _scale(source),
         "clips": f"{spec.length} frames, {spec.every} apart"
         f"{', from the last frame on to the first' if spec.wrap else ''}",
+        **({} if spec.wrap else {"period": _period(source)}),
         "cut": f"in {bad:,} place{'s' * (bad != 1)}",
         "skipped": f"{len(source.skipped):,}",
     }
+
+
+def _period(source: Recordings) -> str:
+    """Say after how many frames of a clip recordings look as they did, and what to make of it."""
+    frames, found, looked_at, longest = measure_period(source.footage, source.spec.every)
+    of = f"{looked_at:,} recording{'s' * (looked_at != 1)} looked at"
+    if not looked_at:
+        return "unknown: no recording has eight frames"
+    if frames is None:
+        return f"none up to {longest:,} frames, half of the longest of {of}"
+    advice = "" if source.frames == frames else f"; with --length {frames} so do capsules"
+    return f"frames come back after {frames:,} in {found:,} of {of}{advice}"
 
 
 def in_short(source: Recordings) -> Iterator[str]:

@@ -145,6 +145,7 @@ def test_inspect_says_what_it_understood(kind, recordings, tmp_path, capsys):
         "lengths 12 frames: 12",
         "frame 16 × 16, 3 channels",
         "clips 12 frames, 1 apart",
+        "period ",
         "train 10 clips, starting 1 frame apart, from 10 sequences",
         "test 1 clip, starting 12 frames apart, from 1 sequence",
         "skipped 0",

@@ -1,0 +1,89 @@
+"""The period of recordings: after how many frames they look as they did before."""
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from numpy import ndarray
+
+from symgen.data.recordings.footage import Footage
+
+__all__ = ["Period", "measure_period", "period_of"]
+
+_RECORDINGS, _FRAMES = 16, 256  # that are looked at: so many, and so many frames of each
+_BYTES, _VALUES = 2**25, 2**12  # read of each; of a frame, numbers that are compared
+_DIP = 0.5  # of the greatest difference before: less is a return
+_AS_GOOD = 1.25  # times the least difference of all returns
+
+
+class Period(NamedTuple):
+    """What was found: in how many of the recordings looked at frames come back, and when."""
+
+    frames: int | None  # the commonest period, None where no recording has one
+    found: int  # recordings of that period
+    looked_at: int
+    longest: int  # lag that was looked at
+
+
+def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
+    """Return the number of frames after which a recording looks as it did, or None.
+
+    It is the first lag τ, up to half of the recording, at which the mean squared difference of
+    frames τ apart has a minimum of at most half of its greatest value before, and is within a
+    quarter of the least of all such minima: a nearly symmetric object comes nearly back after half
+    a turn. Noise hides a return when it is as large as the motion.
+
+    Example:
+        >>> angle = 2 * np.pi * np.arange(40)[:, None] / 12
+        >>> period_of(np.cos(angle + np.arange(5))), period_of(np.arange(40.0)[:, None])
+        (12, None)
+    """
+    difference = _differences(frames.reshape(len(frames), -1).astype(np.float64))
+    lags = range(2, len(difference) - 1)
+    before = np.maximum.accumulate(difference)
+    returns = [
+        lag
+        for lag in lags
+        if difference[lag] <= min(difference[lag - 1], difference[lag + 1])
+        and difference[lag] < _DIP * before[lag - 1]
+    ]
+    if not returns:
+        return None
+    least = min(difference[lag] for lag in returns)
+    slack = 1e-6 * before[-1]  # a perfect return differs by rounding
+    return next(lag for lag in returns if difference[lag] <= _AS_GOOD * least + slack)
+
+
+def measure_period(footage: Footage, every: int = 1) -> Period:
+    """Look for a period in up to 16 recordings, in up to 256 of every so many frames of each."""
+    lengths = -(-footage.lengths // every)
+    most = max(8, min(_FRAMES, _BYTES // max(1, footage.frame_bytes)))
+    used = np.minimum(lengths, most)
+    long = np.flatnonzero(used >= 8)
+    chosen = long[np.linspace(0, len(long) - 1, min(len(long), _RECORDINGS)).astype(np.int64)]
+    step = max(1, prod(footage.data_shape) // _VALUES)
+    found: list[int] = []
+    for piece in chosen.tolist():
+        numbers = footage.first[piece] + every * np.arange(used[piece])
+        looked_at = footage.read(numbers).reshape(len(numbers), -1)[:, ::step]
+        found += [lag] if (lag := period_of(looked_at)) else []
+    longest = int(used[chosen].max()) // 2 if len(chosen) else 0
+    if not found:
+        return Period(None, 0, len(chosen), longest)
+    values, counts = np.unique(found, return_counts=True)
+    return Period(int(values[counts.argmax()]), int(counts.max()), len(chosen), longest)
+
+
+def _differences(frames: Float[ndarray, "T n"]) -> Float[ndarray, " lags"]:
+    """Return the mean squared difference of frames 0, 1, … T // 2 apart."""
+    frames = frames - frames.mean(0)
+    products = frames @ frames.T
+    energy = products.diagonal()
+    lags = range(len(frames) // 2 + 1)
+    return np.array(
+        [
+            np.mean(energy[lag:] + energy[: len(frames) - lag] - 2 * products.diagonal(lag))
+            for lag in lags
+        ]
+    )

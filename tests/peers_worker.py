@@ -58,7 +58,8 @@ def trained(name: str, data: Any = None, **options: Any) -> Run:
     model = MODELS[name]().to(torch.float64 if name in DOUBLE else torch.float32)
     validation = data_of(name) if name == "tvae" else None
     given = {"examples": 1600, "log_every": 1, "validation": validation, "progress": False}
-    return fit(model, data or data_of(name), **given | OPTIONS[name] | options)
+    data = data_of(name) if data is None else data
+    return fit(model, data, **given | OPTIONS[name] | options)
 
 
 def numbers(run: Run) -> dict[str, Any]:
@@ -99,10 +100,17 @@ def evaluated(_: Path) -> dict[str, Any]:
     return {"measured": evaluate(run, x, samples=3, metrics=metrics)}
 
 
+def apart(_: Path) -> Run:
+    """Train a centred model on what every process has drawn for itself."""
+    torch.manual_seed(int(os.environ.get("RANK", "0")))
+    return trained("vae", data=torch.rand(64, 6, 1, 4, 4), batch_size=8)
+
+
 CASES: dict[str, Callable[[Path], Run | dict[str, Any]]] = {
     **{name: lambda out, name=name: trained(name) for name in MODELS},
     "stopped": lambda out: stopped(out / "stopped"),
     "evaluated": evaluated,
+    "apart": apart,
     "begin": lambda out: slow(out / "killed", False),
     "go on": lambda out: slow(out / "killed", True),
 }

@@ -158,7 +158,7 @@ def test_programs_are_portable_and_carry_their_own_weights_only(tmp_path, monkey
     # As on a machine where oneDNN is the faster, for products of any size.
     monkeypatch.setattr(products, "_chosen", ["onednn"])
     monkeypatch.setattr(importlib.import_module("symgen.nets.linear"), "_SMALL", 0)
-    model = TVAE(**SIZE, window=3)
+    model = TVAE(**SIZE, window=3, centre=True)
     programs = [torch.export.load(path) for path in export_model(model, tmp_path)]
     for program, own, other in zip(
         programs, ("encoder", "decoder"), ("decoder", "encoder"), strict=True
@@ -167,6 +167,7 @@ def test_programs_are_portable_and_carry_their_own_weights_only(tmp_path, monkey
         names = list(program.state_dict)
         assert any(f".{own}." in name for name in names)
         assert not any(f".{other}." in name for name in names)
+        assert any("data_mean" in name for name in names) == (own == "encoder")
 
 
 def test_other_models_are_refused(tmp_path):

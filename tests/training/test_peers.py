@@ -53,8 +53,8 @@ def end(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
 def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """What one process and what two have trained."""
     alone, both = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("both")
-    cases = ("tvae", "vae", "ace", "evaluated", "stopped")
-    started = [*start(alone, *cases[:-1], world=1), *start(both, *cases)]
+    cases = ("tvae", "vae", "ace", "evaluated", "stopped", "apart")
+    started = [*start(alone, *cases[:-2], world=1), *start(both, *cases)]
     assert end(started) == [(0, ""), (0, ""), (0, "")]
     return alone, both
 
@@ -85,6 +85,12 @@ def test_a_signal_to_one_process_stops_both_at_a_step_from_which_they_go_on(
     whole, stopped = (read(together[1], case) for case in ("tvae", "stopped"))
     assert torch.equal(whole["losses"], stopped["losses"])
     assert_equal_weights(whole, stopped)
+
+
+def test_processes_whose_data_differ_centre_them_alike(together: tuple[Path, Path]) -> None:
+    one, other = (read(together[1], "apart", rank) for rank in (0, 1))
+    assert one["weights"]["data_mean"].any()
+    assert_equal_weights(one, other)
 
 
 def test_two_processes_measure_what_one_does(together: tuple[Path, Path]) -> None:

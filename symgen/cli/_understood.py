@@ -12,18 +12,20 @@ import torch
 
 from symgen.data import Recordings
 from symgen.data.recordings.folders import find_files
-from symgen.data.recordings.period import measure_period
+from symgen.data.recordings.period import Period
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun
 from symgen.likelihoods import make_likelihood
 
-__all__ = ["count_of", "in_short", "kept_where", "recommended", "remarks"]
+__all__ = ["count_of", "fitted", "in_short", "kept_where", "recommended", "remarks"]
 __all__ += ["reading_by", "require_support", "understood"]
 
 _LISTED = 10  # lengths, and what was left out
 _IN_SHORT = 3  # remarks before a training
+_UNITS = range(8, 25)  # of a capsule, if frames are left out so that a period fits into it
+_LONGEST = 32  # frames of a period that is not thinned
 _NAMES = {"N": "recordings", "T": "frames", "C": "channels", "Z": "depth", "Y": "height"}
 _NAMES |= {"X": "width", "F": "features"}
 
@@ -57,8 +59,8 @@ def _meaningless(data: RecordingData) -> tuple[str, ...]:
     return ("key",) if unnamed else ()
 
 
-def understood(source: Recordings) -> dict[str, str]:
-    """Say in words what the footage is and how it is cut."""
+def understood(source: Recordings, period: Period) -> dict[str, str]:
+    """Say in words what the footage is, its period, and how it is cut."""
     footage, spec, sample = source.footage, source.spec, source.footage.sample
     counted = sorted(Counter(footage.lengths.tolist()).items())
     lengths = ", ".join(f"{length} frames: {count:,}" for length, count in counted[:_LISTED])
@@ -81,24 +83,49 @@ def understood(source: Recordings) -> dict[str, str]:
         "values": f"{sample.dtype} from {sample.min():g} to {sample.max():g} in {len(sample):,} "
         "frames looked at",
         "scale": _scale(source),
-        "clips": f"{spec.length} frames, {spec.every} apart"
+        "clips": f"{spec.length} frames{f', one of every {spec.every}' if spec.every > 1 else ''}"
         f"{', from the last frame on to the first' if spec.wrap else ''}",
-        **({} if spec.wrap else {"period": _period(source)}),
+        **({} if spec.wrap else {"period": _told(period)}),
         "cut": f"in {bad:,} place{'s' * (bad != 1)}",
         "skipped": f"{len(source.skipped):,}",
     }
 
 
-def _period(source: Recordings) -> str:
-    """Say after how many frames of a clip recordings look as they did, and what to make of it."""
-    frames, found, looked_at, longest = measure_period(source.footage, source.spec.every)
-    of = f"{looked_at:,} recording{'s' * (looked_at != 1)} looked at"
-    if not looked_at:
+def _told(period: Period) -> str:
+    """Say after how many frames of a clip recordings look as they did."""
+    of = f"{period.looked_at:,} recording{'s' * (period.looked_at != 1)} looked at"
+    if not period.looked_at:
         return "unknown: no recording has eight frames"
-    if frames is None:
-        return f"none up to {longest:,} frames, half of the longest of {of}"
-    advice = "" if source.frames == frames else f"; with --length {frames} so do capsules"
-    return f"frames come back after {frames:,} in {found:,} of {of}{advice}"
+    if period.frames is None:
+        return (
+            f"none found up to {period.longest:,} frames, half of the longest of {of}; noise can "
+            "hide one"
+        )
+    return f"frames come back after {period.frames:,}, in {period.found:,} of {of}"
+
+
+def fitted(config: RecordingData, period: Period, frames: int) -> RecordingData:
+    """Return recordings cut into clips of one period, if most have one and no length is given.
+
+    A long period is thinned to a number of frames that is as nearly whole as can be. Recordings
+    stay as they are if their clips have so many `frames`, or a split has no room for others.
+    """
+    of_period, given = period.frames, config.length is not None or config.wrap
+    if given or of_period in (None, frames, 1, 2, 3) or 2 * period.found <= period.looked_at:
+        return config
+    steps = [k for k in range(2, of_period) if round(of_period / k) in _UNITS]
+    off = [abs(of_period / k - round(of_period / k)) for k in steps]
+    step = 1 if of_period <= _LONGEST else steps[off.index(min(off))]
+    clips = replace(config, length=round(of_period / step), every=config.every * step)
+    try:
+        clips.open("train")
+        if config.validation != 0:
+            clips.open("validation")
+        if config.test != 0:
+            clips.open("test")
+    except ValueError:
+        return config
+    return clips
 
 
 def in_short(source: Recordings) -> Iterator[str]:

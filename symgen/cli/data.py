@@ -14,9 +14,17 @@ from symgen.cli._estimate import training_time
 from symgen.cli._images import inspect_images, told_as_images
 from symgen.cli._options import parse
 from symgen.cli._terminal import console, free_name, new_file, say, sequence_titles
-from symgen.cli._understood import count_of, kept_where, recommended, remarks, understood
+from symgen.cli._understood import (
+    count_of,
+    fitted,
+    kept_where,
+    recommended,
+    remarks,
+    understood,
+)
 from symgen.data import Recordings
 from symgen.data.batches import Batches
+from symgen.data.recordings.period import measure_period
 from symgen.experiments.datasets import (
     BounceData,
     DigitsData,
@@ -126,7 +134,8 @@ def inspect(words: Sequence[str]) -> None:
     _draw(train.thinned(clips), [f"clip {clip}" for clip in clips.tolist()], out)
 
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in understood(train).items():
+    period = measure_period(train.footage, config.every)
+    for name, value in understood(train, period).items():
         table.add_row(name, value)
     for split, source in splits.items():
         table.add_row(split, count_of(source))
@@ -134,7 +143,9 @@ def inspect(words: Sequence[str]) -> None:
         say(f"{images}\n\nas recordings:")
     console.print(table)
     say("\n".join([kept_where(train, config), *remarks(train)]))
-    experiment, command = recommended(train, config)
+    clips = fitted(config, period, train.frames)
+    train = train if clips is config else clips.open("train")
+    experiment, command = recommended(train, clips)
     say(f"{training_time(experiment, train.data_shape, train.frames)}\n{out}\nnext: {command}")
 
 

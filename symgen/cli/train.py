@@ -166,7 +166,12 @@ def _never_over(experiment: Experiment) -> Iterator[str]:
     if warm >= examples:
         yield (
             f"the weights of the KL terms grow over {warm:,} examples, and the training has only "
-            f"{examples:,}: give a --kl-warmup below that"
+            f"{examples:,}: give a --kl-warmup below that, such as {round(0.6 * examples)}"
+        )
+    if experiment.model.get("causal") and experiment.model.get("boundary") == "cyclic":
+        yield (
+            "a causal window in cyclic time sees the last frames before the first: with "
+            "--boundary zero it sees the past alone, which forecasts and streams need"
         )
     balanced = experiment.model.get("balanced") or 0
     clusters = getattr(experiment.data, "classes", None) or 1  # given where no label is known

@@ -52,7 +52,8 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
     """
     if "gains" not in measured:
         return []
-    return [*_prediction(measured), _posterior(measured), f"Next: {_advice(measured)}"]
+    told = [*_prediction(measured), *_forecast(measured), _posterior(measured)]
+    return [*told, f"Next: {_advice(measured)}"]
 
 
 def worst_and_best(measured: Mapping[str, Any], count: int = 3) -> list[tuple[str, float]]:
@@ -158,6 +159,30 @@ def _compared(measured: Mapping[str, Any], baseline: str) -> str:
     return f"{told} (95 % interval {low} to {high} %)"
 
 
+def _forecast(measured: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a causal model forecasts once it has seen how things move."""
+    if "forecast" not in measured:
+        return
+    forecast, told = measured["forecast"], []
+    for name, against in (("repeat", "repeating the last frame"), ("mean", "the mean image")):
+        if known := forecast[f"{name}_squared_error"]:
+            percent = 100 * (1 - forecast["squared_error"] / known)
+            word = "less" if percent > 0 else "more"
+            told.append(f"{abs(percent):,.1f} % {word} squared error than {against}")
+    yield (
+        "t_0 has seen one frame and cannot know how things move. Forecast from the first "
+        f"{forecast['context']} frames, the others have "
+        f"{' and '.join(told) or 'nothing to be compared with: nothing moves'}."
+    )
+
+
+def _forecasts(measured: Mapping[str, Any]) -> bool:
+    """Tell whether a causal model forecasts better than what learns nothing."""
+    forecast = measured.get("forecast")
+    others = ("repeat_squared_error", "mean_squared_error")
+    return forecast is not None and all(forecast["squared_error"] < forecast[o] for o in others)
+
+
 # --- the posterior -----------------------------------------------------------------------------
 
 
@@ -201,6 +226,8 @@ def _advice(measured: Mapping[str, Any]) -> str:
         return "a shorter window (--window), so that there are frames to predict."
     if _saved(measured) < _LEARNED:
         return "train longer, in a new run (--examples): it does not reconstruct what it sees yet."
+    if _forecasts(measured):
+        return "forecast further: symgen.metrics.roll_forecast."
     if measured["frames_seen"] == 1 and "worse" in states.values():
         return "a TVAE with a window (--window): without one, nothing teaches latents to roll."
     if _exact(measured, "nearest"):

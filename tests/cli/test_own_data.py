@@ -144,10 +144,10 @@ def test_inspect_says_what_it_understood(kind, recordings, tmp_path, capsys):
         "recordings 12, 144 frames",
         "lengths 12 frames: 12",
         "frame 16 × 16, 3 channels",
-        "clips 12 frames, 1 apart",
+        "clips 12 frames",
         "period ",
         "train 10 clips, starting 1 frame apart, from 10 sequences",
-        "test 1 clip, starting 12 frames apart, from 1 sequence",
+        "test 1 clip, starting 11 frames apart, from 1 sequence",
         "skipped 0",
         "read in place" if kind == "films.npy" else "until this command ends; --cache FOLDER",
     ):
@@ -241,7 +241,7 @@ def test_one_long_sequence_is_divided_in_time(capsys):
     np.save("film.npy", np.concatenate(films())[None])
     assert main(["data", "inspect", "film.npy"]) == 0
     text = re.sub(" +", " ", capsys.readouterr().out)
-    assert "test 1 clip, starting 16 frames apart, from a stretch of 1 sequence" in text
+    assert "test 1 clip, starting 15 frames apart, from a stretch of 1 sequence" in text
 
 
 def test_data_draws_the_clips_of_a_preset(recordings, capsys):

@@ -10,7 +10,7 @@ from symgen.data import Batches, TransformingDigits, load
 from symgen.experiments.datasets import DigitsData
 from symgen.experiments.families import TopographicFamily
 from symgen.experiments.families.topographic import mean_frame
-from symgen.metrics import entropy_floor, equivariance_error, log_likelihood
+from symgen.metrics import entropy_floor, equivariance_error, log_likelihood, roll_forecast
 
 FAMILY = TopographicFamily()
 SIZE = {"capsules": 3, "units": 18, "frames": 18, "width": 32, "standardise": False}
@@ -150,3 +150,38 @@ def test_rows_say_what_was_measured_and_what_is_chance(digits, train):
         f"interpolation {errors['interpolation_nll']:.1f}"
         in (rows["roll prediction, unseen frames, NLL"][1])
     )
+
+
+def test_causal_models_are_measured_once_their_window_is_full(digits, train):
+    model = tvae(window=5, causal=True, boundary="zero")
+    data = in_order(digits, 8)
+    measured = FAMILY.evaluate(model, data, train, items=8)
+    x = data.batch(0).frames
+    guesses = {
+        "": roll_forecast(model, x[:, :5], 13),
+        "repeat_": x[:, 4:5],
+        "mean_": mean_frame(train),
+    }
+    wanted = {
+        f"{name}squared_error": pytest.approx(
+            (guess - x[:, 5:]).square().flatten(2).sum(-1).mean().item(), rel=1e-5
+        )
+        for name, guess in guesses.items()
+    }
+    assert measured["forecast"] == wanted | {"context": 5, "horizon": 13}
+    named = {row[0]: row[1] for row in FAMILY.rows({}, measured)}
+    error = measured["forecast"]["squared_error"]
+    assert named["forecast of frames 5 to 17, squared error"] == f"{error:.2f}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"window": 5},
+        {"window": 5, "causal": True},  # sees the last frames before the first
+        {"window": 5, "boundary": "zero"},
+        {"window": 1, "causal": True, "boundary": "zero"},  # t_0 sees what any t sees
+    ],
+)
+def test_other_models_have_no_forecast(options, digits, train):
+    assert "forecast" not in FAMILY.evaluate(tvae(**options), in_order(digits, 4), train, items=4)

@@ -111,6 +111,38 @@ def test_a_window_of_all_frames_leaves_nothing_to_predict():
     assert "a shorter window (--window)" in lines[-1]
 
 
+@pytest.mark.parametrize(
+    ("error", "repeat", "mean", "told", "advice"),
+    [
+        (
+            *(2.0, 10.0, 8.0),
+            "the others have 80.0 % less squared error than repeating the last frame and "
+            "75.0 % less squared error than the mean image.",
+            "forecast further: symgen.metrics.roll_forecast.",
+        ),
+        (
+            *(9.0, 10.0, 8.0),
+            "the others have 10.0 % less squared error than repeating the last frame and "
+            "12.5 % more squared error than the mean image.",
+            "train for the roll",
+        ),
+        (0.0, 0.0, 0.0, "nothing to be compared with: nothing moves.", "train for the roll"),
+    ],
+)
+def test_a_causal_model_is_judged_by_its_forecast(error, repeat, mean, told, advice):
+    forecast = {"squared_error": error, "context": 5, "horizon": 11}
+    forecast |= {"repeat_squared_error": repeat, "mean_squared_error": mean}
+    lines = verdict(measured(BAD, None, BAD, frames_seen=1, forecast=forecast))
+    assert lines[4] == (
+        "t_0 has seen one frame and cannot know how things move. Forecast from the first 5 "
+        f"frames, {told if told.startswith('the') else 'the others have ' + told}"
+    )
+    if advice.startswith("forecast"):
+        assert lines[-1] == f"Next: {advice}"
+    else:
+        assert "forecast" not in lines[-1]
+
+
 def test_a_collapsed_posterior_comes_first():
     blind = {"squared_error": 19.9, "mean_squared_error": 20.0}
     lines = verdict(measured(BAD, BAD, BAD, kl_per_latent=0.002, first_frame=blind))

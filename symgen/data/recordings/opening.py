@@ -95,8 +95,9 @@ def open(
         size: height and width to resize frames to, antialiased; None keeps theirs.
         background: gray level, 0 to 1, behind transparent images.
         length: frames in a clip; None: 16, or fewer where all recordings or splits are shorter.
-        stride: frames between the starts of clips; None: 1 in training, and otherwise as many as a
-            clip covers, so that every frame is measured once.
+        stride: frames between the starts of clips; None: 1 in training, and otherwise so many that
+            a clip begins with the last frame of the one before. End to end, clips of the length
+            of a period would all be alike; those that `wrap` are.
         every: take every k-th frame of a recording.
         rate: frames per second to resample videos to.
         wrap: recordings come full circle: clips go on from the last frame to the first.
@@ -161,7 +162,7 @@ def open(
     stride_of_split = 1 if split == "train" or split_by == "start" else None
     spec = ClipSpec(length, stride or stride_of_split or 1, every, wrap)
     if stride is None and stride_of_split is None:
-        spec = replace(spec, stride=spec.extent)
+        spec = replace(spec, stride=spec.extent if wrap else spec.extent - 1)
     kept, skipped = long_enough(footage, spec, skip_broken)
     parts, in_time = deal(footage, kept, split, spec, shares, record)
     origin = None

@@ -65,7 +65,7 @@ def measure_period(footage: Footage, every: int = 1) -> Period:
     step = max(1, prod(footage.data_shape) // _VALUES)
     found: list[int] = []
     for piece in chosen.tolist():
-        numbers = footage.first[piece] + every * np.arange(used[piece])
+        numbers = footage.first[piece] + every * np.arange(int(used[piece]))
         looked_at = footage.read(numbers).reshape(len(numbers), -1)[:, ::step]
         found += [lag] if (lag := period_of(looked_at)) else []
     longest = int(used[chosen].max()) // 2 if len(chosen) else 0

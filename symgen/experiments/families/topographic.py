@@ -98,6 +98,7 @@ class TopographicFamily(Family):
             if baseline.axes is None:
                 told = _told_right(model, x, factors, source, notes)
                 notes.note("told_right/", **told)
+                notes.note("forecast/", **_forecast(model, x, baseline.mean))
             errors = ("squared_error", "mean_squared_error")
             notes.note("first/", **{name: getattr(predicted, name)[:, 0] for name in errors})
 
@@ -109,9 +110,11 @@ class TopographicFamily(Family):
         their standard deviations over sequences. Models whose windows differ are compared by
         `roll_prediction_by_frame`, at the frames that none of them sees. `first_frame` is frame 0
         decoded from t_0. `told_right` has the shares of rolled unseen frames that look right to
-        the data. `gains` compares squared errors with those of the baselines, see
-        `symgen.experiments.families.comparison`. `recordings` has the means of each recording by
-        name, where recordings have names. Sequences whose factors are not known have no CapCorr.
+        the data. `forecast` is what a causal model in open time predicts from the first frames
+        that fill its window: t_0 has seen one frame alone. `gains` compares squared errors with
+        those of the baselines, see `symgen.experiments.families.comparison`. `recordings` has the
+        means of each recording by name, where recordings have names. Sequences whose factors are
+        not known have no CapCorr.
         """
         found: dict[str, Any] = {**notes.means(), "speed": model.speed}
         latents = model.capsules * model.units
@@ -143,6 +146,9 @@ class TopographicFamily(Family):
         if told := notes.means("told_right/"):
             judged = len(notes.values(f"told_right/{next(iter(told))}"))
             found["told_right"] = {**told, "sequences": judged}
+        if forecast := notes.means("forecast/"):
+            horizon = model.rolls[-1]
+            found["forecast"] = forecast | {"context": model.frames - horizon, "horizon": horizon}
         found["frames"] = model.frames
         found["frames_seen"] = int(model.topography.receptive_field().sum())
         return found | _compared(source, notes)
@@ -200,6 +206,11 @@ class TopographicFamily(Family):
                 reference = "; ".join(f"{other} {value:.1f}" for other, value in known.items())
                 reference = reference or "no baseline of this likelihood"
                 yield f"roll prediction, {name} frames, {unit}", f"{errors[key]:.1f}", reference
+        if forecast := measured.get("forecast"):
+            name = f"forecast of frames {forecast['context']} to {measured['frames'] - 1}"
+            repeat, mean = (forecast[f"{other}_squared_error"] for other in ("repeat", "mean"))
+            reference = f"repeat last {repeat:.1f}; mean image {mean:.1f}"
+            yield f"{name}, squared error", f"{forecast['squared_error']:.2f}", reference
         for name, share in measured.get("told_right", {}).items():
             if name != "sequences":
                 seen = (
@@ -226,6 +237,21 @@ def _told_right(
     rolled = model.traverse(x, steps=model.frames)[:, unseen]
     told = judge(rolled.flatten(0, 1), factors[:, unseen].flatten(0, 1))
     return {name: each.view(len(x), -1).float().mean(1) for name, each in told.items()}
+
+
+def _forecast(model: TopographicVAE, x: Tensor, mean: Tensor) -> dict[str, Tensor]:
+    """Return squared errors of frames that follow a full window of several, rolled and guessed."""
+    horizon = model.rolls[-1]
+    if not (model.topography.causal and model.topography.open_ended) or horizon + 1 == len(x[0]):
+        return {}
+    context, true = x[:, :-horizon], x[:, -horizon:]
+    guesses = {
+        "": metrics.roll_forecast(model, context, horizon),
+        "repeat_": context[:, -1:],
+        "mean_": mean,
+    }
+    errors = {name: (guess - true).square().flatten(2).sum(-1) for name, guess in guesses.items()}
+    return {f"{name}squared_error": each.mean(1) for name, each in errors.items()}
 
 
 def mean_frame(data: Batches[Any]) -> Float[Tensor, "*data"]:

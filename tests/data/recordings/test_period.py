@@ -72,30 +72,41 @@ def test_large_recordings_are_not_read_whole(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("lengths", "options", "told"),
+    ("lengths", "period", "options", "told", "clips"),
     [
-        (
-            (40, 40),
-            (),
-            "after 12 in 2 of 2 recordings looked at; with --length 12 so do",
-        ),
-        (
-            (40, 40),
-            ("--length", "12"),
-            "frames come back after 12 in 2 of 2 recordings looked at cut",
-        ),
-        ((40, 40), ("--every", "2"), "frames come back after 6 in 2 of 2 recordings looked at; "),
-        ((20, 20), (), "none up to 10 frames, half of the longest of 2 recordings looked at"),
-        ((6, 6), (), "unknown: no recording has eight frames"),
-        ((40, 40), ("--wrap",), None),
+        ((60, 60), 12, (), "after 12, in 2 of 2 recordings looked at cut", "--length 12"),
+        ((60, 60), 12, ("--length", "9"), "after 12, in 2 of 2 recordings looked at", ""),
+        ((60, 60), 12, ("--every", "2"), "after 6, in 2 of 2 ", "--every 2 --length 6"),
+        ((110, 110), 50, (), "after 50, in 2 of 2 ", "--length 10 --every 5"),  # thinned
+        ((34, 34), 16, (), "after 16, in 2 of 2 ", ""),  # as clips are anyway
+        ((20, 20), 12, (), "none found up to 10 frames, half of the longest of 2 recordings", ""),
+        ((6, 6), 2, (), "unknown: no recording has eight frames", ""),
+        ((60, 60), 12, ("--wrap",), None, ""),
     ],
 )
-def test_inspect_tells_the_period(lengths, options, told, tmp_path, monkeypatch, capsys):
+def test_inspect_tells_the_period_and_cuts_clips_of_one(
+    lengths, period, options, told, clips, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "films").mkdir()
     for n, frames in enumerate(lengths):
-        np.save(f"films/{n}.npy", turning(frames, 12, seed=n))
+        np.save(f"films/{n}.npy", turning(frames, period, seed=n))
     how = ["--axes", "TF", "--scale", "none", "--test", "0", "--validation", "0"]
     assert main(["data", "inspect", "films", *how, *options]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "period" not in text if told is None else told in text
+    command = text.split("next: ")[1].split()
+    wanted = clips.split() or list(options if options[:1] == ("--length",) else ())
+    found = [w for n, w in enumerate(command) if {"--length", "--every"} & {w, command[n - 1]}]
+    assert dict(zip(found[::2], found[1::2], strict=True)) == dict(
+        zip(wanted[::2], wanted[1::2], strict=True)
+    )
+
+
+def test_clips_stay_where_a_split_has_no_room_for_a_period(tmp_path, monkeypatch, capsys):
+    """One recording of thirty frames, which the splits share: none can hold two of twelve."""
+    monkeypatch.chdir(tmp_path)
+    np.save("film.npy", turning(30, 12))
+    assert main(["data", "inspect", "film.npy", "--axes", "TF", "--scale", "none"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "frames come back after 12, in 1 of 1" in text and "--length" not in text

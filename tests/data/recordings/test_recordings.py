@@ -159,13 +159,21 @@ def test_default_lengths_and_strides():
     long, short = ([torch.rand(n, 1, 8, 8) for n in sizes] for sizes in ((40,) * 9, (9, 12, 9)))
     train, test = data.open(long), data.open(long, "test")
     assert train.frames == test.frames == 16 and not train.notes
-    assert (train.spec.stride, test.spec.stride) == (1, 16)
+    assert (train.spec.stride, test.spec.stride) == (1, 15)
     assert data.open(short).frames == 9 and data.open(short, every=2).frames == 5
     assert data.open(short).notes == (
         "clips have 9 frames rather than 16, since recordings have 12 frames at most",
     )
     assert data.open(long[:1]).frames == 8  # 40 frames hold three clips and two gaps of 8
     assert "each of 3 splits has a part" in data.open(long[:1]).notes[0]
+
+
+def test_held_out_clips_of_a_period_begin_all_over_it():
+    film = torch.eye(6)[torch.arange(61) % 6]
+    test = data.open([film], "all", length=6)
+    clips = test.batch(torch.arange(len(test)), torch.Generator()).frames
+    assert {clip[0].argmax().item() for clip in clips} == set(range(6))
+    assert torch.equal(clips[0, -1], clips[1, 0])
 
 
 def test_one_short_recording_does_not_shorten_all_clips():

@@ -133,8 +133,8 @@ def _size(source: OwnImages) -> str:
 
 def _scale(source: OwnImages) -> str:
     if source.levels is None:
-        return "as they are"
-    return f"{source.levels.low:g} to 0, {source.levels.high:g} to 1: {source.levels.why}"
+        return "none: numbers stay as they are"
+    return f"{source.levels.low:g} → 0, {source.levels.high:g} → 1: {source.levels.why}"
 
 
 def _understood(source: OwnImages, config: OwnImageData) -> dict[str, str]:

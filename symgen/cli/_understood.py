@@ -156,8 +156,8 @@ def require_support(source: Recordings, likelihood: Any) -> None:
 
 def _scale(source: Recordings) -> str:
     if (levels := source.levels) is None:
-        return "as they are"
-    return f"{levels.low:g} to 0, {levels.high:g} to 1: {levels.why}"
+        return "none: numbers stay as they are"
+    return f"{levels.low:g} → 0, {levels.high:g} → 1: {levels.why}"
 
 
 def _meaning(axes: str) -> str:

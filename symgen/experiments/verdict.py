@@ -100,9 +100,9 @@ def _items(gains: Mapping[str, Any]) -> str:
         plural = "s" * (recordings != 1)
         told = f"{count:,} held-out clip{'s' * (count != 1)} of {recordings:,} recording{plural}"
     if recordings == 1 and count > 1:
-        told += ", so that intervals tell nothing of others"
+        told += ", so intervals say nothing about others"
     elif 1 < gains["count"] < _FEW:
-        told += f", few {gains['over']}, so that intervals are rough"
+        told += f", few {gains['over']}, so intervals are rough"
     return told
 
 

@@ -158,7 +158,7 @@ def named(tmp_path_factory):
 def test_what_was_done_to_images_is_said_once_before_their_training(named):
     lines = named[1].splitlines()
     assert lines[0] == (
-        "training on 24 images in 3 classes; 16 × 16, 1 channel; scale 0 to 0, 255 to 1: bytes"
+        "training on 24 images in 3 classes; 16 × 16, 1 channel; scale 0 → 0, 255 → 1: bytes"
     )
     assert lines[1].startswith("errors will be rough: 3 of 3 images of the test have a label")
     assert lines[2] == "transparent images lie over gray 0 (--background)"

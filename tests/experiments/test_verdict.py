@@ -173,9 +173,9 @@ def test_a_vae_that_does_not_roll_is_told_of_windows():
     ("clips", "recordings", "told"),
     [
         (40, 12, "On 40 held-out clips of 12 recordings:"),
-        (40, 3, "3 recordings, few recordings, so that intervals are rough:"),
-        (40, 1, "On 40 held-out clips of 1 recording, so that intervals tell nothing of others:"),
-        (4, 1, "of 1 recording, so that intervals tell nothing of others:"),
+        (40, 3, "3 recordings, few recordings, so intervals are rough:"),
+        (40, 1, "On 40 held-out clips of 1 recording, so intervals say nothing about others:"),
+        (4, 1, "of 1 recording, so intervals say nothing about others:"),
     ],
 )
 def test_recordings_are_counted(clips, recordings, told):

@@ -96,8 +96,8 @@ def open(
         background: gray level, 0 to 1, behind transparent images.
         length: frames in a clip; None: 16, or fewer where all recordings or splits are shorter.
         stride: frames between the starts of clips; None: 1 in training, and otherwise so many that
-            a clip begins with the last frame of the one before. End to end, clips of the length
-            of a period would all be alike; those that `wrap` are.
+            a clip begins with the last frame of the one before: end to end, clips as long as a
+            period would all be alike. With `wrap` they lie end to end.
         every: take every k-th frame of a recording.
         rate: frames per second to resample videos to.
         wrap: recordings come full circle: clips go on from the last frame to the first.

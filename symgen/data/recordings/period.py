@@ -11,8 +11,8 @@ from symgen.data.recordings.footage import Footage
 
 __all__ = ["Period", "measure_period", "period_of"]
 
-_RECORDINGS, _FRAMES = 16, 256  # that are looked at: so many, and so many frames of each
-_BYTES, _VALUES = 2**25, 2**12  # read of each; of a frame, numbers that are compared
+_RECORDINGS, _FRAMES = 16, 1024  # that are looked at: so many, and so many frames of each
+_BYTES, _VALUES = 2**25, 2**20  # that are read of each; numbers of each that are compared
 _DIP = 0.5  # of the greatest difference before: less is a return
 _AS_GOOD = 1.25  # times the least difference of all returns
 
@@ -39,6 +39,8 @@ def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
         >>> period_of(np.cos(angle + np.arange(5))), period_of(np.arange(40.0)[:, None])
         (12, None)
     """
+    if len(frames) < 6 or (frames == frames[0]).all():  # the least that has a lag between others
+        return None
     difference = _differences(frames.reshape(len(frames), -1).astype(np.float64))
     lags = range(2, len(difference) - 1)
     before = np.maximum.accumulate(difference)
@@ -56,16 +58,19 @@ def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
 
 
 def measure_period(footage: Footage, every: int = 1) -> Period:
-    """Look for a period in up to 16 recordings, in up to 256 of every so many frames of each."""
+    """Look for a period in up to 16 recordings, in up to 1,024 of every so many frames of each.
+
+    Of frames so large that these have more than 32 MiB fewer are looked at, but eight.
+    """
     lengths = -(-footage.lengths // every)
     most = max(8, min(_FRAMES, _BYTES // max(1, footage.frame_bytes)))
     used = np.minimum(lengths, most)
     long = np.flatnonzero(used >= 8)
     chosen = long[np.linspace(0, len(long) - 1, min(len(long), _RECORDINGS)).astype(np.int64)]
-    step = max(1, prod(footage.data_shape) // _VALUES)
     found: list[int] = []
     for piece in chosen.tolist():
         numbers = footage.first[piece] + every * np.arange(int(used[piece]))
+        step = -(-len(numbers) * prod(footage.data_shape) // _VALUES)
         looked_at = footage.read(numbers).reshape(len(numbers), -1)[:, ::step]
         found += [lag] if (lag := period_of(looked_at)) else []
     longest = int(used[chosen].max()) // 2 if len(chosen) else 0
@@ -77,13 +82,12 @@ def measure_period(footage: Footage, every: int = 1) -> Period:
 
 def _differences(frames: Float[ndarray, "T n"]) -> Float[ndarray, " lags"]:
     """Return the mean squared difference of frames 0, 1, … T // 2 apart."""
+    count = len(frames)
     frames = frames - frames.mean(0)
-    products = frames @ frames.T
-    energy = products.diagonal()
-    lags = range(len(frames) // 2 + 1)
-    return np.array(
-        [
-            np.mean(energy[lag:] + energy[: len(frames) - lag] - 2 * products.diagonal(lag))
-            for lag in lags
-        ]
-    )
+    spectrum = np.fft.rfft(frames, 2 * count, axis=0)  # zeros keep the ends apart
+    power = (spectrum.real**2 + spectrum.imag**2).sum(1)
+    products = np.fft.irfft(power, 2 * count)  # x_t · x_(t + lag), summed over t
+    energy = np.concatenate([[0.0], (frames**2).sum(1).cumsum()])
+    lags = np.arange(count // 2 + 1)
+    ends = energy[count] - energy[lags] + energy[count - lags]
+    return (ends - 2 * products[lags]) / (count - lags)

@@ -6,6 +6,7 @@ import pytest
 import symgen
 from symgen.cli import main
 from symgen.data.recordings import measure_period, period_of
+from symgen.data.recordings.period import _differences
 
 
 def turning(frames, period, noise=0.0, seed=0):
@@ -49,7 +50,7 @@ def test_no_period_is_found_where_there_is_none(kind, frames):
 
 
 def test_no_recording_is_too_short():
-    assert [period_of(turning(frames, 2)) for frames in (1, 2, 3)] == [None] * 3
+    assert [period_of(turning(frames, 2)) for frames in (0, 1, 3, 5)] == [None] * 4
 
 
 def test_recordings_vote_and_every_other_frame_counts():
@@ -67,8 +68,21 @@ def test_large_recordings_are_not_read_whole(monkeypatch):
     monkeypatch.setattr(
         type(footage), "read", lambda self, n: read.append(n.size) or reader(self, n)
     )
-    assert measure_period(footage) == (12, 16, 16, 128)
-    assert read == [256] * 16
+    assert measure_period(footage) == (12, 16, 16, 512)
+    assert read == [1024] * 16
+
+
+def test_long_periods_and_long_recordings():
+    assert period_of(turning(100_000, 700)) == 700
+    footage = symgen.open([turning(3000, 400)], "all", axes="TF", length=4).footage
+    assert measure_period(footage) == (400, 1, 1, 512)
+
+
+def test_differences_are_those_of_pairs():
+    frames = np.random.default_rng(0).normal(size=(21, 4)) + 1e3
+    found = _differences(frames)
+    pairs = [np.square(frames[lag:] - frames[: 21 - lag]).sum(1).mean() for lag in range(11)]
+    np.testing.assert_allclose(found, pairs, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def hardware(device: str | torch.device = "cpu") -> str:
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:(.*)", cpuinfo.read_text() if cpuinfo.is_file() else "")
     name = found[1].strip() if found else platform.processor() or platform.machine()
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' * (threads != 1)}, torch {torch.__version__}"
 
 
 def commit() -> str | None:

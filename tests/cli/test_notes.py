@@ -27,7 +27,7 @@ def test_training_says_first_what_inspect_says(archive, capsys):
     words = ["--data", str(archive), "--key", "films", *SMALL]
     assert main(["train", "tvae", *words]) == 0
     scale, offered, *_ = capsys.readouterr().out.splitlines()
-    assert scale.startswith("training on ") and scale.endswith("255 to 1: bytes")
+    assert scale.startswith("training on ") and scale.endswith("255 → 1: bytes")
     assert offered.endswith("--factors column animal")
 
 

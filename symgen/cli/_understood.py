@@ -98,8 +98,8 @@ def _told(period: Period) -> str:
         return "unknown: no recording has eight frames"
     if period.frames is None:
         return (
-            f"none found up to {period.longest:,} frames, half of the longest of {of}; noise can "
-            "hide one"
+            f"none found in the first {period.longest:,} frames of {of}; noise, or light that "
+            "changes, can hide one"
         )
     return f"frames come back after {period.frames:,}, in {period.found:,} of {of}"
 

@@ -379,15 +379,15 @@ class TopographicVAE(Pretrained):
 
     def _rolls(self, frames: int) -> range:
         """Tell the rolls by which some frame comes to another of so many, those of cyclic time."""
-        first = self._first_full
-        back = 0 if self._closes() or first >= frames else frames - 1
-        return range(-back, max(1, frames - first))
+        back = 0 if self._closes() or self._first_full >= frames else frames - 1
+        return range(-back, max(1, frames - self._first_full))
 
     def _closes(self) -> bool:
         """Tell whether a roll through all frames of cyclic time comes back to its start."""
-        opens, boundary = self.topography.open_ended, self.topography.capsule_boundary
-        turn = getattr(self.topography, "shape", (self.units,))[0]
-        return not opens and boundary == "cyclic" and self.frames * self.speed % turn == 0
+        cyclic = not self.topography.open_ended and self.topography.capsule_boundary == "cyclic"
+        sizes = getattr(self.topography, "shape", [self.units])
+        turns = [self.frames * self.speed / size for size in sizes]
+        return cyclic and all(abs(turn - round(turn)) < 1e-6 for turn in turns)
 
     @property
     def _first_full(self) -> int:

@@ -168,7 +168,7 @@ def _plain(value: Any) -> Any:
 
 def _check(model: Any, feed: Feed, settings: Training, evaluate_every: int) -> None:
     """Refuse what cannot be trained together."""
-    if settings.rolled and not (trainable.takes_roll(model) and trainable.frames_of(model) > 1):
+    if settings.rolled and not (trainable.takes_roll(model) and trainable.rolls_of(model)):
         raise ValueError(
             f"rolled={settings.rolled} but {type(model).__name__} has no latents that roll with "
             "time: leave it 0"

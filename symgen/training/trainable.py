@@ -64,7 +64,7 @@ def takes_roll(model: Any) -> bool:
 
 def rolls_of(model: Any) -> list[int]:
     """List the numbers of frames that a model can be trained to roll by."""
-    return [roll for roll in getattr(model, "rolls", range(frames_of(model))) if roll]
+    return [int(roll) for roll in getattr(model, "rolls", range(frames_of(model))) if roll]
 
 
 def items_of(feed: Feed) -> int | None:

@@ -302,13 +302,14 @@ def test_latents_of_another_form_are_refused(monkeypatch):
     [
         ({"units": 6}, 4, (-3, 3)),
         ({"units": 4}, 4, (0, 3)),  # comes full circle
+        ({"units": 7, "frames": 25, "shift": 7 / 25}, 25, (0, 24)),  # but for rounding
         ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 4, (-3, 1)),
         ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 6, (-5, 3)),
         ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 2, (0, 0)),  # none is full
     ],
 )
 def test_there_must_be_a_frame_to_roll_to(options, frames, rolls):
-    model, (first, last) = TVAE((5,), capsules=2, frames=4, width=8, **options), rolls
+    model, (first, last) = TVAE((5,), **{"capsules": 2, "frames": 4, "width": 8} | options), rolls
     x = torch.rand(2, frames, 5)
     for beyond in (first - 1, last + 1):
         with pytest.raises(ValueError, match=f"roll={beyond}: choose {first} to {last} frames"):

@@ -4,7 +4,7 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int64, Shaped
 from numpy import ndarray
 
 from symgen.data.recordings.footage import Footage
@@ -12,7 +12,8 @@ from symgen.data.recordings.footage import Footage
 __all__ = ["Period", "measure_period", "period_of"]
 
 _RECORDINGS, _FRAMES = 16, 1024  # that are looked at: so many, and so many frames of each
-_BYTES, _VALUES = 2**25, 2**20  # that are read of each; numbers of each that are compared
+_BYTES, _AT_ONCE = 2**27, 2**24  # that are read of each, and together
+_VALUES = 2**20  # numbers of each that are compared
 _DIP = 0.5  # of the greatest difference before: less is a return
 _AS_GOOD = 1.25  # times the least difference of all returns
 
@@ -23,7 +24,7 @@ class Period(NamedTuple):
     frames: int | None  # the commonest period, None where no recording has one
     found: int  # recordings of that period
     looked_at: int
-    longest: int  # lag that was looked at
+    longest: int  # frames of a recording that were looked at
 
 
 def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
@@ -60,34 +61,46 @@ def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
 def measure_period(footage: Footage, every: int = 1) -> Period:
     """Look for a period in up to 16 recordings, in up to 1,024 of every so many frames of each.
 
-    Of frames so large that these have more than 32 MiB fewer are looked at, but eight.
+    Of frames so large that these have more than 128 MiB fewer are looked at, but eight. Where a
+    recording is cut, its longest piece counts.
     """
-    lengths = -(-footage.lengths // every)
     most = max(8, min(_FRAMES, _BYTES // max(1, footage.frame_bytes)))
-    used = np.minimum(lengths, most)
-    long = np.flatnonzero(used >= 8)
+    used = np.minimum(-(-footage.lengths // every), most)
+    order = np.argsort(-used, kind="stable")
+    _, first = np.unique(footage.pieces.recording[order], return_index=True)
+    longest = order[first]  # piece of every recording
+    long = longest[used[longest] >= 8]
     chosen = long[np.linspace(0, len(long) - 1, min(len(long), _RECORDINGS)).astype(np.int64)]
     found: list[int] = []
     for piece in chosen.tolist():
         numbers = footage.first[piece] + every * np.arange(int(used[piece]))
-        step = -(-len(numbers) * prod(footage.data_shape) // _VALUES)
-        looked_at = footage.read(numbers).reshape(len(numbers), -1)[:, ::step]
-        found += [lag] if (lag := period_of(looked_at)) else []
-    longest = int(used[chosen].max()) // 2 if len(chosen) else 0
+        found += [lag] if (lag := period_of(_some_values(footage, numbers))) else []
+    frames = int(used[chosen].max()) if len(chosen) else 0
     if not found:
-        return Period(None, 0, len(chosen), longest)
+        return Period(None, 0, len(chosen), frames)
     values, counts = np.unique(found, return_counts=True)
-    return Period(int(values[counts.argmax()]), int(counts.max()), len(chosen), longest)
+    return Period(int(values[counts.argmax()]), int(counts.max()), len(chosen), frames)
+
+
+def _some_values(footage: Footage, numbers: Int64[ndarray, " T"]) -> Shaped[ndarray, "T n"]:
+    """Read frames, and the same values of each, at random places, where they have too many."""
+    size, most = prod(footage.data_shape), _VALUES // len(numbers)
+    places = slice(None)
+    if size > most:
+        places = np.random.default_rng(0).integers(size, size=most)
+    step = max(1, _AT_ONCE // max(1, footage.frame_bytes))
+    parts = [numbers[at : at + step] for at in range(0, len(numbers), step)]
+    return np.concatenate([footage.read(part).reshape(len(part), -1)[:, places] for part in parts])
 
 
 def _differences(frames: Float[ndarray, "T n"]) -> Float[ndarray, " lags"]:
-    """Return the mean squared difference of frames 0, 1, … T // 2 apart."""
+    """Return the mean squared difference of frames 0, 1, … T // 2 + 1 apart."""
     count = len(frames)
     frames = frames - frames.mean(0)
     spectrum = np.fft.rfft(frames, 2 * count, axis=0)  # zeros keep the ends apart
     power = (spectrum.real**2 + spectrum.imag**2).sum(1)
     products = np.fft.irfft(power, 2 * count)  # x_t · x_(t + lag), summed over t
     energy = np.concatenate([[0.0], (frames**2).sum(1).cumsum()])
-    lags = np.arange(count // 2 + 1)
+    lags = np.arange(count // 2 + 2)  # the last one to compare with
     ends = energy[count] - energy[lags] + energy[count - lags]
     return (ends - 2 * products[lags]) / (count - lags)

@@ -56,8 +56,8 @@ def test_no_recording_is_too_short():
 def test_recordings_vote_and_every_other_frame_counts():
     films = [turning(frames, period) for frames, period in ((60, 12), (40, 12), (30, 5), (6, 2))]
     footage = symgen.open(films, "all", axes="TF", length=4).footage
-    assert measure_period(footage) == (12, 2, 3, 30)
-    assert measure_period(footage, every=2) == (6, 2, 3, 15)
+    assert measure_period(footage) == (12, 2, 3, 60)
+    assert measure_period(footage, every=2) == (6, 2, 3, 30)
 
 
 def test_large_recordings_are_not_read_whole(monkeypatch):
@@ -68,20 +68,38 @@ def test_large_recordings_are_not_read_whole(monkeypatch):
     monkeypatch.setattr(
         type(footage), "read", lambda self, n: read.append(n.size) or reader(self, n)
     )
-    assert measure_period(footage) == (12, 16, 16, 512)
+    assert measure_period(footage) == (12, 16, 16, 1024)
     assert read == [1024] * 16
 
 
 def test_long_periods_and_long_recordings():
     assert period_of(turning(100_000, 700)) == 700
     footage = symgen.open([turning(3000, 400)], "all", axes="TF", length=4).footage
-    assert measure_period(footage) == (400, 1, 1, 512)
+    assert measure_period(footage) == (400, 1, 1, 1024)
+
+
+@pytest.mark.parametrize("period", [4, 12, 36])
+def test_two_periods_are_enough(period):
+    assert period_of(turning(2 * period, period)) == period
+
+
+def test_large_frames_are_compared_all_over_and_cut_recordings_count_once():
+    volumes = np.zeros((256, 1, 32, 32, 32), np.uint8)
+    place = (16 + 8 * np.sin(2 * np.pi * np.arange(256) / 12)).round().astype(int)
+    for frame, x in zip(volumes, place, strict=True):
+        frame[0, 10:22, 10:22, x - 4 : x + 4] = 255
+    footage = symgen.open([volumes], "all", axes="TCZYX", length=4).footage
+    assert measure_period(footage) == (12, 1, 1, 256)
+    film = turning(90, 12)
+    film[30] = np.nan
+    footage = symgen.open([film], "all", axes="TF", length=4).footage
+    assert len(footage.lengths) == 2 and measure_period(footage) == (12, 1, 1, 59)
 
 
 def test_differences_are_those_of_pairs():
     frames = np.random.default_rng(0).normal(size=(21, 4)) + 1e3
     found = _differences(frames)
-    pairs = [np.square(frames[lag:] - frames[: 21 - lag]).sum(1).mean() for lag in range(11)]
+    pairs = [np.square(frames[lag:] - frames[: 21 - lag]).sum(1).mean() for lag in range(12)]
     np.testing.assert_allclose(found, pairs, atol=1e-9)
 
 
@@ -93,7 +111,7 @@ def test_differences_are_those_of_pairs():
         ((60, 60), 12, ("--every", "2"), "after 6, in 2 of 2 ", "--every 2 --length 6"),
         ((110, 110), 50, (), "after 50, in 2 of 2 ", "--length 10 --every 5"),  # thinned
         ((34, 34), 16, (), "after 16, in 2 of 2 ", ""),  # as clips are anyway
-        ((20, 20), 12, (), "none found up to 10 frames, half of the longest of 2 recordings", ""),
+        ((20, 20), 12, (), "none found in the first 20 frames of 2 recordings", ""),
         ((6, 6), 2, (), "unknown: no recording has eight frames", ""),
         ((60, 60), 12, ("--wrap",), None, ""),
     ],

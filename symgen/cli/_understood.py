@@ -19,13 +19,13 @@ from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun
 from symgen.likelihoods import make_likelihood
 
-__all__ = ["count_of", "fitted", "in_short", "kept_where", "recommended", "remarks"]
-__all__ += ["reading_by", "require_support", "understood"]
+__all__ = ["count_of", "cut_to_period", "in_short", "kept_where", "reading_by", "recommended"]
+__all__ += ["remarks", "require_support", "understood"]
 
 _LISTED = 10  # lengths, and what was left out
 _IN_SHORT = 3  # remarks before a training
-_UNITS = range(8, 25)  # of a capsule, if frames are left out so that a period fits into it
-_LONGEST = 32  # frames of a period that is not thinned
+_FEWEST, _LONGEST = 4, 32  # frames of a period that is a clip as it is
+_UNITS = range(8, 25)  # of a capsule that a longer one is thinned to
 _NAMES = {"N": "recordings", "T": "frames", "C": "channels", "Z": "depth", "Y": "height"}
 _NAMES |= {"X": "width", "F": "features"}
 
@@ -59,7 +59,7 @@ def _meaningless(data: RecordingData) -> tuple[str, ...]:
     return ("key",) if unnamed else ()
 
 
-def understood(source: Recordings, period: Period) -> dict[str, str]:
+def understood(source: Recordings, period: Period | None) -> dict[str, str]:
     """Say in words what the footage is, its period, and how it is cut."""
     footage, spec, sample = source.footage, source.spec, source.footage.sample
     counted = sorted(Counter(footage.lengths.tolist()).items())
@@ -85,47 +85,51 @@ def understood(source: Recordings, period: Period) -> dict[str, str]:
         "scale": _scale(source),
         "clips": f"{spec.length} frames{f', one of every {spec.every}' if spec.every > 1 else ''}"
         f"{', from the last frame on to the first' if spec.wrap else ''}",
-        **({} if spec.wrap else {"period": _told(period)}),
+        **({} if period is None else {"period": _period(period)}),
         "cut": f"in {bad:,} place{'s' * (bad != 1)}",
         "skipped": f"{len(source.skipped):,}",
     }
 
 
-def _told(period: Period) -> str:
-    """Say after how many frames of a clip recordings look as they did."""
-    of = f"{period.looked_at:,} recording{'s' * (period.looked_at != 1)} looked at"
-    if not period.looked_at:
+def _period(period: Period) -> str:
+    """Say what the period is, and of how many recordings."""
+    of = f"{period.recordings:,} recording{'s' * (period.recordings != 1)} looked at"
+    if not period.recordings:
         return "unknown: no recording has eight frames"
     if period.frames is None:
         return (
-            f"none found in the first {period.longest:,} frames of {of}; noise, or light that "
-            "changes, can hide one"
+            f"none found in the first {period.length:,} frames of {of}; noise or changing light "
+            "can hide one"
         )
-    return f"frames come back after {period.frames:,}, in {period.found:,} of {of}"
+    return f"{period.frames:,} frames, in {period.found:,} of {of}"
 
 
-def fitted(config: RecordingData, period: Period, frames: int) -> RecordingData:
-    """Return recordings cut into clips of one period, if most have one and no length is given.
+def cut_to_period(
+    source: Recordings, config: RecordingData, period: Period | None
+) -> tuple[Recordings, RecordingData]:
+    """Cut recordings into clips of one period, if most have one and no length is given.
 
     A long period is thinned to a number of frames that is as nearly whole as can be. Recordings
-    stay as they are if their clips have so many `frames`, or a split has no room for others.
+    stay as they are where a split has no room for such clips.
     """
-    of_period, given = period.frames, config.length is not None or config.wrap
-    if given or of_period in (None, frames, 1, 2, 3) or 2 * period.found <= period.looked_at:
-        return config
-    steps = [k for k in range(2, of_period) if round(of_period / k) in _UNITS]
-    off = [abs(of_period / k - round(of_period / k)) for k in steps]
-    step = 1 if of_period <= _LONGEST else steps[off.index(min(off))]
-    clips = replace(config, length=round(of_period / step), every=config.every * step)
+    if period is None or period.frames is None or config.length is not None:
+        return source, config
+    frames = period.frames
+    if frames in (*range(_FEWEST), source.frames) or 2 * period.found <= period.recordings:
+        return source, config
+    step = 1
+    if frames > _LONGEST:
+        steps = [k for k in range(2, frames) if round(frames / k) in _UNITS]
+        step = min(steps, key=lambda k: abs(frames / k - round(frames / k)))
+    clips = replace(config, length=round(frames / step), every=config.every * step)
     try:
-        clips.open("train")
         if config.validation != 0:
             clips.open("validation")
         if config.test != 0:
             clips.open("test")
+        return clips.open("train"), clips
     except ValueError:
-        return config
-    return clips
+        return source, config
 
 
 def in_short(source: Recordings) -> Iterator[str]:

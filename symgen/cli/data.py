@@ -16,7 +16,7 @@ from symgen.cli._options import parse
 from symgen.cli._terminal import console, free_name, new_file, say, sequence_titles
 from symgen.cli._understood import (
     count_of,
-    fitted,
+    cut_to_period,
     kept_where,
     recommended,
     remarks,
@@ -134,7 +134,7 @@ def inspect(words: Sequence[str]) -> None:
     _draw(train.thinned(clips), [f"clip {clip}" for clip in clips.tolist()], out)
 
     table = Table(show_header=False, box=None, pad_edge=False)
-    period = measure_period(train.footage, config.every)
+    period = None if config.wrap else measure_period(train.footage, config.every)
     for name, value in understood(train, period).items():
         table.add_row(name, value)
     for split, source in splits.items():
@@ -143,9 +143,8 @@ def inspect(words: Sequence[str]) -> None:
         say(f"{images}\n\nas recordings:")
     console.print(table)
     say("\n".join([kept_where(train, config), *remarks(train)]))
-    clips = fitted(config, period, train.frames)
-    train = train if clips is config else clips.open("train")
-    experiment, command = recommended(train, clips)
+    train, config = cut_to_period(train, config, period)
+    experiment, command = recommended(train, config)
     say(f"{training_time(experiment, train.data_shape, train.frames)}\n{out}\nnext: {command}")
 
 

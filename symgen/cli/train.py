@@ -145,7 +145,7 @@ def _train(words: Sequence[str]) -> None:
             say("\n".join(in_short(source)))
         if isinstance(experiment.data, OwnImageData):
             say("\n".join(images_in_short(experiment.data.open("train"))))
-        for note in _never_over(experiment):
+        for note in _doubts(experiment):
             say(note)
         with progress("training") as show:
             done = start_run(
@@ -160,8 +160,8 @@ def _train(words: Sequence[str]) -> None:
         _tell(done, experiment.kind)
 
 
-def _never_over(experiment: Experiment) -> Iterator[str]:
-    """Say what of the beginning of a training lasts until its end."""
+def _doubts(experiment: Experiment) -> Iterator[str]:
+    """Say which settings are hardly meant: beginnings without an end, a window over the end."""
     examples, warm = experiment.training.examples, experiment.training.kl_warmup
     if warm >= examples:
         yield (

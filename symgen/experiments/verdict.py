@@ -228,7 +228,8 @@ def _advice(measured: Mapping[str, Any]) -> str:
         return "train longer, in a new run (--examples): it does not reconstruct what it sees yet."
     if _forecasts(measured):
         return "forecast further: symgen.metrics.roll_forecast."
-    if measured["frames_seen"] == 1 and "worse" in states.values():
+    windowed = measured["frames_seen"] > 1 or "forecast" in measured
+    if not windowed and "worse" in states.values():
         return "a TVAE with a window (--window): without one, nothing teaches latents to roll."
     if _exact(measured, "nearest"):
         return "other data: nothing moves in unseen frames, so there is no motion to learn."

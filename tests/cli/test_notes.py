@@ -41,6 +41,18 @@ def test_training_says_how_much_more_there_is_to_say(empty_folder, capsys):
     assert lines[4] == "... and 3 more, which symgen data inspect says"
 
 
+def test_training_says_what_is_hardly_meant(archive, capsys):
+    words = ["--data", str(archive), "--key", "films", *SMALL, "--causal"]
+    assert main(["train", "tvae", *words, "--kl-warmup", "32", "--out", "cyclic"]) == 0
+    told = capsys.readouterr().out
+    assert "32: give a --kl-warmup below that, such as 19\n" in told
+    assert "with --boundary zero it sees the past alone" in told
+    fit = ["--kl-warmup", "19", "--boundary", "zero", "--out", "open"]
+    assert main(["train", "tvae", *words, *fit]) == 0
+    told = capsys.readouterr().out
+    assert "--kl-warmup" not in told and "--boundary" not in told
+
+
 def test_factors_are_encoded_and_measured(archive, capsys):
     factors = ["--factors", "column", "animal"]
     assert main(["train", "tvae", "--data", str(archive), *factors, *SMALL]) == 0

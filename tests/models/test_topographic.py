@@ -303,6 +303,8 @@ def test_latents_of_another_form_are_refused(monkeypatch):
         ({"units": 6}, 4, (-3, 3)),
         ({"units": 4}, 4, (0, 3)),  # comes full circle
         ({"units": 7, "frames": 25, "shift": 7 / 25}, 25, (0, 24)),  # but for rounding
+        ({"units": 8, "capsule_axes": (4, 2)}, 4, (0, 3)),
+        ({"units": 12, "capsule_axes": (4, 3)}, 4, (-3, 3)),  # along one axis only
         ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 4, (-3, 1)),
         ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 6, (-5, 3)),
         ({"units": 6, "window": 3, "causal": True, "boundary": "zero"}, 2, (0, 0)),  # none is full

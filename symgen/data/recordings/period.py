@@ -19,12 +19,12 @@ _AS_GOOD = 1.25  # times the least difference of all returns
 
 
 class Period(NamedTuple):
-    """What was found: in how many of the recordings looked at frames come back, and when."""
+    """A period that recordings share."""
 
     frames: int | None  # the commonest period, None where no recording has one
     found: int  # recordings of that period
-    looked_at: int
-    longest: int  # frames of a recording that were looked at
+    recordings: int  # that were looked at
+    length: int  # frames of the longest of them that were looked at
 
 
 def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
@@ -34,6 +34,9 @@ def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
     frames τ apart has a minimum of at most half of its greatest value before, and is within a
     quarter of the least of all such minima: a nearly symmetric object comes nearly back after half
     a turn. Noise hides a return when it is as large as the motion.
+
+    Args:
+        frames: images, volumes or vectors (T, *data) in the order of time, of any real type.
 
     Example:
         >>> angle = 2 * np.pi * np.arange(40)[:, None] / 12
@@ -61,8 +64,15 @@ def period_of(frames: Shaped[ndarray, " T *data"]) -> int | None:
 def measure_period(footage: Footage, every: int = 1) -> Period:
     """Look for a period in up to 16 recordings, in up to 1,024 of every so many frames of each.
 
-    Of frames so large that these have more than 128 MiB fewer are looked at, but eight. Where a
-    recording is cut, its longest piece counts.
+    Fewer are looked at where these have more than 128 MiB, but eight at least. Where a recording
+    is cut, its longest piece counts.
+
+    Args:
+        footage: the recordings.
+        every: take every k-th frame.
+
+    Returns:
+        The commonest period, in frames that were taken.
     """
     most = max(8, min(_FRAMES, _BYTES // max(1, footage.frame_bytes)))
     used = np.minimum(-(-footage.lengths // every), most)

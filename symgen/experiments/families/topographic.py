@@ -15,6 +15,7 @@ from symgen.experiments.families.family import Family, Notes, Row, defined, own_
 from symgen.experiments.reel import Reel
 from symgen.experiments.verdict import BASELINES, baselines_of, verdict
 from symgen.latents import AxesTopography, Phase, capsule_phase
+from symgen.metrics.roll_prediction import frame_errors
 from symgen.models import SlidingLatents, TopographicVAE
 
 _BY_FRAME = ("nll", "squared_error", *(f"{name}_squared_error" for name in BASELINES))
@@ -250,7 +251,7 @@ def _forecast(model: TopographicVAE, x: Tensor, mean: Tensor) -> dict[str, Tenso
         "repeat_": context[:, -1:],
         "mean_": mean,
     }
-    errors = {name: (guess - true).square().flatten(2).sum(-1) for name, guess in guesses.items()}
+    errors = {name: frame_errors(None, guess, true)[1] for name, guess in guesses.items()}
     return {f"{name}squared_error": each.mean(1) for name, each in errors.items()}
 
 

@@ -106,14 +106,14 @@ def test_differences_are_those_of_pairs():
 @pytest.mark.parametrize(
     ("lengths", "period", "options", "told", "clips"),
     [
-        ((60, 60), 12, (), "after 12, in 2 of 2 recordings looked at cut", "--length 12"),
-        ((60, 60), 12, ("--length", "9"), "after 12, in 2 of 2 recordings looked at", ""),
-        ((60, 60), 12, ("--every", "2"), "after 6, in 2 of 2 ", "--every 2 --length 6"),
-        ((110, 110), 50, (), "after 50, in 2 of 2 ", "--length 10 --every 5"),  # thinned
-        ((34, 34), 16, (), "after 16, in 2 of 2 ", ""),  # as clips are anyway
-        ((20, 20), 12, (), "none found in the first 20 frames of 2 recordings", ""),
-        ((6, 6), 2, (), "unknown: no recording has eight frames", ""),
-        ((60, 60), 12, ("--wrap",), None, ""),
+        ((60, 60), 12, "", "12 frames, in 2 of 2 recordings looked at", "--length 12"),
+        ((60, 60), 12, "--length 9", "12 frames, in 2 of 2 recordings looked at", "--length 9"),
+        ((60, 60), 12, "--every 2", "6 frames, in 2 of 2 ", "--length 6 --every 2"),
+        ((110, 110), 50, "", "50 frames, in 2 of 2 ", "--length 10 --every 5"),  # thinned
+        ((34, 34), 16, "", "16 frames, in 2 of 2 ", ""),  # as clips are anyway
+        ((20, 20), 12, "", "none found in the first 20 frames of 2 recordings looked at; ", ""),
+        ((6, 6), 2, "", "unknown: no recording has eight frames", ""),
+        ((60, 60), 12, "--wrap", None, ""),
     ],
 )
 def test_inspect_tells_the_period_and_cuts_clips_of_one(
@@ -124,15 +124,11 @@ def test_inspect_tells_the_period_and_cuts_clips_of_one(
     for n, frames in enumerate(lengths):
         np.save(f"films/{n}.npy", turning(frames, period, seed=n))
     how = ["--axes", "TF", "--scale", "none", "--test", "0", "--validation", "0"]
-    assert main(["data", "inspect", "films", *how, *options]) == 0
+    assert main(["data", "inspect", "films", *how, *options.split()]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "period" not in text if told is None else told in text
-    command = text.split("next: ")[1].split()
-    wanted = clips.split() or list(options if options[:1] == ("--length",) else ())
-    found = [w for n, w in enumerate(command) if {"--length", "--every"} & {w, command[n - 1]}]
-    assert dict(zip(found[::2], found[1::2], strict=True)) == dict(
-        zip(wanted[::2], wanted[1::2], strict=True)
-    )
+    assert "period" not in text if told is None else f"period {told}" in text
+    command = text.split("next: ")[1]
+    assert clips in command and ("--length" in command) == bool(clips)
 
 
 def test_clips_stay_where_a_split_has_no_room_for_a_period(tmp_path, monkeypatch, capsys):
@@ -141,4 +137,4 @@ def test_clips_stay_where_a_split_has_no_room_for_a_period(tmp_path, monkeypatch
     np.save("film.npy", turning(30, 12))
     assert main(["data", "inspect", "film.npy", "--axes", "TF", "--scale", "none"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "frames come back after 12, in 1 of 1" in text and "--length" not in text
+    assert "period 12 frames, in 1 of 1" in text and "--length" not in text

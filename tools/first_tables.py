@@ -14,14 +14,11 @@ _SHOWN = {
 _ERRORS = ("", "nearest_", "interpolation_", "mean_")
 # Keller & Welling 2021: mean of three seeds, camera-ready, and submission's Table 4 for 13 frames.
 _PAPER = {
-    "tvae-mnist-half-centred": ("TVAE, 18 of 18 frames, centred", "−186.8", "574"),
+    "tvae-mnist-half": ("TVAE, 18 of 18 frames", "−186.8", "574"),
     "tvae-mnist-13-36": ("TVAE, 13 of 18 frames", "−187.1", "991"),
     "tvae-mnist-13-36-rolled": ("… rolled in training", "–", "–"),
-    "tvae-mnist-13-36-centred": ("… centred", "–", "–"),
     "tvae-mnist-5-36": ("TVAE, 5 of 18 frames", "−186.0", "3,247"),
-    "tvae-mnist-5-36-centred": ("… centred", "–", "–"),
     "vae-mnist": ("VAE", "−189.0", "13,274"),
-    "vae-mnist-centred": ("… centred", "–", "–"),
 }
 
 
@@ -47,7 +44,7 @@ def _cells(record: dict[str, Any]) -> list[str]:
 
 def night_runs(results: Path) -> dict[str, dict[str, Any]]:
     """Return runs of colour MNIST at the budget of a night, seed 0, by line."""
-    records = [results / f"{name}.json" for name in ("table4", "colour-mnist", "table1-centred")]
+    records = [results / f"{name}.json" for name in ("table4", "mnist-rolled")]
     return {
         entry["line"]: entry
         for record in records
@@ -96,17 +93,12 @@ def colour_mnist(results: Path) -> str:
         row(f"**roll prediction of unseen frames, {name}**", roll(key))
         for baseline, said in baselines(told):
             row(f"… {said}", roll(f"{baseline}_{key}"))
+    rows.append(["minutes of training, one core", *(f"{run['seconds'] / 60:.0f}" for run in runs)])
     count = runs[0]["measured"]["evaluation"]["examples"]
-    notes = "\n".join(f"* {_origin(run)}" for run in runs)
-    return (
-        markdown(["", *(_PAPER[name][0] for name in names)], rows)
-        + f"\n{count:,} held-out sequences, one seed, nats per frame.\n\n{notes}\n"
-    )
-
-
-def _origin(run: dict[str, Any]) -> str:
-    minutes = run["seconds"] / 60
-    return f"`{run['command']}`: {minutes:.0f} min, commit {run['commit']}, {run['hardware']}."
+    commits = ", ".join(sorted({run["commit"] for run in runs}))
+    machines = "; ".join(sorted({run["hardware"] for run in runs}))
+    note = f"{count:,} held-out sequences, one seed, nats per frame; commit {commits}; {machines}"
+    return f"{markdown(['', *(_PAPER[name][0] for name in names)], rows)}\n{note}.\n"
 
 
 FIRST_TABLES: dict[str, Callable[[Path], str]] = {"works": works, "colour-mnist": colour_mnist}

@@ -137,26 +137,39 @@ def untrained(results: Path) -> str:
 
 
 def of_study(name: str, results: Path) -> str:
-    """The tables of a study, of every budget that there are entries of."""
+    """The tables of a study: of its largest budget with all rows, and of larger ones with some."""
     about = study(name)
     path = results / f"{name}.json"
     record = read(path) if path.is_file() else {"entries": []}
-    budgets = [b for b in about.budgets if any(e["budget"] == b for e in record["entries"])]
+    run = {budget: _lines_run(record, budget) for budget in about.budgets}
+    budgets = [budget for budget in about.budgets if run[budget]]
+    whole = [budget for budget in budgets if run[budget] >= _lines_of(about, budget)]
+    if whole:
+        budgets = budgets[budgets.index(whole[-1]) :]
     if name in _NOTES:
         made = BEYOND[name](record) if name in BEYOND else tables_of(about, record, "laptop")
         return "\n".join(markdown(*table) for table in made) + _NOTES[name](record)
     return "\n".join(_budget(about, record, budget) for budget in budgets or ["laptop"])
 
 
+def _lines_run(record: dict[str, Any], budget: str) -> set[str]:
+    return {entry["line"] for entry in record["entries"] if entry["budget"] == budget}
+
+
+def _lines_of(about: Study, budget: str) -> set[str]:
+    return {line.name for line in about.lines(about.budgets[budget])}
+
+
 def _budget(about: Study, record: dict[str, Any], budget: str) -> str:
     ours = [entry for entry in record["entries"] if entry["budget"] == budget]
     recipe = "the paper's own recipe" if about.budgets[budget].faithful else "our recipe"
-    run = {entry["line"] for entry in ours}
-    every = {line.name for line in about.lines(about.budgets[budget])}
+    run, every = _lines_run(record, budget), _lines_of(about, budget)
     some = bool(ours) and len(run) < len(every)
     tables = [markdown(*t) for t in tables_of(about, record, budget, [*run] if some else None)]
     held_out = {entry["measured"]["evaluation"]["examples"] for entry in ours}
-    text = f"Budget `{budget}`, {recipe}; mean ± standard deviation over seeds"
+    several = len({entry["seed"] for entry in ours}) > 1
+    over = "mean ± standard deviation over seeds" if several else "one seed"
+    text = f"Budget `{budget}`, {recipe}; {over}"
     if ours:
         items = "images" if ours[0]["settings"]["builder"] == "ACE" else "sequences"
         text += f"; {' or '.join(f'{n:,}' for n in sorted(held_out))} held-out {items}"

@@ -97,12 +97,20 @@ def test_without_a_record_a_table_says_that_nothing_was_run(tables: Any, tmp_pat
     assert text.endswith("`symgen reproduce table1 --budget laptop`.\n")
 
 
-def test_every_budget_that_was_run_has_its_tables(tables: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("some", [True, False])
+def test_the_largest_budget_with_all_rows_is_shown_and_larger_ones(
+    tables: Any, tmp_path: Path, some: bool
+) -> None:
     entries = RECORDS["results/table1.json"]["entries"]
-    others = [entry | {"budget": "paper"} for entry in entries]
-    (tmp_path / "table1.json").write_text(json.dumps({"entries": [*entries, *others]}))
+    night = [entry for entry in entries if entry["budget"] == "night"]
+    others = [*night[: 2 if some else None], night[0] | {"budget": "paper"}]
+    laptop = [entry for entry in entries if entry["budget"] == "laptop"]
+    (tmp_path / "table1.json").write_text(json.dumps({"entries": [*laptop, *others]}))
     text = tables.TABLES["table1"](tmp_path)
-    assert "Budget `laptop`, our recipe" in text and "Budget `paper`, the paper's own" in text
+    assert ("Budget `laptop`, our recipe; mean ±" in text) == some
+    assert "Budget `night`, our recipe; one seed" in text
+    assert ("2 of 7 rows so far" in text) == some
+    assert "Budget `paper`, the paper's own" in text
 
 
 def test_the_command_fills_the_tables_of_pages(tmp_path: Path, fill: Callable[[str], str]) -> None:

@@ -65,14 +65,17 @@ def roll_forecast(
     elements: Real[Tensor, " B"] | None = None,
     autoregressive_every: Count | None = None,
 ) -> Float[Tensor, "B H *data"]:
-    """Forecast means by rolling the capsules of the last frame: `decode(act(t_L, h))`, h = 1 … H.
+    """Forecast means by rolling the capsules of a frame l: `decode(act(t_l, L - 1 - l + h))`.
 
-    The t of the last frame depends on nothing but the context only in a model that does not see
-    the future: one with a causal window (Keller & Welling 2021, eq. 22) and non-periodic time.
+    With a causal window (Keller & Welling 2021, eq. 22) l is the last of the L frames, L - 1.
+    Otherwise it is the last one whose window lies within them, so that t depends on nothing but
+    the context. In cyclic time the first frames are taken to follow the last: a forecast of data
+    that do not wrap around needs a model of boundary="zero".
 
     Args:
         model: see `roll_prediction`.
-        context: the frames so far; at least as many as the window has fill it.
+        context: the frames so far; at least as many as the window has fill it. In cyclic time as
+            many as the model has.
         horizon: number of frames to forecast, H.
         elements: steps that each sequence makes per frame, if not 1: operators that were inferred
             from other sequences.
@@ -92,19 +95,26 @@ def roll_forecast(
         >>> roll_forecast(model, x, horizon=9, autoregressive_every=3).shape
         torch.Size([5, 9, 1, 8, 8])
     """
-    if not (model.topography.causal and model.topography.open_ended):
-        raise ValueError(
-            f"{model.topography} sees the future, so the t of the last frame of a context is not "
-            "known: forecast with a model of causal=True and boundary='zero'"
-        )
     forecast, known, farthest = [], context, autoregressive_every or horizon
     for begin in range(0, horizon, farthest):
-        last = model.latents(known)[:, -1:]  # (B, 1, C, D)
-        steps = torch.arange(1, min(farthest, horizon - begin) + 1, device=last.device)
+        frame = known_frame(model, known.shape[1])
+        t = model.latents(known)[:, frame : frame + 1]  # (B, 1, C, D)
+        passed = known.shape[1] - 1 - frame
+        steps = torch.arange(1, min(farthest, horizon - begin) + 1, device=t.device) + passed
         steps = steps if elements is None else elements[:, None] * steps  # (h,) or (B, h)
-        forecast.append(model.decode(model.act(last, steps, 0)).mean)
+        forecast.append(model.decode(model.act(t, steps, 0)).mean)
         known = torch.cat([known, forecast[-1]], 1)[:, -context.shape[1] :]
     return torch.cat(forecast, 1)
+
+
+def known_frame(model: Any, length: int) -> int:
+    """Return the frame that a context of so many is forecast from, see `roll_forecast`.
+
+    Of contexts that are shorter than a window it is the middle one.
+    """
+    topography = model.topography
+    later = 0 if topography.causal else topography.window // 2
+    return max(length - 1 - later, (length - 1) // 2)
 
 
 @takes_arrays

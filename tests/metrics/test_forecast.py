@@ -67,10 +67,30 @@ def test_a_forecast_depends_on_nothing_that_is_not_given(model):
     assert not torch.allclose(roll_forecast(model, x[:, :5], horizon=4), forecast)
 
 
-def test_a_model_that_sees_the_future_is_refused():
+@pytest.mark.parametrize("length", [6, 3, 2, 1])
+@pytest.mark.parametrize("window", [3, 4, 6])
+def test_where_windows_have_two_sides_a_frame_is_rolled_that_has_seen_both(window, length):
+    model = TVAE(
+        (1, 8, 8), capsules=2, units=6, frames=6, window=window, boundary="zero", width=16
+    )
+    x = images(2, 6)
+    frame = max(length - 1 - window // 2, (length - 1) // 2)  # of a short context the middle
+    t = model.latents(x[:, :length])[:, frame]
+    forecast = roll_forecast(model, x[:, :length], 4)
+    for step in range(1, 5):
+        expected = model.decode(t.roll(length - 1 - frame + step, -1)).mean
+        torch.testing.assert_close(forecast[:, step - 1], expected)
+    if frame == length - 1 - window // 2:  # whatever comes after the context, t is the same
+        torch.testing.assert_close(model.latents(x)[:, frame], t)
+
+
+def test_in_cyclic_time_the_first_frames_follow_the_last():
     model = TVAE((1, 8, 8), capsules=2, units=6, frames=6, window=3, width=16)
-    with pytest.raises(ValueError, match="sees the future"):
-        roll_forecast(model, torch.rand(1, 6, 1, 8, 8), 2)
+    x = images(2, 6)
+    expected = model.decode(model.latents(x)[:, 4].roll(1, -1)).mean  # frame 5
+    torch.testing.assert_close(roll_forecast(model, x, 6)[:, 5], expected)
+    with pytest.raises(ValueError, match="6"):
+        roll_forecast(model, x[:, :5], 2)
 
 
 @pytest.mark.parametrize("dimensions", [3, 40], ids=["more frames", "more dimensions"])

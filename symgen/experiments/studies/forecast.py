@@ -25,6 +25,7 @@ from symgen.metrics import (
     linear_forecast,
     roll_forecast,
 )
+from symgen.metrics.forecast import known_frame
 
 _CONTEXT, _LONG = 8, 32
 _TESTED = 500
@@ -94,10 +95,10 @@ def _decoded(model: Any, codes: Float[Tensor, "B H N"]) -> Float[Tensor, "B H *d
 
 
 def _observed_steps(model: Any, context: Tensor) -> Tensor:
-    """Infer by how many units the capsules rolled in the last step: the commonest."""
-    t = model.latents(context)
+    """Infer by how many units the capsules rolled in the last step known: the commonest."""
+    t, last = model.latents(context), known_frame(model, context.shape[1])
     t = t - t.mean(-1, keepdim=True)
-    rolled = observed_roll(t[:, -2], t[:, -1]).mode(-1).values
+    rolled = observed_roll(t[:, last - 1], t[:, last]).mode(-1).values
     return torch.where(rolled > model.units // 2, rolled - model.units, rolled)
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -64,7 +65,14 @@ def takes_roll(model: Any) -> bool:
 
 def rolls_of(model: Any) -> list[int]:
     """List the numbers of frames that a model can be trained to roll by."""
-    return [int(roll) for roll in getattr(model, "rolls", range(frames_of(model))) if roll]
+    rolls = getattr(model, "rolls", range(frames_of(model)))
+    try:
+        return [steps for roll in rolls if (steps := index(roll))]
+    except TypeError as error:
+        raise ValueError(
+            f"{type(model).__name__}.rolls are {rolls!r}: give the numbers of frames that its "
+            "forward can roll by, such as range(-3, 4)"
+        ) from error
 
 
 def items_of(feed: Feed) -> int | None:

@@ -319,6 +319,14 @@ def test_there_must_be_a_frame_to_roll_to(options, frames, rolls):
     assert all(model(x, roll=within).nll.isfinite().all() for within in rolls)
 
 
+@pytest.mark.parametrize("roll", [1.0, 0.0, None, "1"])
+def test_a_roll_is_a_whole_number(roll, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    model = TVAE((5,), capsules=2, units=4, frames=4, width=8)
+    with pytest.raises(ValueError, match=f"roll={roll!r}: choose 0 to 3 frames, as an int"):
+        model(torch.rand(2, 4, 5), roll=roll)
+
+
 @pytest.mark.parametrize("samples", [0, -1])
 def test_there_must_be_a_sample_to_draw(samples):
     with pytest.raises(ValueError, match=f"samples={samples}: give a whole number"):

@@ -125,3 +125,11 @@ def test_models_without_a_roll_in_time_refuse_it(
     with pytest.raises(ValueError, match=rf"rolled=0\.5 but {name} has no latents that roll with"):
         fit(make(), data, examples=1, rolled=0.5)
     fit(make(), data, examples=1)
+
+
+@pytest.mark.parametrize("rolls", [3, [1.5], None])
+def test_rolls_are_numbers_of_frames(rolls: Any) -> None:
+    model = Spy()
+    model.rolls = rolls
+    with pytest.raises(ValueError, match=r"Spy\.rolls are .*: give the numbers of frames"):
+        fit(model, make_data(), examples=16, rolled=0.5)

@@ -25,7 +25,7 @@ def vector_maps(
 
     Time runs to the right, features downwards. The colours of an example range from the least to
     the greatest value of its first version. Frames that t_0 does not depend on lie beyond dashed
-    lines.
+    lines. A line below says so.
 
     Args:
         rows: versions to compare by name, such as given, reconstruction and rolled.
@@ -70,5 +70,10 @@ def vector_maps(
         axes.tick_params(labelsize=7)
         axes.set_xlabel("frame" if example == count - 1 else "", fontsize=8)
         axes.set_ylabel("feature" if column == 0 else "", fontsize=8)
+    told = f"violet to yellow: least to greatest value of “{next(iter(rows))}”"
+    if len(edges):
+        where = "between the dashed lines" if len(edges) == 2 else "beyond the dashed line"
+        told += f"\nt₀ has not seen the frames {where}"
+    figure.supxlabel(told, x=0.01, ha="left", fontsize=8)
     write_figure(figure, path)
     return figure

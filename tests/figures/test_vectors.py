@@ -33,12 +33,19 @@ def test_maps_of_an_example_share_the_range_of_what_was_given(rows):
 
 
 @pytest.mark.parametrize(
-    ("seen", "edges"),
-    [(SEEN, [1.5, 3.5]), (torch.ones(6, dtype=torch.bool), []), (torch.arange(6) < 1, [0.5])],
+    ("seen", "edges", "told"),
+    [
+        (SEEN, [1.5, 3.5], "\nt₀ has not seen the frames between the dashed lines"),
+        (torch.ones(6, dtype=torch.bool), [], ""),
+        (torch.arange(6) < 1, [0.5], "\nt₀ has not seen the frames beyond the dashed line"),
+    ],
 )
-def test_frames_that_were_not_seen_lie_between_dashed_lines(rows, seen, edges):
-    for panel in vector_maps(rows, seen).axes:
+def test_frames_that_were_not_seen_lie_between_dashed_lines(rows, seen, edges, told):
+    figure = vector_maps(rows, seen)
+    for panel in figure.axes:
         assert [line.get_xdata()[0] for line in panel.lines] == edges
+    first = "violet to yellow: least to greatest value of “given”"
+    assert figure.get_supxlabel() == first + told
 
 
 def test_versions_and_examples_are_named_once(rows):

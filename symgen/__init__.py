@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from symgen.data import open
     from symgen.experiments.citation import citation
     from symgen.experiments.encoding import encode
+    from symgen.experiments.forecasting import forecast
     from symgen.experiments.runs import evaluate
     from symgen.models import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
     from symgen.training import Training, fit
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "figures",
     "fit",
+    "forecast",
     "groups",
     "latents",
     "likelihoods",
@@ -43,6 +45,7 @@ _PLACES = {
     "open": "symgen.data",
     "citation": "symgen.experiments.citation",
     "encode": "symgen.experiments.encoding",
+    "forecast": "symgen.experiments.forecasting",
     "evaluate": "symgen.experiments.runs",
     "Training": "symgen.training",
     "fit": "symgen.training",

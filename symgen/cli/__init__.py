@@ -28,6 +28,7 @@ symgen: generative models whose latent space carries the symmetries of the data
 
 Topographic VAE, symmetries learned from sequences:
   symgen traverse RUN             draw capsule traversals (PNG and GIF), or the torus map
+  symgen forecast RUN --out FILE  continue recordings: the frames that follow their last ones
 
 ACE with symmetry statistics, poses factored out:
   symgen train ace --data PATH    train on your own images, with labels, with some or without
@@ -47,7 +48,7 @@ Each takes --help. Start with: symgen train demo, or symgen train ace-digits
 
 VERBS = (
     *("presets", "models", "data", "train", "evaluate", "encode", "decode", "export", "report"),
-    *("explore", "traverse", "manifold", "control", "align", "reproduce", "sweep"),
+    *("explore", "traverse", "forecast", "manifold", "control", "align", "reproduce", "sweep"),
 )
 """The verbs: each is a module of this package with a function of that name, imported on call. The
 function's arguments are the options, or it takes the `words` that follow."""

@@ -5,20 +5,17 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from tyro.conf import Positional, arg
 
-from symgen._files import file_to_write, write_atomically
+from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
+from symgen.cli._frames import levels_of, write_frames
 from symgen.cli._options import Device, RunFolder, usable_device
 from symgen.cli._terminal import new_file, print_paths, progress, writing_new
-from symgen.data.recordings import Levels
-from symgen.experiments.datasets import RecordingData
 from symgen.experiments.latent_files import LatentsFile, open_latents
 from symgen.experiments.runs import OpenRun, open_run
 
-_FLOATS = np.dtype(np.float32)
 _ROWS, _ROOM = 1024, 2**28  # decoded together: rows, or bytes of frames if that is less
 
 
@@ -43,7 +40,7 @@ def decode(
         raise ValueError(f"out={out}: let the name end in .npy")
     new_file(out, force)
     run = open_run(folder)
-    levels = _levels(run) if original_scale else None
+    levels = levels_of(run) if original_scale else None
     model = run.model().to(usable_device(device)).eval()
     with open_latents(latents) as file:
         wanted = run.family.decodes(model)
@@ -52,18 +49,13 @@ def decode(
         with writing_new(out, force), signals_clean_up(), progress("decoding") as show:
             size = max(1, min(_ROWS, _ROOM // (4 * prod(model.data_shape))))
 
-            def write(partial: Path) -> None:
-                with partial.open("wb") as frames:  # mapped, a full disk would kill the process
-                    shape = (file.rows, *model.data_shape)
-                    head = {"descr": _FLOATS.str, "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(frames, head)
-                    blocks = _finite(latents, file.blocks([*wanted], size))
-                    for done, part in _decoded(run, model, blocks):
-                        part = part if levels is None else levels.undone(part)
-                        frames.write(np.ascontiguousarray(part, _FLOATS).data)
-                        show(done, file.rows, f"row {done:,}")
+            def parts() -> Iterator[torch.Tensor]:
+                blocks = _finite(latents, file.blocks([*wanted], size))
+                for done, part in _decoded(run, model, blocks):
+                    yield part
+                    show(done, file.rows, f"row {done:,}")
 
-            write_atomically(out, write)
+            write_frames(out, (file.rows, *model.data_shape), parts(), levels)
     print_paths([out])
 
 
@@ -108,13 +100,3 @@ def _require_columns(
             raise ValueError(
                 f"{path} has {name} of shape {file.shapes[name]} in each of its rows: {needed}"
             )
-
-
-def _levels(run: OpenRun) -> Levels:
-    """Return the numbers of the run's recordings that became 0 and 1."""
-    scale = getattr(run.data, "scale", None) if isinstance(run.data, RecordingData) else None
-    if not (isinstance(scale, tuple) and not isinstance(scale[0], str)):
-        raise ValueError(
-            f"{run.folder} was trained on data that were not scaled: leave --original-scale out"
-        )
-    return Levels(float(scale[0]), float(scale[1]))

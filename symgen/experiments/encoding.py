@@ -23,7 +23,7 @@ from symgen.models import Pretrained
 from symgen.training import Run
 from symgen.training.trainable import as_batches
 
-__all__ = ["Encoding", "encode", "encoding_of", "reel_of_run"]
+__all__ = ["Encoding", "encode", "encoding_of", "model_of", "reel_for", "reel_of_run"]
 
 Observe = Callable[[int, int], object]
 """Is given how many rows of how many are done."""
@@ -86,16 +86,9 @@ def encode(
         >>> found["t"].shape, found["recording"].bincount().tolist(), int(found["inside"].sum())
         (torch.Size([104, 2, 6]), [100, 4], 100)
     """
-    model, opened = _model_of(run, parts)
+    model, opened = model_of(run, parts)
     model = model if device is None else model.to(device)
-    if data is not None and split is not None:
-        raise ValueError(f"split={split!r} with data of your own: leave one of them out")
-    if data is None:
-        if opened is None:
-            raise ValueError("data=None and no run folder: name what to encode")
-        reel = reel_of_run(opened, split)
-    else:
-        reel = _reel_of(data, model, opened)
+    reel = reel_for(model, opened, data, split)
     found = encoding_of(model, reel, posterior=posterior, phase=phase)
     blocks = [*found.blocks]
     columns = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
@@ -155,7 +148,8 @@ def reel_of_run(run: OpenRun, split: str | None = None, items: int | None = None
     return of_items(first_items(batches, items), batches.source, count, known)
 
 
-def _model_of(run: Any, parts: dict[str, Any]) -> tuple[Any, OpenRun | None]:
+def model_of(run: Any, parts: dict[str, Any]) -> tuple[Any, OpenRun | None]:
+    """Return the model of a run, see `encode`, and what its folder says, if it has one."""
     if isinstance(run, Pretrained):
         return run, None
     if isinstance(run, Run):
@@ -164,6 +158,17 @@ def _model_of(run: Any, parts: dict[str, Any]) -> tuple[Any, OpenRun | None]:
         return run.model, None if folder is None else open_run(folder, **parts)
     opened = run if isinstance(run, OpenRun) else open_run(run, **parts)
     return opened.model(), opened
+
+
+def reel_for(model: Any, opened: OpenRun | None, data: Any, split: str | None) -> Reel:
+    """Return data of one's own, or else those of a run, see `encode`."""
+    if data is not None and split is not None:
+        raise ValueError(f"split={split!r} with data of your own: leave one of them out")
+    if data is not None:
+        return _reel_of(data, model, opened)
+    if opened is None:
+        raise ValueError("data=None and no run folder: name the data")
+    return reel_of_run(opened, split)
 
 
 def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:

@@ -19,7 +19,7 @@ from symgen.data.recordings import ClipSpec, Footage, Part, unlike
 from symgen.data.recordings.splits import Shares, deal, long_enough, usual_length
 from symgen.experiments.datasets import RecordingData
 
-__all__ = ["NONE", "SPLITS", "Reel", "of_items", "of_recordings", "of_run", "of_tensors"]
+__all__ = ["NONE", "SPLITS", "Blocks", "Reel", "of_items", "of_recordings", "of_run", "of_tensors"]
 
 Rows = dict[str, Tensor]
 Blocks = Iterator[tuple[Tensor, Rows]]
@@ -44,6 +44,7 @@ class Reel:
             gone through once.
         names: what the numbers in values of this name stand for.
         closed: whether the recordings come full circle.
+        every: by how much the numbers of neighbouring frames differ.
         notes: what is to be said to the user.
     """
 
@@ -51,6 +52,7 @@ class Reel:
     blocks: Blocks
     names: dict[str, list[str]]
     closed: bool = False
+    every: int = 1
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -148,7 +150,7 @@ def of_recordings(
     if source.factor_names:
         names |= {"factors": [*source.factor_names]}
     closed = source.spec.wrap and not (part.length % every).any()
-    return Reel(lengths, blocks(), names, closed)
+    return Reel(lengths, blocks(), names, closed, every)
 
 
 def of_run(

@@ -9,6 +9,7 @@ from symgen.figures.alignment import *
 from symgen.figures.contact_sheet import *
 from symgen.figures.control import *
 from symgen.figures.curves import *
+from symgen.figures.forecast import *
 from symgen.figures.manifold import *
 from symgen.figures.pictures import *
 from symgen.figures.report import *

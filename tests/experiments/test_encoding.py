@@ -188,7 +188,7 @@ def test_a_run_of_tensors_encodes_files_of_longer_recordings(tmp_path: Path) -> 
     [
         (torch.zeros(5, 4, 1, 6, 6), "recording 0 is (4, 1, 6, 6): give frames first"),
         ([torch.zeros(4, 1, 6, 5), torch.zeros(0, 1, 6, 5)], "recording 1 is (0, 1, 6, 5)"),
-        (None, "data=None and no run folder: name what to encode"),
+        (None, "data=None and no run folder: name the data"),
         (torch.full((4, 1, 6, 5), 7.0), "frames reaches from 7 to 7: scale"),
         ("nowhere.npy", "nowhere.npy is not there"),
     ],

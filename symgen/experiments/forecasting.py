@@ -1,0 +1,186 @@
+"""Forecasts: the frames that follow the last ones of recordings."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from symgen._inputs import checked
+from symgen._typed import Count
+from symgen.experiments.encoding import Observe, encoding_of, model_of, reel_for
+from symgen.experiments.reel import Blocks, Reel
+from symgen.experiments.runs import OpenRun
+from symgen.latents import Topography
+from symgen.models import Pretrained, TopographicVAE
+from symgen.training import Run
+
+__all__ = ["Ends", "ends_of", "first_ends", "forecast", "forecasts", "require_roll"]
+
+_ROOM = 2**26  # numbers of frames that are decoded at once
+
+
+class Ends(NamedTuple):
+    """What is known at the ends of recordings.
+
+    Attributes:
+        recording: number of each recording in the reel.
+        names: of the recordings.
+        last: number of the frame, in its recording, that the forecast follows.
+        passed: steps from the last frame whose window is known to that one.
+        t: latents of the former.
+        left_out: names of recordings without a frame whose window lies in them.
+    """
+
+    recording: Int64[Tensor, " n"]
+    names: list[str]
+    last: Int64[Tensor, " n"]
+    passed: Int64[Tensor, " n"]
+    t: Float[Tensor, "n C D"]
+    left_out: list[str]
+
+
+@checked
+def forecast(
+    run: Run | OpenRun | Pretrained | Path | str,
+    data: Any = None,
+    *,
+    horizon: Count,
+    split: str | None = None,
+    device: str | None = None,
+    **parts: Any,
+) -> dict[str, Any]:
+    """Continue recordings: roll the latents of a frame near their ends, and decode them.
+
+    The frame is the last one whose window lies in its recording: with a causal window the last of
+    all. See `symgen.metrics.roll_forecast`, which does the same with clips.
+
+    Args:
+        run: a trained run of a Topographic VAE, its folder, or a model.
+        data: recordings, see `symgen.encode`; None: the run's own data.
+        horizon: number of frames to forecast, H.
+        split, device, **parts: as of `symgen.encode`.
+
+    Returns:
+        `frames` (n, H, *data_shape), the means of the likelihood; `last`, the number of the frame
+        in its recording that they follow; `recording_names`; and `left_out`, names of recordings
+        that are shorter than the window.
+
+    Raises:
+        ValueError: if the model has no roll, all recordings are too short, or as `symgen.encode`.
+
+    Example:
+        >>> from symgen import TVAE
+        >>> how = {"window": 3, "causal": True, "boundary": "zero", "likelihood": "gaussian"}
+        >>> model = TVAE((12,), capsules=2, units=6, frames=6, **how)
+        >>> found = forecast(model, [torch.randn(100, 12), torch.randn(8, 12)], horizon=5)
+        >>> found["frames"].shape, found["last"].tolist()
+        (torch.Size([2, 5, 12]), [99, 7])
+    """
+    model, opened = model_of(run, parts)
+    require_roll(model)
+    model = model if device is None else model.to(device)
+    ends = ends_of(model, reel_for(model, opened, data, split))
+    return {
+        "frames": torch.cat([*forecasts(model, ends, horizon)]).unflatten(0, (-1, horizon)),
+        "last": ends.last,
+        "recording_names": ends.names,
+        "left_out": ends.left_out,
+    }
+
+
+def ends_of(model: TopographicVAE, reel: Reel, observe: Observe | None = None) -> Ends:
+    """Infer the latents near the ends of recordings, which are read part by part.
+
+    Raises:
+        ValueError: if all recordings are too short.
+    """
+    last: dict[int, int] = {}
+    known: dict[int, tuple[int, Tensor]] = {}
+    for block in encoding_of(model, reel, observe=observe).blocks:
+        recording, frame = block["recording"], block["frame"]
+        for rows in _rows_of_each(recording):
+            number = int(recording[rows[0]])
+            last[number] = int(frame[rows[-1]])
+            inside = rows[block["inside"][rows]]
+            if len(inside):
+                known[number] = int(frame[inside[-1]]), block["t"][inside[-1]].clone()
+    names = reel.names["recording"]
+    left_out = [names[number] for number in last if number not in known]
+    if not known:
+        raise ValueError(
+            f"{len(last):,} recordings, none as long as the window of {model.topography.window} "
+            "frames: give longer ones"
+        )
+    frames, t = zip(*known.values(), strict=True)
+    passed = (torch.tensor([last[n] for n in known]) - torch.tensor(frames)) // reel.every
+    after = torch.tensor(frames) + reel.every * passed
+    told = [names[number] for number in known]
+    return Ends(torch.tensor([*known]), told, after, passed, torch.stack(t), left_out)
+
+
+def forecasts(
+    model: TopographicVAE, ends: Ends, horizon: int
+) -> Iterator[Float[Tensor, " rows *data"]]:
+    """Decode the rolls of what is known at the ends: on the CPU, recording after recording."""
+    like = next(model.parameters())
+    room = max(1, _ROOM // prod(model.data_shape))  # rows
+    size = max(1, room // horizon)
+    for t, passed in zip(ends.t.split(size), ends.passed.split(size), strict=True):
+        for steps in torch.arange(1, horizon + 1).split(room):  # of one recording, or all
+            rolls = (passed[:, None] + steps).to(like.device)  # (part, steps)
+            with torch.no_grad():
+                frames = model.decode(model.act(t[:, None].to(like), rolls)).mean
+            yield frames.flatten(0, 1).float().cpu()
+
+
+def require_roll(model: Any) -> None:
+    """Refuse models whose capsules have no roll in time, or more than one.
+
+    Raises:
+        ValueError: for ACE, single frames, a VAE, a BubbleVAE, several axes, a topography of one's
+            own.
+    """
+    kind = type(model).__name__
+    if not isinstance(model, TopographicVAE) or model.frames == 1:
+        raise ValueError(f"{kind} knows no time: forecast with a TVAE of sequences")
+    topography = model.topography
+    if topography.is_none or (isinstance(topography, Topography) and not topography.shift):
+        raise ValueError(f"{kind}: its capsules do not roll in time: forecast with a TVAE")
+    if not isinstance(topography, Topography):
+        raise ValueError(
+            f"{type(topography).__name__}: which frames its t depends on, or which of its "
+            "axes rolls in time, is not known, so forecast clips with symgen.metrics.roll_forecast"
+        )
+
+
+def first_ends(reel: Reel, count: int, frames: int) -> tuple[Reel, dict[int, Tensor]]:
+    """Return a reel of the first recordings only, and what will be their last frames by number.
+
+    Args:
+        count, frames: recordings and frames of each, at most.
+    """
+    ends: dict[int, Tensor] = {}
+
+    def blocks() -> Blocks:
+        for block, known in reel.blocks:
+            for rows in _rows_of_each(known["recording"]):
+                number, begin = int(known["recording"][rows[0]]), int(rows[0])
+                if number not in ends and len(ends) == count:
+                    yield block[:begin], {name: each[:begin] for name, each in known.items()}
+                    return
+                before = ends.get(number, block[:0])
+                ends[number] = torch.cat([before, block[rows]])[-frames:].clone()
+            yield block, known
+
+    return replace(reel, blocks=blocks()), ends
+
+
+def _rows_of_each(recording: Int64[Tensor, " rows"]) -> list[Int64[Tensor, " part"]]:
+    """Return the rows of each recording, which follow one another."""
+    _, counts = recording.unique_consecutive(return_counts=True)
+    return [*torch.arange(len(recording)).split(counts.tolist())]

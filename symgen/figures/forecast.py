@@ -1,0 +1,69 @@
+"""Forecasts as films: what was given of sequences, then what is forecast."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from symgen.figures import _canvas
+
+__all__ = ["forecast_gif"]
+
+
+def forecast_gif(
+    given: Tensor,
+    forecast: Tensor,
+    path: Path | str,
+    titles: Sequence[str] | None = None,
+    milliseconds: int = 120,
+) -> None:
+    """Write sequences as a GIF that loops for ever: first what was given, then what is forecast.
+
+    Forecast frames have an orange border and are numbered from 1, given ones up to 0.
+
+    Args:
+        given: the last frames that are known `(n, L, channels, height, width)` in [0, 1].
+        forecast: the frames after them, `(n, H, channels, height, width)`.
+        path, titles: GIF file to write, and a caption for every sequence.
+        milliseconds: time that a frame stays, a multiple of 10.
+
+    Example:
+        >>> import tempfile
+        >>> given, forecast = torch.rand(2, 6, 1, 16, 16), torch.rand(2, 9, 1, 16, 16)
+        >>> forecast_gif(given, forecast, Path(tempfile.mkdtemp()) / "two.gif", ["one", "other"])
+    """
+    target = _canvas.check_path(path, ".gif")
+    _canvas.check_duration(milliseconds)
+    form = "both as (n, frames, channels, height, width)"
+    for frames in (given, forecast):
+        _canvas.check_images(form, 5, **{"given" if frames is given else "forecast": frames})
+    _canvas.check_images(form, 4, given=given[:, 0], forecast=forecast[:, 0])
+    titles = [""] * len(given) if titles is None else titles
+    _canvas.check_titles(titles, len(given))
+    pixels = _canvas.to_pixels(torch.cat([given, forecast], 1))  # (n, L + H, height, width, 3)
+    columns = math.ceil(math.sqrt(len(pixels)))
+    scale, height, width = _canvas.magnified(pixels.shape[2:4], max(64, 320 // columns))
+    size, gap = 14, 10
+    titled = (size + gap) * any(titles)
+    column = max(width, _canvas.text_width(size, *titles)) + gap
+    lefts = _canvas.spaced(gap, columns, column)
+    tops = _canvas.spaced(gap + titled, -(-len(pixels) // columns), height + gap + titled)
+    moments = []
+    for index in range(pixels.shape[1]):
+        step = index - given.shape[1] + 1
+        picture = _canvas.Picture(max(columns * column + gap, 160), tops[-1] + height + 3 * size)
+        for number, title in enumerate(titles):
+            x, y = lefts[number % columns], tops[number // columns]
+            picture.text(x, y - gap // 2, title, size, "ld")
+            if step > 0:
+                edges = (x - 3, y - 3, x + width + 2, y + height + 2)
+                picture.draw.rectangle(edges, _canvas.ACCENT)
+            picture.paste(pixels[number : number + 1, index : index + 1], scale, [x], [y])
+        # The number is part of every picture: the encoder would merge two equal ones into one.
+        said, ink = f"forecast {step}" if step > 0 else f"given {step}", _canvas.MUTED
+        ink = _canvas.ACCENT if step > 0 else ink
+        picture.text(gap, picture.image.height - size, said, size, "lm", ink)
+        moments.append(picture.image)
+    _canvas.write_gif(target, moments, milliseconds)

@@ -1,0 +1,111 @@
+"""The verb forecast: arrays and films of what follows, one line for what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import symgen
+from symgen import TVAE
+from symgen.cli import main
+from symgen.metrics import roll_forecast
+
+SIZE: dict[str, Any] = {"capsules": 2, "units": 6, "frames": 6, "window": 3, "width": 8}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hold runs on ten films of 12 frames, in open and in cyclic time, and one on vectors."""
+    folder = tmp_path_factory.mktemp("runs")
+    generator = np.random.default_rng(0)
+    np.save(folder / "films.npy", generator.integers(4096, size=(10, 12, 6, 5), dtype=np.uint16))
+    np.save(folder / "short.npy", generator.integers(4096, size=(1, 2, 6, 5), dtype=np.uint16))
+    np.save(folder / "vectors.npy", generator.normal(size=(4, 12, 5)).astype(np.float32))
+    films = symgen.open(folder / "films.npy", axes="NTYX", length=6, scale=(0, 4095))
+    told: dict[str, Any] = {"examples": 8, "batch_size": 4}
+    model = TVAE((1, 6, 5), **SIZE, causal=True, boundary="zero")
+    symgen.fit(model, films, **told, rolled=0.5, folder=folder / "open")
+    symgen.fit(TVAE((1, 6, 5), **SIZE), films, **told, folder=folder / "cyclic")
+    vectors = symgen.open(folder / "vectors.npy", axes="NTF", length=6)
+    model = TVAE((5,), **SIZE, boundary="zero", likelihood="gaussian")
+    symgen.fit(model, vectors, **told, rolled=0.5, folder=folder / "vectors")
+    return folder
+
+
+def words(text: str, runs: Path) -> list[str]:
+    return text.replace("RUNS", str(runs)).split()
+
+
+def test_every_recording_is_continued(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words("forecast RUNS/open --out f.npy --horizon 9", runs)) == 0
+    told = capsys.readouterr()
+    assert told.out == "f.npy\n" and "symgen:" not in told.err
+    films = torch.from_numpy(np.load(runs / "films.npy").astype(np.float32)) / 4095
+    model = TVAE.from_pretrained(runs / "open")
+    expected = roll_forecast(model, films[:, :, None], 9)
+    found = np.load("f.npy")
+    assert found.shape == (10, 9, 1, 6, 5)
+    torch.testing.assert_close(torch.from_numpy(found), expected)
+    line = "forecast RUNS/open --out scaled.npy --original-scale --examples 3"
+    assert main(words(line, runs)) == 0  # as many frames as a clip has
+    np.testing.assert_allclose(np.load("scaled.npy"), 4095 * found[:3, :6], rtol=1e-4)
+    assert main(words("forecast RUNS/open --out test.npy --split test", runs)) == 0
+    assert 0 < len(np.load("test.npy")) < 10
+
+
+def test_other_recordings_and_vectors(runs: Path) -> None:
+    line = "forecast RUNS/open --out f.npy --data RUNS/films.npy --axes NTYX"
+    assert main(words(line, runs)) == 0
+    assert np.load("f.npy").shape == (10, 6, 1, 6, 5)
+    assert main(words("forecast RUNS/vectors --out v.npy --horizon 3", runs)) == 0
+    assert np.load("v.npy").shape == (4, 3, 5)
+
+
+def test_a_film_shows_the_end_and_what_follows(runs: Path) -> None:
+    assert main(words("forecast RUNS/open --out f.gif --horizon 4 --examples 2", runs)) == 0
+    assert main(words("forecast RUNS/open --out nine.gif --horizon 4", runs)) == 0
+    with Image.open("f.gif") as two, Image.open("nine.gif") as nine:
+        assert two.n_frames == nine.n_frames == 6 + 4  # pyright: ignore
+        assert two.width < nine.width and two.height < nine.height
+
+
+def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words("forecast RUNS/cyclic --out f.npy", runs)) == 0
+    told = capsys.readouterr().err
+    assert "was trained in cyclic time" in told and "was not rolled in training" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("RUNS/open --out f.png", "out=f.png: let the name end in .npy or .gif"),
+        ("RUNS/open --out f.npy --horizon 0", "horizon=0: give 1 or more"),
+        ("RUNS/open --out f.npy --examples 0", "examples=0: give 1 or more"),
+        ("RUNS/open --out f.gif --examples 101", "examples=101: give 100 or less"),
+        ("RUNS/open --out f.npy --examples 11", "examples=11: give 1 to 10"),
+        ("RUNS/open --out f.gif --original-scale", "--original-scale with a .gif"),
+        ("RUNS/vectors --out f.gif", "out=f.gif for vectors, which are no pictures: write a .npy"),
+        ("RUNS/vectors --out f.npy --original-scale", "data that were not scaled"),
+        ("RUNS/open --out f.npy --data RUNS/short.npy", "none as long as the window of 3 frames"),
+        ("symgen/torus --out f.npy", "TorusVAE knows no time"),
+        ("symgen/ace-rts --out f.npy", "ACE knows no time"),
+    ],
+)
+def test_bad_input_leaves_nothing(
+    line: str, message: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(f"forecast {line}", runs)) == 2
+    assert message in capsys.readouterr().err
+    assert not [*Path().iterdir()]
+
+
+def test_a_file_that_is_there_is_kept(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("f.npy").write_text("mine")
+    assert main(words("forecast RUNS/open --out f.npy", runs)) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert Path("f.npy").read_text() == "mine"
+    assert main(words("forecast RUNS/open --out f.npy --force", runs)) == 0
+    assert np.load("f.npy").shape[1] == 6

@@ -1,0 +1,166 @@
+"""Forecasts of recordings: what follows their last frames, whatever their length."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ace_helpers import SMALL
+
+import symgen
+from symgen import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
+from symgen.experiments import forecasting
+from symgen.experiments.encoding import reel_of_run
+from symgen.experiments.forecasting import ends_of, first_ends
+from symgen.experiments.reel import Reel
+from symgen.experiments.runs import open_run
+from symgen.latents import Topographic
+from symgen.metrics import roll_forecast
+
+SIZE: dict[str, Any] = {"capsules": 2, "units": 7, "frames": 6, "window": 3, "width": 8}
+OPEN: dict[str, Any] = SIZE | {"boundary": "zero", "likelihood": "gaussian"}
+
+
+def make(**options: Any) -> TVAE:
+    return TVAE((5,), **OPEN | options)
+
+
+@pytest.mark.parametrize("options", [{"causal": True}, {}, {"window": 4}, {"shift": 0.5}])
+def test_what_follows_is_the_roll_forecast_of_the_whole_recording(options: dict[str, Any]) -> None:
+    model = make(**options)
+    recordings = [torch.randn(length, 5) for length in (40, 6, 11)]
+    found = symgen.forecast(model, recordings, horizon=9)
+    assert found["last"].tolist() == [39, 5, 10] and found["left_out"] == []
+    assert found["recording_names"] == ["[0]", "[1]", "[2]"]
+    for recording, frames in zip(recordings, found["frames"], strict=True):
+        torch.testing.assert_close(frames, roll_forecast(model, recording[None], 9)[0])
+
+
+def test_cyclic_time_goes_on_from_the_last_clip() -> None:
+    model = make(boundary="cyclic")
+    x = torch.randn(20, 5)
+    expected = roll_forecast(model, x[None, -6:], 4)
+    torch.testing.assert_close(symgen.forecast(model, [x], horizon=4)["frames"], expected)
+
+
+def test_recordings_shorter_than_the_window_are_named() -> None:
+    model = make(causal=True)
+    x = [torch.randn(length, 5) for length in (2, 3, 1)]
+    found = symgen.forecast(model, x, horizon=2)
+    assert found["frames"].shape == (1, 2, 5)
+    assert (found["recording_names"], found["left_out"]) == (["[1]"], ["[0]", "[2]"])
+    with pytest.raises(ValueError, match="2 recordings, none as long as the window of 3 frames"):
+        symgen.forecast(model, [x[0], x[2]], horizon=2)
+
+
+def test_no_frame_is_lost_where_a_lot_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = make(causal=True), [torch.randn(9, 5) for _ in range(4)]
+    whole = symgen.forecast(model, x, horizon=7)["frames"]
+    for room in (5, 3 * 5, 7 * 5, 15 * 5):
+        monkeypatch.setattr(forecasting, "_ROOM", room)
+        torch.testing.assert_close(symgen.forecast(model, x, horizon=7)["frames"], whole)
+
+
+def test_frames_are_counted_as_the_recording_has_them() -> None:
+    """Every second frame is encoded, and the last piece of a recording that was cut is short."""
+    model = make(causal=True)
+    frame = torch.tensor([0, 2, 4, 6, 12, 14])
+    x = torch.randn(6, 5)
+
+    def blocks() -> Any:
+        known = {"recording": torch.zeros(6, dtype=torch.int64), "frame": frame}
+        yield x, known | {"split": torch.zeros(6, dtype=torch.int64)}
+
+    reel = Reel(torch.tensor([4, 2]).numpy(), blocks(), {"recording": ["a"]}, every=2)
+    ends = ends_of(model, reel)
+    assert (ends.last.tolist(), ends.passed.tolist()) == ([14], [4])  # from 6 to 14
+    torch.testing.assert_close(ends.t[0], model.latents(x[None, :4])[0, 3])
+
+
+def test_the_ends_of_the_first_recordings_are_kept() -> None:
+    x = [torch.randn(length, 5) for length in (8, 3, 9)]
+    model = make(causal=True)
+
+    def blocks() -> Any:
+        number = torch.arange(3).repeat_interleave(torch.tensor([8, 3, 9]))
+        known = {"recording": number, "frame": torch.cat([torch.arange(len(each)) for each in x])}
+        known |= {"split": torch.zeros_like(number)}
+        for part in torch.arange(20).split(5):
+            yield torch.cat(x)[part], {name: values[part] for name, values in known.items()}
+
+    reel = Reel(torch.tensor([8, 3, 9]).numpy(), blocks(), {"recording": ["a", "b", "c"]})
+    reel, kept = first_ends(reel, 2, 4)
+    ends = ends_of(model, reel)
+    assert ends.names == ["a", "b"] and ends.recording.tolist() == [0, 1]
+    for number, frames in kept.items():
+        assert torch.equal(frames, x[number][-4:])
+    expected = symgen.forecast(model, x[:2], horizon=3)["frames"]
+    found = torch.cat([*forecasting.forecasts(model, ends, 3)]).unflatten(0, (2, 3))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_run_forecasts_its_own_data(tmp_path: Path) -> None:
+    symgen.fit(make(causal=True), torch.randn(8, 6, 5), examples=16, folder=tmp_path / "run")
+    with pytest.raises(ValueError, match="with --data PATH"):
+        symgen.forecast(tmp_path / "run", horizon=3)
+    x = torch.randn(4, 12, 5)
+    model = TVAE.from_pretrained(tmp_path / "run")
+    found = symgen.forecast(tmp_path / "run", x, horizon=3)["frames"]
+    torch.testing.assert_close(found, roll_forecast(model, x, 3))
+
+
+def test_generated_sequences_are_those_held_out() -> None:
+    run = open_run("symgen/sprites")
+    model = run.model()
+    ends = ends_of(model, reel_of_run(run, items=3))
+    assert ends.last.tolist() == [14] * 3
+    assert ends.passed.tolist() == [model.topography.window // 2] * 3
+
+
+class Own(Topographic):
+    """Shares energy within capsules."""
+
+    capsules, units, frames, window = 2, 6, 4, 1
+
+    def inverse_scale(self, energy: torch.Tensor, eps: float) -> torch.Tensor:
+        return (energy.sum(-1, keepdim=True) + eps).rsqrt().expand_as(energy)
+
+
+def own() -> TopographicVAE:
+    decoder = torch.nn.Sequential(torch.nn.Linear(12, 5), torch.nn.Unflatten(1, (1, 5)))
+    nets = {"encoder": torch.nn.Linear(5, 48), "decoder": decoder}
+    return TopographicVAE((5,), **nets, topography=Own())
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: ACE(**SMALL), "ACE knows no time"),
+        (
+            lambda: TorusVAE((5,), capsules=4, units=4, neighbourhood=3, width=8),
+            "TorusVAE knows no time",
+        ),
+        (lambda: VAE((5,), capsules=2, units=6, frames=6, width=8), "do not roll in time"),
+        (lambda: BubbleVAE((5,), **SIZE), "do not roll in time"),
+        (lambda: make(units=8, capsule_axes=(4, 2), shift=None), "AxesTopography: which frames"),
+        (own, "Own: which frames its t depends on"),
+    ],
+)
+def test_models_without_one_roll_in_time_are_refused(model: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        symgen.forecast(model(), [torch.randn(9, 5)], horizon=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"horizon": 0}, "horizon=0"),
+        ({"horizon": 2.5}, "horizon=2.5"),
+        ({"horizon": 2, "split": "test"}, "split='test' with data of your own"),
+        ({"horizon": 2, "data": None}, "data=None and no run folder: name the data"),
+        ({"horizon": 2, "data": [torch.randn(9, 4)]}, r"recording 0 is \(9, 4\)"),
+    ],
+)
+def test_bad_input_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        symgen.forecast(make(), **{"data": [torch.randn(9, 5)]} | options)

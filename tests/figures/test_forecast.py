@@ -1,0 +1,72 @@
+"""Films of forecasts: what was given, then what is forecast, every pixel at its place."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from figure_helpers import places, scale_in
+from PIL import Image, ImageSequence
+
+from symgen.figures import forecast_gif
+
+ACCENT = (213, 94, 0)
+
+
+def film(path: Path) -> list[Image.Image]:
+    with Image.open(path) as image:
+        return [moment.convert("RGB") for moment in ImageSequence.Iterator(image)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("count", [1, 3])
+def test_given_frames_come_before_those_forecast(
+    channels: int, count: int, tmp_path: Path
+) -> None:
+    given, forecast = (
+        torch.randint(2, (count, frames, channels, 9, 10)).float() for frames in (3, 4)
+    )
+    titles = [f"film {number}" for number in range(count)]
+    forecast_gif(given, forecast, tmp_path / "f.gif", titles)
+    moments = film(tmp_path / "f.gif")
+    assert len(moments) == 7
+    scale = scale_in(moments[0], given[0, 0])
+    corners = []
+    for index, moment in enumerate(moments):
+        frames = torch.cat([given, forecast], 1)[:, index]
+        corners.append([places(moment, image, scale) for image in frames])
+        orange = ACCENT in {colour for _, colour in moment.getcolors(2**20) or []}
+        assert orange == (index >= 3)
+    assert all(len(each) == 1 for each in corners[0]) and corners == corners[:1] * 7
+
+
+def test_equal_frames_stay_as_many(tmp_path: Path) -> None:
+    still = torch.zeros(1, 2, 1, 8, 8)
+    forecast_gif(still, still, tmp_path / "f.gif")
+    assert len(film(tmp_path / "f.gif")) == 4
+
+
+X = torch.rand(2, 3, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("given", "forecast", "name", "titles", "message"),
+    [
+        (X, X, "f.png", None, "let the name end in .gif"),
+        (X, X[:1], "f.gif", None, r"given \(2, 1, 8, 8\), forecast \(1, 1, 8, 8\)"),
+        (X, X[..., :5], "f.gif", None, "give both as"),
+        (X[:, :0], X, "f.gif", None, "none of the sizes 0"),
+        (X, X + 1, "f.gif", None, "forecast"),
+        (X, X, "f.gif", ["one"], "1 titles"),
+    ],
+)
+def test_bad_input_is_refused(
+    given: torch.Tensor,
+    forecast: torch.Tensor,
+    name: str,
+    titles: list[str] | None,
+    message: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        forecast_gif(given, forecast, tmp_path / name, titles)
+    assert not [*tmp_path.iterdir()]

@@ -72,7 +72,7 @@ def forecast(
     if film and len(model.data_shape) == 1:
         raise ValueError(f"out={out} for vectors, which are no pictures: write a .npy")
     reel = reel_of_run(run, split, examples)
-    for note in (*reel.notes, *_notes(run, model)):
+    for note in (*reel.notes, *_notes(run, model, steps)):
         errors.print(f"symgen: {note}", soft_wrap=True)
     file_to_write(out)
     with writing_new(out, force), signals_clean_up(), progress("forecasting") as show:
@@ -103,8 +103,8 @@ def _write_film(out: Path, model: Any, ends: Ends, given: dict[int, Tensor], ste
     forecast_gif(before, after, out, ends.names)
 
 
-def _notes(run: OpenRun, model: Any) -> Iterator[str]:
-    """Say what a training lacked that forecasts need."""
+def _notes(run: OpenRun, model: Any, steps: int) -> Iterator[str]:
+    """Say what a training lacked that forecasts need, and when they repeat themselves."""
     if not model.topography.open_ended:
         yield (
             f"{run.folder} was trained in cyclic time, where the first frames of a clip follow "
@@ -114,4 +114,10 @@ def _notes(run: OpenRun, model: Any) -> Iterator[str]:
         yield (
             f"{run.folder} was not rolled in training, so its forecasts may be poor: train with "
             "--rolled 0.5"
+        )
+    turn = model.units / abs(model.speed)
+    if model.topography.capsule_boundary == "cyclic" and steps > turn:
+        yield (
+            f"capsules of {model.units} units come full circle in {turn:g} steps, and so does the "
+            "forecast: train with --units of the period of the motion, where that is longer"
         )

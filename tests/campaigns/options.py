@@ -82,6 +82,7 @@ def _verbs(base: Path) -> dict[str, list[str]]:
     found["inspect"] += [str(base / "films.npy")]
     found |= {"evaluate": ["evaluate", tvae], "evaluate-ace": ["evaluate", ace]}
     found |= {"encode": ["encode", tvae, "--out", "o.npz"], "traverse": ["traverse", tvae]}
+    found |= {"forecast": ["forecast", tvae, "--out", "o.npy"]}
     found |= {"manifold": ["manifold", ace], "control": ["control", ace, "test:5"]}
     found |= {"export": ["export", tvae], "data": ["data", "tvae-digits"]}
     found |= {"data-ace": ["data", "ace-digits"], "data-demo": ["data", "demo"]}
@@ -126,7 +127,7 @@ def _misspelt(option: str, options: dict[str, str], random: Random) -> str:
 
 def _odd_words(base: Path) -> Iterator[list[str]]:
     """Return words in places where there should be others."""
-    for verb in ("train", "evaluate", "encode", "export", "traverse", "manifold", "control"):
+    for verb in ("train", "evaluate", "encode", "export", "traverse", "forecast", "manifold"):
         for word in (*_WORDS, *_PATHS, str(base), str(base / "films.npy")):
             if word and not word.startswith("-"):
                 yield [verb, word, *([] if verb != "control" else ["test:0"])]

@@ -42,7 +42,7 @@ def words(text: str, runs: Path) -> list[str]:
 def test_every_recording_is_continued(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words("forecast RUNS/open --out f.npy --horizon 9", runs)) == 0
     told = capsys.readouterr()
-    assert told.out == "f.npy\n" and "symgen:" not in told.err
+    assert told.out == "f.npy\n" and "cyclic time" not in told.err
     films = torch.from_numpy(np.load(runs / "films.npy").astype(np.float32)) / 4095
     model = TVAE.from_pretrained(runs / "open")
     expected = roll_forecast(model, films[:, :, None], 9)
@@ -76,6 +76,9 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
     assert main(words("forecast RUNS/cyclic --out f.npy", runs)) == 0
     told = capsys.readouterr().err
     assert "was trained in cyclic time" in told and "was not rolled in training" in told
+    assert "full circle" not in told
+    assert main(words("forecast RUNS/open --out seven.npy --horizon 7", runs)) == 0
+    assert "capsules of 6 units come full circle in 6 steps" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

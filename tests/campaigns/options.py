@@ -127,7 +127,8 @@ def _misspelt(option: str, options: dict[str, str], random: Random) -> str:
 
 def _odd_words(base: Path) -> Iterator[list[str]]:
     """Return words in places where there should be others."""
-    for verb in ("train", "evaluate", "encode", "export", "traverse", "forecast", "manifold"):
+    verbs = ("train", "evaluate", "encode", "export", "traverse", "forecast", "manifold")
+    for verb in (*verbs, "control"):
         for word in (*_WORDS, *_PATHS, str(base), str(base / "films.npy")):
             if word and not word.startswith("-"):
                 yield [verb, word, *([] if verb != "control" else ["test:0"])]

@@ -19,7 +19,7 @@ from symgen.experiments.forecasting import Ends, ends_of, first_ends, forecasts,
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.figures import as_pictures, forecast_gif
 
-_FARTHEST = 100_000  # frames
+_FARTHEST, _LONGEST = 100_000, 1_000  # frames; of a film
 _MOST, _MOST_SHOWN, _SHOWN, _NAMED = 2**31, 100, 9, 5  # recordings; of a film; in a note
 
 
@@ -68,7 +68,7 @@ def forecast(
     model: Any = run.model().to(usable_device(device)).eval()
     require_roll(model)
     steps: int = model.frames if horizon is None else horizon
-    require_whole("horizon", steps, 1, _FARTHEST)
+    require_whole("horizon", steps, 1, _LONGEST if film else _FARTHEST)
     if film and len(model.data_shape) == 1:
         raise ValueError(f"out={out} for vectors, which are no pictures: write a .npy")
     reel = reel_of_run(run, split, examples)

@@ -171,7 +171,8 @@ def first_ends(reel: Reel, count: int, frames: int) -> tuple[Reel, dict[int, Ten
             for rows in _rows_of_each(known["recording"]):
                 number, begin = int(known["recording"][rows[0]]), int(rows[0])
                 if number not in ends and len(ends) == count:
-                    yield block[:begin], {name: each[:begin] for name, each in known.items()}
+                    if begin:
+                        yield block[:begin], {name: each[:begin] for name, each in known.items()}
                     return
                 before = ends.get(number, block[:0])
                 ends[number] = torch.cat([before, block[rows]])[-frames:].clone()

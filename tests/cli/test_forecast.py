@@ -86,6 +86,7 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
     [
         ("RUNS/open --out f.png", "out=f.png: let the name end in .npy or .gif"),
         ("RUNS/open --out f.npy --horizon 0", "horizon=0: give 1 or more"),
+        ("RUNS/open --out f.gif --horizon 1001", "horizon=1001: give 1000 or less"),
         ("RUNS/open --out f.npy --examples 0", "examples=0: give 1 or more"),
         ("RUNS/open --out f.gif --examples 101", "examples=101: give 100 or less"),
         ("RUNS/open --out f.npy --examples 11", "examples=11: give 1 to 10"),

@@ -77,7 +77,8 @@ def test_frames_are_counted_as_the_recording_has_them() -> None:
     torch.testing.assert_close(ends.t[0], model.latents(x[None, :4])[0, 3])
 
 
-def test_the_ends_of_the_first_recordings_are_kept() -> None:
+@pytest.mark.parametrize("block", [3, 5, 11])  # of 11 frames of the first two, to the last one
+def test_the_ends_of_the_first_recordings_are_kept(block: int) -> None:
     x = [torch.randn(length, 5) for length in (8, 3, 9)]
     model = make(causal=True)
 
@@ -85,7 +86,7 @@ def test_the_ends_of_the_first_recordings_are_kept() -> None:
         number = torch.arange(3).repeat_interleave(torch.tensor([8, 3, 9]))
         known = {"recording": number, "frame": torch.cat([torch.arange(len(each)) for each in x])}
         known |= {"split": torch.zeros_like(number)}
-        for part in torch.arange(20).split(5):
+        for part in torch.arange(20).split(block):
             yield torch.cat(x)[part], {name: values[part] for name, values in known.items()}
 
     reel = Reel(torch.tensor([8, 3, 9]).numpy(), blocks(), {"recording": ["a", "b", "c"]})

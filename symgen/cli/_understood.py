@@ -11,15 +11,13 @@ import numpy as np
 import torch
 
 from symgen.data import Recordings
-from symgen.data.recordings.folders import find_files
 from symgen.data.recordings.period import Period
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
-from symgen.experiments.runs import OpenRun
 from symgen.likelihoods import make_likelihood
 
-__all__ = ["count_of", "cut_to_period", "in_short", "kept_where", "reading_by", "recommended"]
+__all__ = ["count_of", "cut_to_period", "in_short", "kept_where", "recommended"]
 __all__ += ["remarks", "require_support", "understood"]
 
 _LISTED = 10  # lengths, and what was left out
@@ -28,35 +26,6 @@ _FEWEST, _LONGEST = 4, 32  # frames of a period that is a clip as it is
 _UNITS = range(8, 25)  # of a capsule that a longer one is thinned to
 _NAMES = {"N": "recordings", "T": "frames", "C": "channels", "Z": "depth", "Y": "height"}
 _NAMES |= {"X": "width", "F": "features"}
-
-
-def reading_by(run: OpenRun, **options: Any) -> OpenRun:
-    """Return a run whose recordings are read by other options; None leaves one as it is.
-
-    Options of the run that mean nothing for recordings of another kind are left out.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    if isinstance(run.data, RecordingData):
-        given = dict.fromkeys(_meaningless(run.data)) | given
-    if not given:
-        return run
-    if not isinstance(run.data, RecordingData):
-        name, value = next(iter(given.items()))
-        raise ValueError(
-            f"{name}={value!r}: {run.folder} was not trained on recordings, leave it out"
-        )
-    return replace(run, data=run.data.read_as(**given))
-
-
-def _meaningless(data: RecordingData) -> tuple[str, ...]:
-    """Name the options of arrays that recordings are not read by where they lie now."""
-    if data.data is None or (data.axes is None and data.key is None) or not data.data.exists():
-        return ()
-    found = find_files([data.data.absolute()], data.files)
-    if found.kind != "arrays":
-        return "axes", "key"
-    unnamed = all(file.suffix.lower() == ".npy" for each in found.files.values() for file in each)
-    return ("key",) if unnamed else ()
 
 
 def understood(source: Recordings, period: Period | None) -> dict[str, str]:

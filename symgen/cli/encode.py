@@ -7,10 +7,9 @@ from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
 from symgen.cli._options import Data, Device, Factors, Root, RunFolder, usable_device
 from symgen.cli._terminal import errors, new_file, print_paths, progress, writing_new
-from symgen.cli._understood import reading_by
 from symgen.experiments.encoding import encoding_of, reel_of_run
 from symgen.experiments.latent_files import require_latents_path, write_latents
-from symgen.experiments.runs import open_run
+from symgen.experiments.runs import open_run, reading_by
 
 
 def encode(
@@ -28,6 +27,7 @@ def encode(
     axes: str | None = None,
     key: str | None = None,
     factors: Factors = None,
+    bad_frames: Path | None = None,
     device: Device = "cpu",
 ) -> None:
     """Write the latents of a run's data, or of other recordings, one row a frame or image.
@@ -45,10 +45,12 @@ def encode(
         force: Replace a file that is there.
         axes: Axes of the arrays of --data, if they are not those of the run.
         key: Name of the array in a file of --data, if it is not that of the run.
+        bad_frames: List of the bad frames of --data, if it is not that of the run.
     """
     require_latents_path(out)
     new_file(out, force)
-    run = reading_by(open_run(folder, data or root), axes=axes, key=key, factors=factors)
+    options = {"axes": axes, "key": key, "factors": factors, "bad_frames": bad_frames}
+    run = reading_by(open_run(folder, data or root), **options)
     model = run.model().to(usable_device(device))
     reel = reel_of_run(run, split, examples)
     for note in reel.notes:

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from symgen.cli._options import Best, Data, Device, Factors, Root, RunFolder, usable_device
 from symgen.cli._terminal import Show, console, errors, progress, say
-from symgen.cli._understood import reading_by
 from symgen.experiments import runs
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.families import Limit, TimeLimit
@@ -54,7 +53,7 @@ def evaluate(
     """
     if all and examples is not None:
         raise ValueError(f"examples={examples} and all: give one of --examples and --all")
-    run = reading_by(runs.open_run(folder, data or root, best=best), factors=factors)
+    run = runs.reading_by(runs.open_run(folder, data or root, best=best), factors=factors)
     timed = TimeLimit(_SECONDS) if examples is None and not all else None
     with _said_if_early(), progress("evaluating") as show, _stoppable(timed) as (limit, stopped):
         measured = runs.evaluate(

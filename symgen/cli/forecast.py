@@ -1,6 +1,7 @@
 """The verb forecast: the frames that follow the last ones of recordings."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,15 +12,24 @@ from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
 from symgen.cli._frames import levels_of, write_frames
 from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
-from symgen.cli._terminal import errors, new_file, print_paths, progress, writing_new
-from symgen.cli._understood import reading_by
+from symgen.cli._terminal import errors, new_file, progress, say, writing_new
 from symgen.data.options import require_whole
+from symgen.data.recordings.period import Period, measure_period
+from symgen.experiments.datasets import RecordingData
 from symgen.experiments.encoding import reel_of_run
-from symgen.experiments.forecasting import Ends, ends_of, first_ends, forecasts, require_roll
-from symgen.experiments.runs import OpenRun, open_run
+from symgen.experiments.forecasting import (
+    FARTHEST,
+    Ends,
+    ends_of,
+    first_ends,
+    forecasts,
+    require_roll,
+    span_of,
+)
+from symgen.experiments.runs import OpenRun, open_run, reading_by
 from symgen.figures import as_pictures, forecast_gif
 
-_FARTHEST, _LONGEST = 100_000, 1_000  # frames; of a film
+_LONGEST = 1_000  # frames of a film
 _MOST, _MOST_SHOWN, _SHOWN, _NAMED = 2**31, 100, 9, 5  # recordings; of a film; in a note
 
 
@@ -37,23 +47,26 @@ def forecast(
     data: Data = None,
     axes: str | None = None,
     key: str | None = None,
+    bad_frames: Path | None = None,
     device: Device = "cpu",
 ) -> None:
     """Continue a run's recordings, or others: forecast the frames that follow their last ones.
 
-    The latents of a frame near the end are rolled step by step and decoded. Train for that with
-    --causal --boundary zero --rolled 0.5.
+    The latents of the last frame whose window is known are rolled step by step and decoded. Train
+    for that with --causal --boundary zero --rolled 0.5.
 
     Args:
         out: File to write: .npy of shape (recordings, horizon, channels, height, width) or
             (recordings, horizon, features), or .gif, the end of some recordings and what follows.
         horizon: Number of frames; by default as many as a clip of the training has.
-        split: Recordings of one split only. By default all, or the held-out items of others.
-        examples: How many recordings or sequences; by default all, in a .gif nine.
+        split: Recordings of one split only, such as test, which were not trained on. By default
+            all recordings; of generated data the held-out sequences.
+        examples: How many recordings; by default all, in a .gif nine.
         original_scale: Undo the scale of the run's recordings: the numbers that they had.
         force: Replace a file that is there.
         axes: Axes of the arrays of --data, if they are not those of the run.
         key: Name of the array in a file of --data, if it is not that of the run.
+        bad_frames: List of the bad frames of --data, if it is not that of the run.
     """
     film = out.suffix.lower() == ".gif"
     if not film and out.suffix != ".npy":
@@ -63,41 +76,48 @@ def forecast(
     if examples is not None:
         require_whole("examples", examples, 1, _MOST_SHOWN if film else _MOST)
     new_file(out, force)
-    run = reading_by(open_run(folder, data or root), axes=axes, key=key, factors=None)
+    run = reading_by(open_run(folder, data or root), axes=axes, key=key, bad_frames=bad_frames)
     levels = levels_of(run) if original_scale else None
     model: Any = run.model().to(usable_device(device)).eval()
     require_roll(model)
     steps: int = model.frames if horizon is None else horizon
-    require_whole("horizon", steps, 1, _LONGEST if film else _FARTHEST)
+    require_whole("horizon", steps, 1, _LONGEST if film else FARTHEST)
     if film and len(model.data_shape) == 1:
         raise ValueError(f"out={out} for vectors, which are no pictures: write a .npy")
-    reel = reel_of_run(run, split, examples)
+    reel = reel_of_run(run, split, None if film else examples)
     for note in (*reel.notes, *_notes(run, model, steps)):
         errors.print(f"symgen: {note}", soft_wrap=True)
-    file_to_write(out)
-    with writing_new(out, force), signals_clean_up(), progress("forecasting") as show:
+    given: dict[int, Tensor] = {}
+    if film:
+        least = min(span_of(model), model.frames)
+        reel, given = first_ends(reel, examples or _SHOWN, model.frames, least)
+    with signals_clean_up(), progress("forecasting") as show:
         reading = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
-        if film:
-            reel, given = first_ends(reel, examples or _SHOWN, model.frames)
-            ends = ends_of(model, reel, reading)
-            _write_film(out, model, ends, given, steps)
-        else:
-            ends = ends_of(model, reel, reading)
-            shape = (len(ends.names), steps, *model.data_shape)
-            write_frames(out, shape, forecasts(model, ends, steps), levels)
+        ends = ends_of(model, reel, reading)
+        file_to_write(out)
+        with writing_new(out, force):
+            if film:
+                _write_film(out, model, ends, given, steps)
+            else:
+                shape = (len(ends.names), steps, *model.data_shape)
+                write_frames(out, shape, forecasts(model, ends, steps), levels)
     if ends.left_out:
         few, count = ", ".join(ends.left_out[:_NAMED]), len(ends.left_out)
         errors.print(
             f"symgen: left out {count:,} shorter than the window: {few}{', …' * (count > _NAMED)}",
             soft_wrap=True,
         )
-    print_paths([out])
+    count, trained_on = len(ends.names), f", {ends.trained_on:,} of them trained on"
+    recordings = f"{count:,} recording{'s' * (count > 1)}"
+    say(f"{recordings} continued by {steps:,} frames{trained_on * bool(ends.trained_on)}: {out}")
 
 
 def _write_film(out: Path, model: Any, ends: Ends, given: dict[int, Tensor], steps: int) -> None:
+    """Draw the last frames of recordings and their forecast; short ones wait on their first."""
     known = [given[number] for number in ends.recording.tolist()]
-    shortest = min(map(len, known))
-    before = torch.stack([frames[-shortest:] for frames in known])
+    longest = max(map(len, known))
+    waiting = [each[:1].expand(longest - len(each), *each.shape[1:]) for each in known]
+    before = torch.stack([torch.cat(each) for each in zip(waiting, known, strict=True)])
     after = torch.cat([*forecasts(model, ends, steps)]).unflatten(0, (-1, steps))
     before, after = as_pictures(before, after, dims=len(model.data_shape))
     forecast_gif(before, after, out, ends.names)
@@ -117,7 +137,19 @@ def _notes(run: OpenRun, model: Any, steps: int) -> Iterator[str]:
         )
     turn = model.units / abs(model.speed)
     if model.topography.capsule_boundary == "cyclic" and steps > turn:
-        yield (
-            f"capsules of {model.units} units come full circle in {turn:g} steps, and so does the "
-            "forecast: train with --units of the period of the motion, where that is longer"
-        )
+        period = _period(run)
+        if period.frames is None or abs(period.frames - turn) > 0.5:
+            few = f"{period.found} of {period.recordings} recordings"
+            found = "" if period.frames is None else f", but {few} after {period.frames}"
+            yield (
+                f"the forecast comes back to its start after {turn:g} frames, as capsules of "
+                f"{model.units} units do{found}: train with --units of the period of the motion"
+            )
+
+
+def _period(run: OpenRun) -> Period:
+    """Return the period of the recordings of a run, in frames of its clips, where one is found."""
+    if not isinstance(run.data, RecordingData):
+        return Period(None, 0, 0, 0)
+    source = replace(run.data, length=2, stride=1, every=1).open("all")
+    return measure_period(source.footage, run.data.every)

@@ -187,6 +187,9 @@ def _tell(run: Run, kind: type[Any]) -> None:
     family = family_of(kind)
     drawn = ("evaluate", family.verbs[0], "report")
     verbs = "; ".join(f"symgen {verb} {run.folder}" for verb in drawn)
+    topography = getattr(run.model, "topography", None)
+    if topography is not None and topography.causal and topography.open_ended:
+        verbs += f"; symgen forecast {run.folder} --out forecast.gif"
     say(
         f"{run.examples:,} {family.examples} in {duration(run.seconds)}: {run.folder}\n"
         f"{_validated(run)}next: {verbs}"

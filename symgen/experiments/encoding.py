@@ -18,12 +18,12 @@ from symgen.experiments.datasets import ArrayData, OwnImageData, RecordingData
 from symgen.experiments.families import family_of, first_items
 from symgen.experiments.image_reel import of_own_images
 from symgen.experiments.reel import Reel, of_items, of_recordings, of_run, of_tensors
-from symgen.experiments.runs import OpenRun, held_out, open_run
+from symgen.experiments.runs import OpenRun, held_out, open_run, reading_by
 from symgen.models import Pretrained
 from symgen.training import Run
 from symgen.training.trainable import as_batches
 
-__all__ = ["Encoding", "encode", "encoding_of", "model_of", "reel_for", "reel_of_run"]
+__all__ = ["Encoding", "at_rest", "encode", "encoding_of", "model_of", "reel_for", "reel_of_run"]
 
 Observe = Callable[[int, int], object]
 """Is given how many rows of how many are done."""
@@ -108,7 +108,7 @@ def encoding_of(
 
     def blocks() -> Iterator[dict[str, Tensor]]:
         done = 0
-        with _at_rest(model):
+        with at_rest(model):
             for block in family_of(type(model)).encoded(model, reel, posterior, phase):
                 count = len(block["split"])
                 if count:
@@ -174,7 +174,7 @@ def reel_for(model: Any, opened: OpenRun | None, data: Any, split: str | None) -
 def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:
     """Return data of any kind as what a model takes."""
     if isinstance(data, str | Path) and run is not None:
-        return reel_of_run(open_run(run.folder, Path(data), **run.parts))
+        return reel_of_run(reading_by(open_run(run.folder, Path(data), **run.parts)))
     if hasattr(model, "frames"):
         if isinstance(data, str | Path):
             data = open_recordings(data, "all", length=2, stride=1)
@@ -232,7 +232,7 @@ def _indexed(data: Any, model: Any) -> Any:
 
 
 @contextmanager
-def _at_rest(model: Any) -> Iterator[None]:
+def at_rest(model: Any) -> Iterator[None]:
     """Hold a model in evaluation mode."""
     was_training = model.training
     model.eval()

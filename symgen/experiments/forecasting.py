@@ -4,24 +4,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from symgen._inputs import checked
-from symgen._typed import Count
-from symgen.experiments.encoding import Observe, encoding_of, model_of, reel_for
-from symgen.experiments.reel import Blocks, Reel
+from symgen.data.options import require_whole
+from symgen.experiments.encoding import Observe, at_rest, encoding_of, model_of, reel_for
+from symgen.experiments.reel import SPLITS, Blocks, Reel
 from symgen.experiments.runs import OpenRun
 from symgen.latents import Topography
 from symgen.models import Pretrained, TopographicVAE
 from symgen.training import Run
 
-__all__ = ["Ends", "ends_of", "first_ends", "forecast", "forecasts", "require_roll"]
+__all__ = ["Ends", "ends_of", "first_ends", "forecast", "forecasts", "require_roll", "span_of"]
 
-_ROOM = 2**26  # numbers of frames that are decoded at once
+FARTHEST = 100_000  # frames
+_ROWS, _ROOM = 1024, 2**26  # decoded together: frames, or their numbers if that is less
 
 
 class Ends(NamedTuple):
@@ -33,6 +34,7 @@ class Ends(NamedTuple):
         last: number of the frame, in its recording, that the forecast follows.
         passed: steps from the last frame whose window is known to that one.
         t: latents of the former.
+        trained_on: recordings whose last frame was in the training.
         left_out: names of recordings without a frame whose window lies in them.
     """
 
@@ -41,15 +43,15 @@ class Ends(NamedTuple):
     last: Int64[Tensor, " n"]
     passed: Int64[Tensor, " n"]
     t: Float[Tensor, "n C D"]
+    trained_on: int
     left_out: list[str]
 
 
-@checked
 def forecast(
     run: Run | OpenRun | Pretrained | Path | str,
     data: Any = None,
     *,
-    horizon: Count,
+    horizon: int | None = None,
     split: str | None = None,
     device: str | None = None,
     **parts: Any,
@@ -61,8 +63,9 @@ def forecast(
 
     Args:
         run: a trained run of a Topographic VAE, its folder, or a model.
-        data: recordings, see `symgen.encode`; None: the run's own data.
-        horizon: number of frames to forecast, H.
+        data: recordings, see `symgen.encode`: a path, or tensors with axes of frames and channels,
+            scaled as in training; None: the run's own data.
+        horizon: number of frames to forecast, H; None: as many as a clip of the training has.
         split, device, **parts: as of `symgen.encode`.
 
     Returns:
@@ -83,10 +86,12 @@ def forecast(
     """
     model, opened = model_of(run, parts)
     require_roll(model)
+    steps: int = model.frames if horizon is None else horizon
+    require_whole("horizon", steps, 1, FARTHEST)
     model = model if device is None else model.to(device)
     ends = ends_of(model, reel_for(model, opened, data, split))
     return {
-        "frames": torch.cat([*forecasts(model, ends, horizon)]).unflatten(0, (-1, horizon)),
+        "frames": torch.cat([*forecasts(model, ends, steps)]).unflatten(0, (-1, steps)),
         "last": ends.last,
         "recording_names": ends.names,
         "left_out": ends.left_out,
@@ -99,28 +104,35 @@ def ends_of(model: TopographicVAE, reel: Reel, observe: Observe | None = None) -
     Raises:
         ValueError: if all recordings are too short.
     """
-    last: dict[int, int] = {}
+    last: dict[int, tuple[int, int]] = {}  # number, and split
     known: dict[int, tuple[int, Tensor]] = {}
+    piece = torch.from_numpy(np.repeat(np.arange(len(reel.lengths)), reel.lengths))
+    full = not model.topography.open_ended and model.topography.window == model.frames
+    whole = torch.from_numpy(reel.lengths >= model.frames) & full  # any t has seen all of a clip
+    done = 0
     for block in encoding_of(model, reel, observe=observe).blocks:
         recording, frame = block["recording"], block["frame"]
+        usable = block["inside"] | whole[piece[done : done + len(frame)]]
+        done += len(frame)
         for rows in _rows_of_each(recording):
             number = int(recording[rows[0]])
-            last[number] = int(frame[rows[-1]])
-            inside = rows[block["inside"][rows]]
-            if len(inside):
-                known[number] = int(frame[inside[-1]]), block["t"][inside[-1]].clone()
+            last[number] = int(frame[rows[-1]]), int(block["split"][rows[-1]])
+            usable_rows = rows[usable[rows]]
+            if len(usable_rows):
+                row = usable_rows[-1]
+                known[number] = int(frame[row]), block["t"][row].clone()
     names = reel.names["recording"]
     left_out = [names[number] for number in last if number not in known]
     if not known:
-        raise ValueError(
-            f"{len(last):,} recordings, none as long as the window of {model.topography.window} "
-            "frames: give longer ones"
-        )
+        few = f"{len(last):,} recording{'s' * (len(last) > 1)}"
+        raise ValueError(f"{few}, none of the {span_of(model)} frames that a window spans")
     frames, t = zip(*known.values(), strict=True)
-    passed = (torch.tensor([last[n] for n in known]) - torch.tensor(frames)) // reel.every
+    passed = (torch.tensor([last[n][0] for n in known]) - torch.tensor(frames)) // reel.every
     after = torch.tensor(frames) + reel.every * passed
     told = [names[number] for number in known]
-    return Ends(torch.tensor([*known]), told, after, passed, torch.stack(t), left_out)
+    trained_on = sum(SPLITS[last[number][1]] == "train" for number in known)
+    t = torch.stack(t)
+    return Ends(torch.tensor([*known]), told, after, passed, t, trained_on, left_out)
 
 
 def forecasts(
@@ -128,14 +140,15 @@ def forecasts(
 ) -> Iterator[Float[Tensor, " rows *data"]]:
     """Decode the rolls of what is known at the ends: on the CPU, recording after recording."""
     like = next(model.parameters())
-    room = max(1, _ROOM // prod(model.data_shape))  # rows
+    room = max(1, min(_ROWS, _ROOM // prod(model.data_shape)))
     size = max(1, room // horizon)
-    for t, passed in zip(ends.t.split(size), ends.passed.split(size), strict=True):
-        for steps in torch.arange(1, horizon + 1).split(room):  # of one recording, or all
-            rolls = (passed[:, None] + steps).to(like.device)  # (part, steps)
-            with torch.no_grad():
-                frames = model.decode(model.act(t[:, None].to(like), rolls)).mean
-            yield frames.flatten(0, 1).float().cpu()
+    with at_rest(model):
+        for t, passed in zip(ends.t.split(size), ends.passed.split(size), strict=True):
+            for steps in torch.arange(1, horizon + 1).split(room):  # of one recording, or all
+                rolls = (passed[:, None] + steps).to(like.device)  # (part, steps)
+                with torch.no_grad():
+                    frames = model.decode(model.act(t[:, None].to(like), rolls)).mean
+                yield frames.flatten(0, 1).float().cpu()
 
 
 def require_roll(model: Any) -> None:
@@ -158,24 +171,34 @@ def require_roll(model: Any) -> None:
         )
 
 
-def first_ends(reel: Reel, count: int, frames: int) -> tuple[Reel, dict[int, Tensor]]:
+def span_of(model: TopographicVAE) -> int:
+    """Count the frames that t of a frame depends on; the outer ones may count half."""
+    offsets = cast(Topography, model.topography).window_weights
+    return max(offsets) - min(offsets) + 1
+
+
+def first_ends(reel: Reel, count: int, frames: int, least: int) -> tuple[Reel, dict[int, Tensor]]:
     """Return a reel of the first recordings only, and what will be their last frames by number.
 
     Args:
-        count, frames: recordings and frames of each, at most.
+        count: recordings of at least so many frames as `least` says, at most.
+        frames: frames of each that are kept, at most.
     """
     ends: dict[int, Tensor] = {}
+    lengths: dict[int, int] = {}
 
     def blocks() -> Blocks:
         for block, known in reel.blocks:
             for rows in _rows_of_each(known["recording"]):
                 number, begin = int(known["recording"][rows[0]]), int(rows[0])
-                if number not in ends and len(ends) == count:
+                enough = sum(length >= least for length in lengths.values()) >= count
+                if number not in ends and enough:
                     if begin:
                         yield block[:begin], {name: each[:begin] for name, each in known.items()}
                     return
                 before = ends.get(number, block[:0])
                 ends[number] = torch.cat([before, block[rows]])[-frames:].clone()
+                lengths[number] = lengths.get(number, 0) + len(rows)
             yield block, known
 
     return replace(reel, blocks=blocks()), ends

@@ -11,6 +11,7 @@ from symgen._files import file_to_write, read_json, write_json
 from symgen._tensors import differences
 from symgen._typed import typed
 from symgen.data.batches import Batches, fitting
+from symgen.data.recordings.folders import find_files
 from symgen.experiments.builders import FROM_DATA, builder, complete
 from symgen.experiments.datasets import DataConfig, RecordingData, data_from_json, data_to_json
 from symgen.experiments.experiment import Experiment
@@ -264,6 +265,35 @@ def open_run(
     if isinstance(data, RecordingData | OwnImageData) and "split" in config:
         data = data.split_as(config["split"])
     return replace(run, data=data)
+
+
+def reading_by(run: OpenRun, **options: Any) -> OpenRun:
+    """Return a run whose recordings are read by other options; None leaves one as it is.
+
+    Options of the run that mean nothing for recordings of another kind are left out.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(run.data, RecordingData):
+        given = dict.fromkeys(_meaningless(run.data)) | given
+    if not given:
+        return run
+    if not isinstance(run.data, RecordingData):
+        name, value = next(iter(given.items()))
+        raise ValueError(
+            f"{name}={value!r}: {run.folder} was not trained on recordings, leave it out"
+        )
+    return replace(run, data=run.data.read_as(**given))
+
+
+def _meaningless(data: RecordingData) -> tuple[str, ...]:
+    """Name the options of arrays that recordings are not read by where they lie now."""
+    if data.data is None or (data.axes is None and data.key is None) or not data.data.exists():
+        return ()
+    found = find_files([data.data.absolute()], data.files)
+    if found.kind != "arrays":
+        return "axes", "key"
+    unnamed = all(file.suffix.lower() == ".npy" for each in found.files.values() for file in each)
+    return ("key",) if unnamed else ()
 
 
 def evaluate(

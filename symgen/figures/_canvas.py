@@ -25,6 +25,7 @@ ACCENT: Colour = (213, 94, 0)
 GRAY = "#888888"
 FIGURES = (".png", ".pdf", ".svg")
 _MOST_PIXELS = 2**27
+_GIF_SIDE = 2**16 - 1
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 
 
@@ -38,6 +39,16 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 def text_width(size: int, *texts: str, bold: bool = False) -> int:
     """Measure the longest of some lines of text, in pixels."""
     return max((round(font(size, bold).getlength(text)) for text in texts), default=0)
+
+
+def shortened(text: str, size: int, width: int) -> str:
+    """Return a line of text that fits a width in pixels, with an ellipsis where it was cut."""
+    line = "".join(letter if letter.isprintable() else "·" for letter in text)
+    if text_width(size, line) <= width:
+        return line
+    while line and text_width(size, f"{line}…") > width:
+        line = line[:-1]
+    return f"{line}…"
 
 
 def spaced(start: int, count: int, step: int) -> list[int]:
@@ -68,7 +79,7 @@ def check_images(form: str, dims: int, **named: Tensor) -> None:
 
 
 def check_room(pixels: int) -> None:
-    """Refuse a picture that is too large to look at and to hold in memory."""
+    """Refuse a picture, or a film, that is too large to look at and to hold in memory."""
     if pixels > _MOST_PIXELS:
         raise ValueError(
             f"a picture of {pixels:,} pixels or more is beyond {_MOST_PIXELS:,}: draw fewer images"
@@ -146,11 +157,17 @@ def check_duration(milliseconds: int) -> None:
         raise ValueError(f"{milliseconds} ms per frame: {reason}")
 
 
-def write_gif(path: Path | None, pictures: Sequence[Image.Image], milliseconds: int) -> None:
+def write_gif(
+    path: Path | None, pictures: Sequence[Image.Image], milliseconds: int | list[int]
+) -> None:
     """Replace a GIF file in one act by an animation that loops for ever.
 
-    Each frame has its own palette and no dithering, which would break up the squares.
+    A picture stays for some milliseconds, the same for all or a number for each, has its own
+    palette and no dithering, which would break up the squares.
     """
+    if max(pictures[0].size) > _GIF_SIDE:
+        sides = " × ".join(map(str, pictures[0].size))
+        raise ValueError(f"{sides} pixels in a GIF, which has {_GIF_SIDE:,} a side at most")
     first, *others = (picture.quantize(256, dither=Image.Dither.NONE) for picture in pictures)
     options = {"duration": milliseconds, "loop": 0, "optimize": False, "append_images": others}
     write_file(path, lambda stream: first.save(stream, format="GIF", save_all=True, **options))

@@ -11,6 +11,9 @@ from symgen.figures import _canvas
 
 __all__ = ["forecast_gif"]
 
+_PAUSE = 5  # times as long as other frames
+_LEAST = 100  # pixels of a column
+
 
 def forecast_gif(
     given: Tensor,
@@ -21,7 +24,8 @@ def forecast_gif(
 ) -> None:
     """Write sequences as a GIF that loops for ever: first what was given, then what is forecast.
 
-    Forecast frames have an orange border and are numbered from 1, given ones up to 0.
+    Forecast frames have an orange border and are numbered from 1, given ones up to 0. The last
+    frame of either stays longer.
 
     Args:
         given: the last frames that are known `(n, L, channels, height, width)` in [0, 1].
@@ -44,16 +48,20 @@ def forecast_gif(
     _canvas.check_titles(titles, len(given))
     pixels = _canvas.to_pixels(torch.cat([given, forecast], 1))  # (n, L + H, height, width, 3)
     columns = math.ceil(math.sqrt(len(pixels)))
-    scale, height, width = _canvas.magnified(pixels.shape[2:4], max(64, 320 // columns))
-    size, gap = 14, 10
+    rows, size, gap = -(-len(pixels) // columns), 14, 10
+    scale = -(-max(64, 320 // columns) // max(pixels.shape[2:4]))
+    height, width = scale * pixels.shape[2], scale * pixels.shape[3]
     titled = (size + gap) * any(titles)
-    column = max(width, _canvas.text_width(size, *titles)) + gap
+    column = max(width, _LEAST) + gap
+    titles = [_canvas.shortened(title, size, column - gap) for title in titles]
     lefts = _canvas.spaced(gap, columns, column)
-    tops = _canvas.spaced(gap + titled, -(-len(pixels) // columns), height + gap + titled)
+    tops = _canvas.spaced(gap + titled, rows, height + gap + titled)
+    whole = columns * column + gap, tops[-1] + height + 3 * size
+    _canvas.check_room(whole[0] * whole[1] * pixels.shape[1])
     moments = []
     for index in range(pixels.shape[1]):
         step = index - given.shape[1] + 1
-        picture = _canvas.Picture(max(columns * column + gap, 160), tops[-1] + height + 3 * size)
+        picture = _canvas.Picture(*whole)
         for number, title in enumerate(titles):
             x, y = lefts[number % columns], tops[number // columns]
             picture.text(x, y - gap // 2, title, size, "ld")
@@ -62,8 +70,13 @@ def forecast_gif(
                 picture.draw.rectangle(edges, _canvas.ACCENT)
             picture.paste(pixels[number : number + 1, index : index + 1], scale, [x], [y])
         # The number is part of every picture: the encoder would merge two equal ones into one.
-        said, ink = f"forecast {step}" if step > 0 else f"given {step}", _canvas.MUTED
+        said, ink = (
+            f"forecast {step}" if step > 0 else f"given {step}".replace("-", "−"),
+            _canvas.MUTED,
+        )
         ink = _canvas.ACCENT if step > 0 else ink
         picture.text(gap, picture.image.height - size, said, size, "lm", ink)
         moments.append(picture.image)
-    _canvas.write_gif(target, moments, milliseconds)
+    stays = [milliseconds] * len(moments)
+    stays[given.shape[1] - 1] = stays[-1] = _PAUSE * milliseconds
+    _canvas.write_gif(target, moments, stays)

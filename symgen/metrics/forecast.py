@@ -95,6 +95,8 @@ def roll_forecast(
         >>> roll_forecast(model, x, horizon=9, autoregressive_every=3).shape
         torch.Size([5, 9, 1, 8, 8])
     """
+    if not context.shape[1]:
+        raise ValueError(f"context of shape {tuple(context.shape)}: give one frame at least")
     forecast, known, farthest = [], context, autoregressive_every or horizon
     for begin in range(0, horizon, farthest):
         frame = known_frame(model, known.shape[1])

@@ -42,7 +42,8 @@ def words(text: str, runs: Path) -> list[str]:
 def test_every_recording_is_continued(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words("forecast RUNS/open --out f.npy --horizon 9", runs)) == 0
     told = capsys.readouterr()
-    assert told.out == "f.npy\n" and "cyclic time" not in told.err
+    assert told.out == "10 recordings continued by 9 frames, 8 of them trained on: f.npy\n"
+    assert "cyclic time" not in told.err
     films = torch.from_numpy(np.load(runs / "films.npy").astype(np.float32)) / 4095
     model = TVAE.from_pretrained(runs / "open")
     expected = roll_forecast(model, films[:, :, None], 9)
@@ -76,9 +77,12 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
     assert main(words("forecast RUNS/cyclic --out f.npy", runs)) == 0
     told = capsys.readouterr().err
     assert "was trained in cyclic time" in told and "was not rolled in training" in told
-    assert "full circle" not in told
+    assert "comes back" not in told
     assert main(words("forecast RUNS/open --out seven.npy --horizon 7", runs)) == 0
-    assert "capsules of 6 units come full circle in 6 steps" in capsys.readouterr().err
+    assert (
+        "comes back to its start after 6 frames, as capsules of 6 units do"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,10 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
         ("RUNS/open --out f.gif --original-scale", "--original-scale with a .gif"),
         ("RUNS/vectors --out f.gif", "out=f.gif for vectors, which are no pictures: write a .npy"),
         ("RUNS/vectors --out f.npy --original-scale", "data that were not scaled"),
-        ("RUNS/open --out f.npy --data RUNS/short.npy", "none as long as the window of 3 frames"),
+        (
+            "RUNS/open --out f.npy --data RUNS/short.npy",
+            "1 recording, none of the 3 frames that a window spans",
+        ),
         ("symgen/torus --out f.npy", "TorusVAE knows no time"),
         ("symgen/ace-rts --out f.npy", "ACE knows no time"),
     ],

@@ -14,7 +14,7 @@ from symgen.experiments.encoding import reel_of_run
 from symgen.experiments.forecasting import ends_of, first_ends
 from symgen.experiments.reel import Reel
 from symgen.experiments.runs import open_run
-from symgen.latents import Topographic
+from symgen.latents import Topographic, Topography
 from symgen.metrics import roll_forecast
 
 SIZE: dict[str, Any] = {"capsules": 2, "units": 7, "frames": 6, "window": 3, "width": 8}
@@ -43,21 +43,58 @@ def test_cyclic_time_goes_on_from_the_last_clip() -> None:
     torch.testing.assert_close(symgen.forecast(model, [x], horizon=4)["frames"], expected)
 
 
+@pytest.mark.parametrize("length", [6, 9])
+def test_a_window_of_a_whole_clip_has_seen_all_of_it(length: int) -> None:
+    model = make(boundary="cyclic", window=6)  # which covers seven frames, the outer two half
+    x = torch.randn(2, length, 5)
+    found = symgen.forecast(model, x)
+    assert found["last"].tolist() == [length - 1] * 2 and found["left_out"] == []
+    t = model.latents(x[:, -6:])[:, -1]
+    torch.testing.assert_close(found["frames"][:, 2], model.decode(t.roll(3, -1)).mean)
+
+
+def test_recordings_that_are_too_short_take_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = [torch.randn(length, 5) for length in (2, 2, 8, 1, 5, 9)]
+    number = torch.arange(6).repeat_interleave(torch.tensor([len(each) for each in x]))
+    known = {"recording": number, "split": torch.zeros_like(number)}
+    known |= {"frame": torch.cat([torch.arange(len(each)) for each in x])}
+    names = {"recording": [*"abcdef"]}
+    reel = Reel(
+        torch.tensor([len(each) for each in x]).numpy(), iter([(torch.cat(x), known)]), names
+    )
+    reel, kept = first_ends(reel, 2, 4, least=3)
+    assert ends_of(make(causal=True), reel).names == ["c", "e"] and len(kept[4]) == 4
+
+
+def test_nets_are_at_rest_and_go_on_as_they_were() -> None:
+    decoder = torch.nn.Sequential(
+        torch.nn.Linear(14, 5), torch.nn.BatchNorm1d(5), torch.nn.Unflatten(1, (1, 5))
+    )
+    parts = {"encoder": torch.nn.Linear(5, 56), "decoder": decoder}
+    topography = Topography(2, 7, 6, 3, causal=True, boundary="zero")
+    model = TopographicVAE((5,), **parts, topography=topography)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x = [torch.rand(9, 5)]
+    one, other = (symgen.forecast(model, x)["frames"] for _ in range(2))
+    assert torch.equal(one, other) and model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
 def test_recordings_shorter_than_the_window_are_named() -> None:
     model = make(causal=True)
     x = [torch.randn(length, 5) for length in (2, 3, 1)]
     found = symgen.forecast(model, x, horizon=2)
     assert found["frames"].shape == (1, 2, 5)
     assert (found["recording_names"], found["left_out"]) == (["[1]"], ["[0]", "[2]"])
-    with pytest.raises(ValueError, match="2 recordings, none as long as the window of 3 frames"):
+    with pytest.raises(ValueError, match="2 recordings, none of the 3 frames that a window spans"):
         symgen.forecast(model, [x[0], x[2]], horizon=2)
 
 
 def test_no_frame_is_lost_where_a_lot_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = make(causal=True), [torch.randn(9, 5) for _ in range(4)]
     whole = symgen.forecast(model, x, horizon=7)["frames"]
-    for room in (5, 3 * 5, 7 * 5, 15 * 5):
-        monkeypatch.setattr(forecasting, "_ROOM", room)
+    for rows in (1, 3, 7, 15):
+        monkeypatch.setattr(forecasting, "_ROWS", rows)
         torch.testing.assert_close(symgen.forecast(model, x, horizon=7)["frames"], whole)
 
 
@@ -90,7 +127,7 @@ def test_the_ends_of_the_first_recordings_are_kept(block: int) -> None:
             yield torch.cat(x)[part], {name: values[part] for name, values in known.items()}
 
     reel = Reel(torch.tensor([8, 3, 9]).numpy(), blocks(), {"recording": ["a", "b", "c"]})
-    reel, kept = first_ends(reel, 2, 4)
+    reel, kept = first_ends(reel, 2, 4, least=3)
     ends = ends_of(model, reel)
     assert ends.names == ["a", "b"] and ends.recording.tolist() == [0, 1]
     for number, frames in kept.items():
@@ -156,7 +193,7 @@ def test_models_without_one_roll_in_time_are_refused(model: Any, message: str) -
     ("options", "message"),
     [
         ({"horizon": 0}, "horizon=0"),
-        ({"horizon": 2.5}, "horizon=2.5"),
+        ({"horizon": 10**6}, "horizon=1000000: give 100000 or less"),
         ({"horizon": 2, "split": "test"}, "split='test' with data of your own"),
         ({"horizon": 2, "data": None}, "data=None and no run folder: name the data"),
         ({"horizon": 2, "data": [torch.randn(9, 4)]}, r"recording 0 is \(9, 4\)"),

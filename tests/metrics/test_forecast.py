@@ -190,6 +190,7 @@ def test_frames_of_another_shape_are_refused(monkeypatch):
     ("call", "message"),
     [
         (lambda m: roll_forecast(m, images(1, 3), 0), "horizon=0"),
+        (lambda m: roll_forecast(m, images(1, 0), 2), "give one frame at least"),
         (
             lambda m: roll_forecast(m, images(1, 3), 2, autoregressive_every=0),
             "autoregressive_every=0",

@@ -95,7 +95,10 @@ class BadFrames:
                     "lines of a recording and a frame, such as day0,17"
                 )
             if number not in self._used:
-                raise ValueError(f"{self.path} lists frames of {given!r}, which is no recording")
+                raise ValueError(
+                    f"{self.path} lists frames of {given!r}, which is no recording: name those "
+                    "that are there, or give another list"
+                )
 
 
 def groups_of(footage: Footage, group_by: str | None) -> Int64[ndarray, " n"]:

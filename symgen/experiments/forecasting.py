@@ -186,19 +186,21 @@ def first_ends(reel: Reel, count: int, frames: int, least: int) -> tuple[Reel, d
     """
     ends: dict[int, Tensor] = {}
     lengths: dict[int, int] = {}
+    enough: set[int] = set()
 
     def blocks() -> Blocks:
         for block, known in reel.blocks:
             for rows in _rows_of_each(known["recording"]):
                 number, begin = int(known["recording"][rows[0]]), int(rows[0])
-                enough = sum(length >= least for length in lengths.values()) >= count
-                if number not in ends and enough:
+                if number not in ends and len(enough) == count:
                     if begin:
                         yield block[:begin], {name: each[:begin] for name, each in known.items()}
                     return
                 before = ends.get(number, block[:0])
                 ends[number] = torch.cat([before, block[rows]])[-frames:].clone()
                 lengths[number] = lengths.get(number, 0) + len(rows)
+                if lengths[number] >= least:
+                    enough.add(number)
             yield block, known
 
     return replace(reel, blocks=blocks()), ends

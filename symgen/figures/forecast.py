@@ -70,11 +70,9 @@ def forecast_gif(
                 picture.draw.rectangle(edges, _canvas.ACCENT)
             picture.paste(pixels[number : number + 1, index : index + 1], scale, [x], [y])
         # The number is part of every picture: the encoder would merge two equal ones into one.
-        said, ink = (
-            f"forecast {step}" if step > 0 else f"given {step}".replace("-", "−"),
-            _canvas.MUTED,
-        )
-        ink = _canvas.ACCENT if step > 0 else ink
+        said, ink = f"given {step}".replace("-", "−"), _canvas.MUTED
+        if step > 0:
+            said, ink = f"forecast {step}", _canvas.ACCENT
         picture.text(gap, picture.image.height - size, said, size, "lm", ink)
         moments.append(picture.image)
     stays = [milliseconds] * len(moments)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from symgen.experiments.encoding import Observe, at_rest, encoding_of, model_of,
 from symgen.experiments.reel import SPLITS, Blocks, Reel
 from symgen.experiments.runs import OpenRun
 from symgen.latents import Topography
-from symgen.models import Pretrained, TopographicVAE
+from symgen.models import Pretrained
 from symgen.training import Run
 
 __all__ = ["Ends", "ends_of", "first_ends", "forecast", "forecasts", "require_roll", "span_of"]
@@ -98,7 +98,7 @@ def forecast(
     }
 
 
-def ends_of(model: TopographicVAE, reel: Reel, observe: Observe | None = None) -> Ends:
+def ends_of(model: Any, reel: Reel, observe: Observe | None = None) -> Ends:
     """Infer the latents near the ends of recordings, which are read part by part.
 
     Raises:
@@ -135,9 +135,7 @@ def ends_of(model: TopographicVAE, reel: Reel, observe: Observe | None = None) -
     return Ends(torch.tensor([*known]), told, after, passed, t, trained_on, left_out)
 
 
-def forecasts(
-    model: TopographicVAE, ends: Ends, horizon: int
-) -> Iterator[Float[Tensor, " rows *data"]]:
+def forecasts(model: Any, ends: Ends, horizon: int) -> Iterator[Float[Tensor, " rows *data"]]:
     """Decode the rolls of what is known at the ends: on the CPU, recording after recording."""
     like = next(model.parameters())
     room = max(1, min(_ROWS, _ROOM // prod(model.data_shape)))
@@ -158,10 +156,9 @@ def require_roll(model: Any) -> None:
         ValueError: for ACE, single frames, a VAE, a BubbleVAE, several axes, a topography of one's
             own.
     """
-    kind = type(model).__name__
-    if not isinstance(model, TopographicVAE) or model.frames == 1:
+    kind, topography = type(model).__name__, getattr(model, "topography", None)
+    if topography is None or model.frames == 1:
         raise ValueError(f"{kind} knows no time: forecast with a TVAE of sequences")
-    topography = model.topography
     if topography.is_none or (isinstance(topography, Topography) and not topography.shift):
         raise ValueError(f"{kind}: its capsules do not roll in time: forecast with a TVAE")
     if not isinstance(topography, Topography):
@@ -171,9 +168,9 @@ def require_roll(model: Any) -> None:
         )
 
 
-def span_of(model: TopographicVAE) -> int:
+def span_of(model: Any) -> int:
     """Count the frames that t of a frame depends on; the outer ones may count half."""
-    offsets = cast(Topography, model.topography).window_weights
+    offsets = model.topography.window_weights
     return max(offsets) - min(offsets) + 1
 
 

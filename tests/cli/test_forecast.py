@@ -65,6 +65,17 @@ def test_other_recordings_and_vectors(runs: Path) -> None:
     assert np.load("v.npy").shape == (4, 3, 5)
 
 
+def test_a_folder_of_frames_has_no_axes_from_the_command_line_or_from_python(runs: Path) -> None:
+    for number in range(7):
+        frame = np.random.default_rng(number).integers(255, size=(6, 5), dtype=np.uint8)
+        Path("film").mkdir(exist_ok=True)
+        Image.fromarray(frame).save(f"film/{number}.png")
+    assert main(words("forecast RUNS/open --data film --out f.npy", runs)) == 0
+    found = symgen.forecast(runs / "open", Path("film"))
+    np.testing.assert_allclose(np.load("f.npy"), found["frames"].numpy(), atol=1e-6)
+    assert found["last"].tolist() == [6]
+
+
 def test_a_film_shows_the_end_and_what_follows(runs: Path) -> None:
     assert main(words("forecast RUNS/open --out f.gif --horizon 4 --examples 2", runs)) == 0
     assert main(words("forecast RUNS/open --out nine.gif --horizon 4", runs)) == 0

@@ -219,6 +219,7 @@ def moving(size):
         ((200, 16, 3), "u1", []),
         ((200, 16, 4), "f4", ["NTF", "TNF"]),
         ((200, 64, 1), "u1", []),
+        ((16, 6, 6, 19), "|u1", ["NYXT", "TYXN"]),
     ],
 )
 def test_plausible_readings(shape, dtype, expected):

@@ -13,8 +13,8 @@ __all__ = ["choose_axes", "frames_last", "in_words", "readings", "require_axes",
 
 _USUAL: Final = ("TF", "TYX", "NTF", "NTYX", "TCYX", "TYXC", "NTCYX", "NTYXC", "NTCZYX")
 _OTHERS: Final = (
-    *("FT", "YXT", "TNF", "NFT", "TNYX", "TZYX", "CTYX", "NYXT", "YXTN", "YXNT", "YXCT", "YXTC"),
-    *("TNCYX", "TNYXC", "NCTYX", "NTZYX", "TCZYX", "TZCYX", "TZYXC", "YXCTN", "TNCZYX"),
+    *("FT", "YXT", "TNF", "NFT", "TNYX", "TZYX", "CTYX", "NYXT", "TYXN", "YXTN", "YXNT", "YXCT"),
+    *("YXTC", "TNCYX", "TNYXC", "NCTYX", "NTZYX", "TCZYX", "TZCYX", "TZYXC", "YXCTN", "TNCZYX"),
 )
 _LEAST_TIME = 16  # frames, a clip, that axes in an order less usual must have to be time
 _LEAST_SIDE = 5  # pixels: 1, 3 and 4 are channels
@@ -73,6 +73,8 @@ def _plausible(order: str, sizes: dict[str, int]) -> bool:
         return False
     if order == "NYXT":  # rare, so the sides must speak for it
         return low == high
+    if order == "TYXN":  # rarer still, and never without that
+        return low == high and sizes["N"] >= _LEAST_TIME
     return order != "CTYX" or sizes["C"] in (2, 3)
 
 

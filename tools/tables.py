@@ -152,12 +152,13 @@ def of_study(name: str, results: Path) -> str:
     return "\n".join(_budget(about, record, budget) for budget in budgets or ["laptop"])
 
 
-def _lines_run(record: dict[str, Any], budget: str) -> set[str]:
-    return {entry["line"] for entry in record["entries"] if entry["budget"] == budget}
+def _lines_run(record: dict[str, Any], budget: str) -> set[tuple[str, str | None]]:
+    ours = [entry for entry in record["entries"] if entry["budget"] == budget]
+    return {(entry["line"], entry["test_mode"]) for entry in ours}
 
 
-def _lines_of(about: Study, budget: str) -> set[str]:
-    return {line.name for line in about.lines(about.budgets[budget])}
+def _lines_of(about: Study, budget: str) -> set[tuple[str, str | None]]:
+    return {(line.name, line.test_mode) for line in about.lines(about.budgets[budget])}
 
 
 def _budget(about: Study, record: dict[str, Any], budget: str) -> str:
@@ -165,7 +166,8 @@ def _budget(about: Study, record: dict[str, Any], budget: str) -> str:
     recipe = "the paper's own recipe" if about.budgets[budget].faithful else "our recipe"
     run, every = _lines_run(record, budget), _lines_of(about, budget)
     some = bool(ours) and len(run) < len(every)
-    tables = [markdown(*t) for t in tables_of(about, record, budget, [*run] if some else None)]
+    only = [name for name, _ in run] if some else None
+    tables = [markdown(*table) for table in tables_of(about, record, budget, only)]
     held_out = {entry["measured"]["evaluation"]["examples"] for entry in ours}
     several = len({entry["seed"] for entry in ours}) > 1
     over = "mean ± standard deviation over seeds" if several else "one seed"

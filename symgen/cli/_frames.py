@@ -1,4 +1,4 @@
-"""Frames out: arrays that are written part by part, in the numbers of the recordings."""
+"""Frames out: arrays that are written part by part, on the scale of the recordings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def write_frames(
 
 
 def levels_of(run: OpenRun) -> Levels:
-    """Return the numbers of the run's recordings that became 0 and 1."""
+    """Return the values of the run's recordings that became 0 and 1."""
     scale = getattr(run.data, "scale", None) if isinstance(run.data, RecordingData) else None
     if not (isinstance(scale, tuple) and not isinstance(scale[0], str)):
         raise ValueError(

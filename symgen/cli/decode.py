@@ -33,7 +33,7 @@ def decode(
 
     Args:
         out: File to write, .npy, of shape (rows, channels, height, width) or (rows, features).
-        original_scale: Undo the scale of the run's recordings: the numbers that they had.
+        original_scale: Write values on the scale of the run's recordings.
         force: Replace a file that is there.
     """
     if out.suffix != ".npy":

@@ -62,7 +62,7 @@ def forecast(
         split: Recordings of one split only, such as test, which were not trained on. By default
             all recordings; of generated data the held-out sequences.
         examples: How many recordings; by default all, in a .gif nine.
-        original_scale: Undo the scale of the run's recordings: the numbers that they had.
+        original_scale: Write values on the scale of the run's recordings.
         force: Replace a file that is there.
         axes: Axes of the arrays of --data, if they are not those of the run.
         key: Name of the array in a file of --data, if it is not that of the run.
@@ -113,7 +113,7 @@ def forecast(
 
 
 def _write_film(out: Path, model: Any, ends: Ends, given: dict[int, Tensor], steps: int) -> None:
-    """Draw the last frames of recordings and their forecast; short ones wait on their first."""
+    """Draw the ends of recordings and their forecasts; short ones stay on their first frame."""
     known = [given[number] for number in ends.recording.tolist()]
     longest = max(map(len, known))
     waiting = [each[:1].expand(longest - len(each), *each.shape[1:]) for each in known]

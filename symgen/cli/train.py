@@ -161,7 +161,7 @@ def _train(words: Sequence[str]) -> None:
 
 
 def _doubts(experiment: Experiment) -> Iterator[str]:
-    """Say which settings are hardly meant: beginnings without an end, a window over the end."""
+    """Say which settings probably do not do what was meant."""
     examples, warm = experiment.training.examples, experiment.training.kl_warmup
     if warm >= examples:
         yield (

@@ -73,7 +73,7 @@ def _plausible(order: str, sizes: dict[str, int]) -> bool:
         return False
     if order == "NYXT":  # rare, so the sides must speak for it
         return low == high
-    if order == "TYXN":  # rarer still, and never without that
+    if order == "TYXN":  # rarer still: it makes NYXT ambiguous
         return low == high and sizes["N"] >= _LEAST_TIME
     return order != "CTYX" or sizes["C"] in (2, 3)
 

@@ -20,16 +20,21 @@ from symgen.experiments.encoding import reel_of_run
 from symgen.experiments.forecasting import (
     FARTHEST,
     Ends,
+    compared,
     ends_of,
     first_ends,
     forecasts,
+    held_back,
     require_roll,
     span_of,
+    steps_of,
+    truth_of,
 )
 from symgen.experiments.runs import OpenRun, open_run, reading_by
 from symgen.figures import as_pictures, forecast_gif
 
 _LONGEST = 1_000  # frames of a film
+Given = dict[int, tuple[Tensor, Tensor]]  # the last frames of recordings, and their numbers
 _MOST, _MOST_SHOWN, _SHOWN, _NAMED = 2**31, 100, 9, 5  # recordings; of a film; in a note
 
 
@@ -39,6 +44,7 @@ def forecast(
     *,
     out: Path,
     horizon: int | None = None,
+    hold_back: int | None = None,
     split: Literal["all", "train", "validation", "test"] | None = None,
     examples: int | None = None,
     original_scale: bool = False,
@@ -59,6 +65,8 @@ def forecast(
         out: File to write: .npy of shape (recordings, horizon, channels, height, width) or
             (recordings, horizon, features), or .gif, the end of some recordings and what follows.
         horizon: Number of frames; by default as many as a clip of the training has.
+        hold_back: Forecast the last so many frames of each recording from those before them, and
+            compare the two.
         split: Recordings of one split only, such as test, which were not trained on. By default
             all recordings; of generated data the held-out sequences.
         examples: How many recordings; by default all, in a .gif nine.
@@ -80,47 +88,63 @@ def forecast(
     levels = levels_of(run) if original_scale else None
     model: Any = run.model().to(usable_device(device)).eval()
     require_roll(model)
-    steps: int = model.frames if horizon is None else horizon
-    require_whole("horizon", steps, 1, _LONGEST if film else FARTHEST)
+    steps = steps_of(model, horizon, hold_back, _LONGEST if film else FARTHEST)
     if film and len(model.data_shape) == 1:
         raise ValueError(f"out={out} for vectors, which are no pictures: write a .npy")
     reel = reel_of_run(run, split, None if film else examples)
     for note in (*reel.notes, *_notes(run, model, steps)):
         errors.print(f"symgen: {note}", soft_wrap=True)
-    given: dict[int, Tensor] = {}
+    held = None if hold_back is None else held_back(reel, steps)
+    reel = reel if held is None else held.reel
+    given: Given = {}
     if film:
         least = min(span_of(model), model.frames)
         reel, given = first_ends(reel, examples or _SHOWN, model.frames, least)
     with signals_clean_up(), progress("forecasting") as show:
         reading = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
-        ends = ends_of(model, reel, reading)
+        ends = ends_of(model, reel, reading, exactly=held is not None)
+        truth = None if held is None else truth_of(held, ends)
         file_to_write(out)
+        parts = forecasts(model, ends, steps)
+        if film or truth is not None:
+            parts = iter([frames := torch.cat([*parts])])
+            frames = frames.unflatten(0, (-1, steps))
         with writing_new(out, force):
             if film:
-                _write_film(out, model, ends, given, steps)
+                _write_film(out, ends, given, frames, truth)
             else:
-                shape = (len(ends.names), steps, *model.data_shape)
-                write_frames(out, shape, forecasts(model, ends, steps), levels)
-    if ends.left_out:
-        few, count = ", ".join(ends.left_out[:_NAMED]), len(ends.left_out)
+                write_frames(out, (len(ends.names), steps, *model.data_shape), parts, levels)
+    left_out = [*(() if held is None else held.left_out), *ends.left_out]
+    if left_out:
+        few, count = ", ".join(left_out[:_NAMED]), len(left_out)
         errors.print(
-            f"symgen: left out {count:,} shorter than the window: {few}{', …' * (count > _NAMED)}",
+            f"symgen: left out {count:,} too short: {few}{', …' * (count > _NAMED)}",
             soft_wrap=True,
         )
-    count, trained_on = len(ends.names), f", {ends.trained_on:,} of them trained on"
+    count, seen = len(ends.names), int(ends.trained_on.sum())
     recordings = f"{count:,} recording{'s' * (count > 1)}"
-    say(f"{recordings} continued by {steps:,} frames{trained_on * bool(ends.trained_on)}: {out}")
+    trained_on = f", {seen:,} of them trained on" * bool(seen)
+    if truth is None:
+        say(f"{recordings} continued by {steps:,} frames{trained_on}: {out}")
+    else:
+        say(f"the last {steps:,} frames of {recordings} forecast{trained_on}: {out}")
+        say(compared(frames, truth))
 
 
-def _write_film(out: Path, model: Any, ends: Ends, given: dict[int, Tensor], steps: int) -> None:
+def _write_film(out: Path, ends: Ends, given: Given, frames: Tensor, truth: Tensor | None) -> None:
     """Draw the ends of recordings and their forecasts; short ones stay on their first frame."""
-    known = [given[number] for number in ends.recording.tolist()]
+    known = []
+    for number, last in zip(ends.recording.tolist(), ends.last.tolist(), strict=True):
+        pictures, numbers = given[number]
+        known.append(pictures[numbers <= last])
     longest = max(map(len, known))
     waiting = [each[:1].expand(longest - len(each), *each.shape[1:]) for each in known]
     before = torch.stack([torch.cat(each) for each in zip(waiting, known, strict=True)])
-    after = torch.cat([*forecasts(model, ends, steps)]).unflatten(0, (-1, steps))
-    before, after = as_pictures(before, after, dims=len(model.data_shape))
-    forecast_gif(before, after, out, ends.names)
+    drawn = (before, frames) if truth is None else (before, frames, truth[:, 1:])
+    before, after, *was = as_pictures(*drawn, dims=frames.dim() - 2)
+    seen = ends.trained_on.tolist()
+    titles = ["* " * mark + name for name, mark in zip(ends.names, seen, strict=True)]
+    forecast_gif(before, after, out, titles, *was, note="* trained on" * any(seen))
 
 
 def _notes(run: OpenRun, model: Any, steps: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from symgen.data.options import require_whole
@@ -19,7 +19,20 @@ from symgen.latents import Topography
 from symgen.models import Pretrained
 from symgen.training import Run
 
-__all__ = ["Ends", "ends_of", "first_ends", "forecast", "forecasts", "require_roll", "span_of"]
+__all__ = [
+    "Ends",
+    "Held",
+    "compared",
+    "ends_of",
+    "first_ends",
+    "forecast",
+    "forecasts",
+    "held_back",
+    "require_roll",
+    "span_of",
+    "steps_of",
+    "truth_of",
+]
 
 FARTHEST = 100_000  # frames
 _ROWS, _ROOM = 1024, 2**26  # decoded together: frames, or their numbers if that is less
@@ -34,7 +47,7 @@ class Ends(NamedTuple):
         last: number of the frame, in its recording, that the forecast follows.
         passed: steps from the last frame whose window is known to that one.
         t: latents of the former.
-        trained_on: recordings whose last frame was in the training.
+        trained_on: whether the last frame of each was in the training.
         left_out: names of recordings without a frame whose window lies in them.
     """
 
@@ -43,7 +56,22 @@ class Ends(NamedTuple):
     last: Int64[Tensor, " n"]
     passed: Int64[Tensor, " n"]
     t: Float[Tensor, "n C D"]
-    trained_on: int
+    trained_on: Bool[Tensor, " n"]
+    left_out: list[str]
+
+
+class Held(NamedTuple):
+    """Recordings without their last frames.
+
+    Attributes:
+        reel: what is left of the recordings that are longer.
+        frames: the last frame that is left of each, and those held back, (1 + count, *data), by
+            the number of the recording. They are there once its blocks have been gone through.
+        left_out: names of recordings that are not longer.
+    """
+
+    reel: Reel
+    frames: dict[int, Tensor]
     left_out: list[str]
 
 
@@ -52,6 +80,7 @@ def forecast(
     data: Any = None,
     *,
     horizon: int | None = None,
+    hold_back: int | None = None,
     split: str | None = None,
     device: str | None = None,
     **parts: Any,
@@ -66,12 +95,13 @@ def forecast(
         data: recordings, see `symgen.encode`: a path, or tensors with axes of frames and channels,
             scaled as in training; None: the run's own data.
         horizon: number of frames to forecast, H; None: as many as a clip of the training has.
+        hold_back: forecast the last H frames of each recording from those before them.
         split, device, **parts: as of `symgen.encode`.
 
     Returns:
         `frames` (n, H, *data_shape), the means of the likelihood; `last`, the number of the frame
-        in its recording that they follow; `recording_names`; and `left_out`, names of recordings
-        that are shorter than the window.
+        in its recording that they follow; `recording_names`; `left_out`, names of recordings that
+        are too short; and with `hold_back` the frames held back, `truth` (n, H, *data_shape).
 
     Raises:
         ValueError: if the model has no roll, all recordings are too short, or as `symgen.encode`.
@@ -86,20 +116,121 @@ def forecast(
     """
     model, opened = model_of(run, parts)
     require_roll(model)
-    steps: int = model.frames if horizon is None else horizon
-    require_whole("horizon", steps, 1, FARTHEST)
+    steps = steps_of(model, horizon, hold_back)
     model = model if device is None else model.to(device)
-    ends = ends_of(model, reel_for(model, opened, data, split))
-    return {
+    reel = reel_for(model, opened, data, split)
+    held = None if hold_back is None else held_back(reel, steps)
+    ends = ends_of(model, reel if held is None else held.reel, exactly=held is not None)
+    found: dict[str, Any] = {
         "frames": torch.cat([*forecasts(model, ends, steps)]).unflatten(0, (-1, steps)),
         "last": ends.last,
         "recording_names": ends.names,
         "left_out": ends.left_out,
     }
+    if held is not None:
+        found["left_out"] = held.left_out + ends.left_out
+        found["truth"] = truth_of(held, ends)[:, 1:]
+    return found
 
 
-def ends_of(model: Any, reel: Reel, observe: Observe | None = None) -> Ends:
+def steps_of(model: Any, horizon: int | None, hold_back: int | None, most: int = FARTHEST) -> int:
+    """Return how many frames are to be forecast: by default as many as a clip has.
+
+    Raises:
+        ValueError: if there are none or too many, or both are given.
+    """
+    if horizon is not None and hold_back is not None:
+        raise ValueError(
+            f"horizon={horizon} and hold_back={hold_back}: give one of them, the frames that are "
+            "held back are those that are forecast"
+        )
+    if hold_back is not None:
+        require_whole("hold_back", hold_back, 1, most)
+        return hold_back
+    steps: int = model.frames if horizon is None else horizon
+    require_whole("horizon", steps, 1, most)
+    return steps
+
+
+def held_back(reel: Reel, count: int) -> Held:
+    """Take the last frames of every recording off, to be compared with their forecasts.
+
+    Args:
+        count: frames; recordings whose last piece has no more are left out.
+
+    Raises:
+        ValueError: if that leaves no recording.
+    """
+    pieces = len(reel.lengths)
+    recording = np.arange(pieces) if reel.recording is None else reel.recording
+    last = np.append(recording[1:] != recording[:-1], True)
+    short = recording[last & (reel.lengths <= count)]
+    kept = ~np.isin(recording, short)
+    names = reel.names["recording"]
+    if not kept.any():
+        raise ValueError(
+            f"hold_back={count}: no recording has more frames, the longest has "
+            f"{reel.lengths[last].max()}"
+        )
+    lengths = reel.lengths - count * last
+    ends = reel.lengths.cumsum()
+    begin = np.where(last & kept, lengths - 1, reel.lengths)  # the place of the first to be seen
+    left = np.where(kept, lengths, 0)
+    frames: dict[int, Tensor] = {}
+
+    def blocks() -> Blocks:
+        done = 0
+        for block, known in reel.blocks:
+            row = np.arange(done, done := done + len(block))
+            of = np.searchsorted(ends, row, side="right")
+            at = row - (ends - reel.lengths)[of]
+            compared = torch.from_numpy(at >= begin[of])
+            for mine in _rows_of_each(known["recording"]):
+                number = int(known["recording"][mine[0]])
+                seen = mine[compared[mine]]
+                if len(seen):
+                    frames[number] = torch.cat([frames.get(number, block[:0]), block[seen]])
+            stay = torch.from_numpy(at < left[of])
+            if stay.any():
+                yield block[stay], {name: values[stay] for name, values in known.items()}
+
+    told = [names[number] for number in np.unique(short)]
+    parts = replace(
+        reel, lengths=lengths[kept], blocks=blocks(), closed=False, recording=recording[kept]
+    )
+    return Held(parts, frames, told)
+
+
+def truth_of(held: Held, ends: Ends) -> Float[Tensor, "n frames *data"]:
+    """Return the last frame given of each recording and those held back, in the order of ends."""
+    return torch.stack([held.frames[number] for number in ends.recording.tolist()])
+
+
+def compared(frames: Float[Tensor, "n H *data"], truth: Float[Tensor, "n frames *data"]) -> str:
+    """Say how far forecasts are from what was, and how far the last frame given is.
+
+    Args:
+        truth: see `truth_of`.
+    """
+    was = truth[:, 1:].flatten(2)
+    error, repeated = (
+        (each.flatten(2) - was).square().sum(-1).mean(1) for each in (frames, truth[:, :1])
+    )
+    return (
+        f"squared error {error.mean():.4g} a frame; repeating the last frame before them "
+        f"{repeated.mean():.4g}; better than that in {int((error < repeated).sum()):,} of "
+        f"{len(error):,} recordings"
+    )
+
+
+def ends_of(
+    model: Any, reel: Reel, observe: Observe | None = None, *, exactly: bool = False
+) -> Ends:
     """Infer the latents near the ends of recordings, which are read part by part.
+
+    Args:
+        exactly: leave out recordings that were cut such that their very last frame is no whole
+            number of steps after one whose window is known.
 
     Raises:
         ValueError: if all recordings are too short.
@@ -109,8 +240,10 @@ def ends_of(model: Any, reel: Reel, observe: Observe | None = None) -> Ends:
     piece = torch.from_numpy(np.repeat(np.arange(len(reel.lengths)), reel.lengths))
     full = not model.topography.open_ended and model.topography.window == model.frames
     whole = torch.from_numpy(reel.lengths >= model.frames) & full  # any t has seen all of a clip
-    done = 0
-    for block in encoding_of(model, reel, observe=observe).blocks:
+    span, done = span_of(model), 0
+    enough = reel.closed or bool(whole.any()) or int(reel.lengths.max()) >= span
+    blocks = encoding_of(model, reel, observe=observe).blocks if enough else ()
+    for block in blocks:
         recording, frame = block["recording"], block["frame"]
         usable = block["inside"] | whole[piece[done : done + len(frame)]]
         done += len(frame)
@@ -121,16 +254,21 @@ def ends_of(model: Any, reel: Reel, observe: Observe | None = None) -> Ends:
             if len(usable_rows):
                 row = usable_rows[-1]
                 known[number] = int(frame[row]), block["t"][row].clone()
+    for number in [*known] if exactly else ():
+        if (last[number][0] - known[number][0]) % reel.every:
+            del known[number]
+    if not known:
+        count = len(reel.lengths if reel.recording is None else np.unique(reel.recording))
+        few = f"{count:,} recording{'s' * (count > 1)}"
+        fewer = " before those held back: hold fewer back" * exactly
+        raise ValueError(f"{few}, none of the {span} frames that a window spans{fewer}")
     names = reel.names["recording"]
     left_out = [names[number] for number in last if number not in known]
-    if not known:
-        few = f"{len(last):,} recording{'s' * (len(last) > 1)}"
-        raise ValueError(f"{few}, none of the {span_of(model)} frames that a window spans")
     frames, t = zip(*known.values(), strict=True)
     passed = (torch.tensor([last[n][0] for n in known]) - torch.tensor(frames)) // reel.every
     after = torch.tensor(frames) + reel.every * passed
     told = [names[number] for number in known]
-    trained_on = sum(SPLITS[last[number][1]] == "train" for number in known)
+    trained_on = torch.tensor([SPLITS[last[number][1]] == "train" for number in known])
     t = torch.stack(t)
     return Ends(torch.tensor([*known]), told, after, passed, t, trained_on, left_out)
 
@@ -174,14 +312,16 @@ def span_of(model: Any) -> int:
     return max(offsets) - min(offsets) + 1
 
 
-def first_ends(reel: Reel, count: int, frames: int, least: int) -> tuple[Reel, dict[int, Tensor]]:
+def first_ends(
+    reel: Reel, count: int, frames: int, least: int
+) -> tuple[Reel, dict[int, tuple[Tensor, Int64[Tensor, " frames"]]]]:
     """Return a reel of the first recordings only, and what will be their last frames by number.
 
     Args:
         count: recordings of at least so many frames as `least` says, at most.
-        frames: frames of each that are kept, at most.
+        frames: frames of each that are kept, at most, with their numbers in it.
     """
-    ends: dict[int, Tensor] = {}
+    ends: dict[int, tuple[Tensor, Tensor]] = {}
     lengths: dict[int, int] = {}
     enough: set[int] = set()
 
@@ -193,8 +333,10 @@ def first_ends(reel: Reel, count: int, frames: int, least: int) -> tuple[Reel, d
                     if begin:
                         yield block[:begin], {name: each[:begin] for name, each in known.items()}
                     return
-                before = ends.get(number, block[:0])
-                ends[number] = torch.cat([before, block[rows]])[-frames:].clone()
+                before = ends.get(number, (block[:0], known["frame"][:0]))
+                more = zip(before, (block[rows], known["frame"][rows]), strict=True)
+                pictures, numbers = (torch.cat(each)[-frames:].clone() for each in more)
+                ends[number] = pictures, numbers
                 lengths[number] = lengths.get(number, 0) + len(rows)
                 if lengths[number] >= least:
                     enough.add(number)

@@ -39,13 +39,14 @@ class Reel:
     """The frames of recordings in their order, or images.
 
     Attributes:
-        lengths: frames of each recording; of images 1 each.
+        lengths: frames of each recording, or of each piece of one; of images 1 each.
         blocks: frames, part by part, with the values that are known of each by name. It can be
             gone through once.
         names: what the numbers in values of this name stand for.
         closed: whether the recordings come full circle.
         every: by how much the numbers of neighbouring frames differ.
         notes: what is to be said to the user.
+        recording: the number of the recording that each piece is of; None: of its own.
     """
 
     lengths: Int64[ndarray, " n"]
@@ -54,6 +55,7 @@ class Reel:
     closed: bool = False
     every: int = 1
     notes: tuple[str, ...] = ()
+    recording: Int64[ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return int(self.lengths.sum())
@@ -150,7 +152,8 @@ def of_recordings(
     if source.factor_names:
         names |= {"factors": [*source.factor_names]}
     closed = source.spec.wrap and not (part.length % every).any()
-    return Reel(lengths, blocks(), names, closed, every)
+    numbers = pieces.recording[part.recording]
+    return Reel(lengths, blocks(), names, closed, every, recording=numbers)
 
 
 def of_run(

@@ -87,7 +87,9 @@ def check_room(pixels: int) -> None:
 
 
 def check_titles(titles: Sequence[str], count: int) -> None:
-    """Refuse more or fewer titles than there are examples."""
+    """Refuse more or fewer titles than there are examples, and those that are no text."""
+    if isinstance(titles, str) or not all(isinstance(title, str) for title in titles):
+        raise ValueError(f"titles={titles!r}: give a list of texts, one for each example")
     if len(titles) != count:
         raise ValueError(f"{len(titles)} titles {list(titles)} for {count} examples: give {count}")
 

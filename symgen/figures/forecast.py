@@ -20,6 +20,8 @@ def forecast_gif(
     forecast: Tensor,
     path: Path | str,
     titles: Sequence[str] | None = None,
+    truth: Tensor | None = None,
+    note: str = "",
     milliseconds: int = 120,
 ) -> None:
     """Write sequences as a GIF that loops for ever: first what was given, then what is forecast.
@@ -31,6 +33,8 @@ def forecast_gif(
         given: the last frames that are known `(n, L, channels, height, width)` in [0, 1].
         forecast: the frames after them, `(n, H, channels, height, width)`.
         path, titles: GIF file to write, and a caption for every sequence.
+        truth: what the frames that are forecast really were, to be shown below them.
+        note: text for the right of the last line.
         milliseconds: time that a frame stays, a multiple of 10.
 
     Example:
@@ -40,13 +44,19 @@ def forecast_gif(
     """
     target = _canvas.check_path(path, ".gif")
     _canvas.check_duration(milliseconds)
-    form = "both as (n, frames, channels, height, width)"
-    for frames in (given, forecast):
-        _canvas.check_images(form, 5, **{"given" if frames is given else "forecast": frames})
-    _canvas.check_images(form, 4, given=given[:, 0], forecast=forecast[:, 0])
+    form = "all as (n, frames, channels, height, width)"
+    parts = {"given": given, "forecast": forecast} | ({} if truth is None else {"truth": truth})
+    for name, frames in parts.items():
+        _canvas.check_images(form, 5, **{name: frames})
+    _canvas.check_images(form, 4, **{name: frames[:, 0] for name, frames in parts.items()})
+    if truth is not None and truth.shape != forecast.shape:
+        raise ValueError(
+            f"truth {tuple(truth.shape)}, forecast {tuple(forecast.shape)}: give as many frames"
+        )
     titles = [""] * len(given) if titles is None else titles
     _canvas.check_titles(titles, len(given))
     pixels = _canvas.to_pixels(torch.cat([given, forecast], 1))  # (n, L + H, height, width, 3)
+    true = pixels[:0] if truth is None else _canvas.to_pixels(torch.cat([given, truth], 1))
     columns = math.ceil(math.sqrt(len(pixels)))
     rows, size, gap = -(-len(pixels) // columns), 14, 10
     scale = -(-max(64, 320 // columns) // max(pixels.shape[2:4]))
@@ -55,8 +65,9 @@ def forecast_gif(
     column = max(width, _LEAST) + gap
     titles = [_canvas.shortened(title, size, column - gap) for title in titles]
     lefts = _canvas.spaced(gap, columns, column)
-    tops = _canvas.spaced(gap + titled, rows, height + gap + titled)
-    whole = columns * column + gap, tops[-1] + height + 3 * size
+    cell = height if truth is None else 2 * height + gap
+    tops = _canvas.spaced(gap + titled, rows, cell + gap + titled)
+    whole = columns * column + gap, tops[-1] + cell + 3 * size
     _canvas.check_room(whole[0] * whole[1] * pixels.shape[1])
     moments = []
     for index in range(pixels.shape[1]):
@@ -69,10 +80,16 @@ def forecast_gif(
                 edges = (x - 3, y - 3, x + width + 2, y + height + 2)
                 picture.draw.rectangle(edges, _canvas.ACCENT)
             picture.paste(pixels[number : number + 1, index : index + 1], scale, [x], [y])
+            if len(true):
+                below = [y + height + gap]
+                picture.paste(true[number : number + 1, index : index + 1], scale, [x], below)
         # The number is part of every picture: the encoder would merge two equal ones into one.
         said, ink = f"given {step}".replace("-", "−"), _canvas.MUTED
         if step > 0:
-            said, ink = f"forecast {step}", _canvas.ACCENT
+            said, ink = f"forecast {step}" + ", true frame below" * bool(len(true)), _canvas.ACCENT
+        if note:
+            right = whole[0] - gap
+            picture.text(right, picture.image.height - size, note, size, "rm", _canvas.MUTED)
         picture.text(gap, picture.image.height - size, said, size, "lm", ink)
         moments.append(picture.image)
     stays = [milliseconds] * len(moments)

@@ -181,7 +181,7 @@ class TopographicVAE(Pretrained):
     def elbo(self, x: Sequences, posterior: Posterior, roll: int = 0) -> Elbo:
         """Estimate the bound as `forward` does, from what `encode` returned."""
         rolls = self._rolls(x.shape[1])
-        if not isinstance(roll, int) or roll not in rolls:
+        if type(roll) is not int or roll not in rolls:
             raise ValueError(f"roll={roll!r}: choose {rolls[0]} to {rolls[-1]} frames, as an int")
         t = self.latents(posterior, sampled=True)
         nll = self._rolled(t, x, roll) if roll else -self._log_likelihood(t, x, self.ahead)

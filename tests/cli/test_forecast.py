@@ -29,6 +29,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = TVAE((1, 6, 5), **SIZE, causal=True, boundary="zero")
     symgen.fit(model, films, **told, rolled=0.5, folder=folder / "open")
     symgen.fit(TVAE((1, 6, 5), **SIZE), films, **told, folder=folder / "cyclic")
+    third = symgen.open(folder / "films.npy", axes="NTYX", length=3, every=3, scale=(0, 4095))
+    model = TVAE((1, 6, 5), **SIZE | {"frames": 3, "units": 3}, causal=True, boundary="zero")
+    symgen.fit(model, third, **told, rolled=0.5, folder=folder / "third")
     vectors = symgen.open(folder / "vectors.npy", axes="NTF", length=6)
     model = TVAE((5,), **SIZE, boundary="zero", likelihood="gaussian")
     symgen.fit(model, vectors, **told, rolled=0.5, folder=folder / "vectors")
@@ -84,6 +87,34 @@ def test_a_film_shows_the_end_and_what_follows(runs: Path) -> None:
         assert two.width < nine.width and two.height < nine.height
 
 
+def test_frames_held_back_are_compared(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words("forecast RUNS/open --out f.npy --hold-back 4", runs)) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("the last 4 frames of 10 recordings forecast, 8 of them trained on: f.")
+    films = torch.from_numpy(np.load(runs / "films.npy").astype(np.float32)) / 4095
+    expected = roll_forecast(TVAE.from_pretrained(runs / "open"), films[:, :8, None], 4)
+    torch.testing.assert_close(torch.from_numpy(np.load("f.npy")), expected)
+    error = (expected[:, :, 0] - films[:, 8:]).square().sum((2, 3)).mean()
+    repeated = (films[:, 7:8] - films[:, 8:]).square().sum((2, 3)).mean()
+    assert f"squared error {error:.4g} a frame; repeating the last frame before them " in told
+    assert f"them {repeated:.4g}; better than that in " in told
+    assert main(words("forecast RUNS/open --out f.gif --hold-back 4 --examples 2", runs)) == 0
+    assert main(words("forecast RUNS/open --out g.gif --horizon 4 --examples 2", runs)) == 0
+    with Image.open("f.gif") as held, Image.open("g.gif") as open_end:
+        assert held.n_frames == 6 + 4 and held.height > open_end.height  # pyright: ignore
+
+
+def test_a_film_ends_its_given_frames_where_the_forecast_begins(runs: Path) -> None:
+    """Every third frame is read, and the last piece of what has bad frames begins elsewhere."""
+    Path("bad.csv").write_text("recording,frame\n[0],7\n")
+    line = (
+        "forecast RUNS/third --data RUNS/films.npy --axes NTYX --bad-frames bad.csv --examples 1"
+    )
+    assert main(words(f"{line} --out f.gif", runs)) == 0
+    with Image.open("f.gif") as film:
+        assert film.n_frames == 2 + 3  # 6 and 8, not 11; 9 is forecast from 6 # pyright: ignore
+
+
 def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words("forecast RUNS/cyclic --out f.npy", runs)) == 0
     told = capsys.readouterr().err
@@ -102,6 +133,8 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
         ("RUNS/open --out f.png", "out=f.png: let the name end in .npy or .gif"),
         ("RUNS/open --out f.npy --horizon 0", "horizon=0: give 1 or more"),
         ("RUNS/open --out f.gif --horizon 1001", "horizon=1001: give 1000 or less"),
+        ("RUNS/open --out f.npy --hold-back 12", "hold_back=12: no recording has more frames"),
+        ("RUNS/open --out f.npy --hold-back 2 --horizon 2", "horizon=2 and hold_back=2"),
         ("RUNS/open --out f.npy --examples 0", "examples=0: give 1 or more"),
         ("RUNS/open --out f.gif --examples 101", "examples=101: give 100 or less"),
         ("RUNS/open --out f.npy --examples 11", "examples=11: give 1 to 10"),

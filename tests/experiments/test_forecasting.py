@@ -11,7 +11,7 @@ import symgen
 from symgen import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
 from symgen.experiments import forecasting
 from symgen.experiments.encoding import reel_of_run
-from symgen.experiments.forecasting import ends_of, first_ends
+from symgen.experiments.forecasting import compared, ends_of, first_ends, held_back, truth_of
 from symgen.experiments.reel import Reel
 from symgen.experiments.runs import open_run
 from symgen.latents import Topographic, Topography
@@ -63,7 +63,7 @@ def test_recordings_that_are_too_short_take_no_place(monkeypatch: pytest.MonkeyP
         torch.tensor([len(each) for each in x]).numpy(), iter([(torch.cat(x), known)]), names
     )
     reel, kept = first_ends(reel, 2, 4, least=3)
-    assert ends_of(make(causal=True), reel).names == ["c", "e"] and len(kept[4]) == 4
+    assert ends_of(make(causal=True), reel).names == ["c", "e"] and len(kept[4][0]) == 4
 
 
 def test_nets_are_at_rest_and_go_on_as_they_were() -> None:
@@ -130,11 +130,67 @@ def test_the_ends_of_the_first_recordings_are_kept(block: int) -> None:
     reel, kept = first_ends(reel, 2, 4, least=3)
     ends = ends_of(model, reel)
     assert ends.names == ["a", "b"] and ends.recording.tolist() == [0, 1]
-    for number, frames in kept.items():
+    for number, (frames, numbers) in kept.items():
         assert torch.equal(frames, x[number][-4:])
+        assert numbers.tolist() == [*range(len(x[number]))][-4:]
     expected = symgen.forecast(model, x[:2], horizon=3)["frames"]
     found = torch.cat([*forecasting.forecasts(model, ends, 3)]).unflatten(0, (2, 3))
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("boundary", ["zero", "cyclic"])
+def test_the_last_frames_are_forecast_from_those_before(boundary: str) -> None:
+    model = make(boundary=boundary, causal=boundary == "zero")
+    x = [torch.randn(length, 5) for length in (12, 4, 9, 30)]
+    found = symgen.forecast(model, x, hold_back=4)
+    expected = symgen.forecast(model, [each[:-4] for each in x if len(each) > 4], horizon=4)
+    torch.testing.assert_close(found["frames"], expected["frames"])
+    assert torch.equal(found["last"], expected["last"])
+    assert torch.equal(found["truth"], torch.stack([each[-4:] for each in x if len(each) > 4]))
+    assert (found["recording_names"], found["left_out"]) == (["[0]", "[2]", "[3]"], ["[1]"])
+
+
+@pytest.mark.parametrize("block", [1, 4, 30])
+def test_frames_are_held_back_of_the_last_piece(block: int) -> None:
+    """Recordings were cut, every second frame is read, and closed ones are open without an end."""
+    model = make(causal=True)
+    lengths, recording = [4, 5, 3, 2, 9, 2, 3], [0, 0, 1, 1, 2, 3, 3]
+    start = [0, 20, 0, 20, 0, 1, 8]  # in 3 the pieces are not whole steps apart
+    x = torch.randn(sum(lengths), 5)
+    number = torch.tensor(recording).repeat_interleave(torch.tensor(lengths))
+    frame = torch.cat(
+        [begin + 2 * torch.arange(each) for begin, each in zip(start, lengths, strict=True)]
+    )
+
+    def blocks() -> Any:
+        for rows in torch.arange(len(x)).split(block):
+            known = {"recording": number[rows], "frame": frame[rows]}
+            yield x[rows], known | {"split": torch.zeros_like(rows)}
+
+    names = {"recording": [*"abcd"]}
+    pieces: dict[str, Any] = {
+        "every": 2,
+        "closed": True,
+        "recording": torch.tensor(recording).numpy(),
+    }
+    reel = Reel(torch.tensor(lengths).numpy(), blocks(), names, **pieces)
+    held = held_back(reel, 2)
+    assert held.left_out == ["b"] and not held.reel.closed
+    ends = ends_of(model, held.reel, exactly=True)
+    assert (ends.names, ends.left_out) == (["a", "c"], ["d"])
+    assert ends.last.tolist() == [24, 12] and ends.passed.tolist() == [0, 0]
+    assert torch.equal(truth_of(held, ends), torch.stack([x[6:9], x[20:23]]))
+    torch.testing.assert_close(ends.t[0], model.latents(x[None, 4:7])[0, 2])
+
+
+def test_errors_are_told_beside_the_frame_before() -> None:
+    truth = torch.zeros(2, 3, 4)
+    truth[0, 0] = 2  # the frame before is off by 16 in one recording, by 0 in the other
+    said = compared(torch.ones(2, 2, 4), truth)
+    assert said == (
+        "squared error 4 a frame; repeating the last frame before them 8; better than that in 1 "
+        "of 2 recordings"
+    )
 
 
 def test_a_run_forecasts_its_own_data(tmp_path: Path) -> None:
@@ -196,9 +252,17 @@ def test_models_without_one_roll_in_time_are_refused(model: Any, message: str) -
         ({"horizon": 10**6}, "horizon=1000000: give 100000 or less"),
         ({"horizon": 2, "split": "test"}, "split='test' with data of your own"),
         ({"horizon": 2, "data": None}, "data=None and no run folder: name the data"),
+        ({"hold_back": 0}, "hold_back=0: give 1 or more"),
+        ({"hold_back": 2, "horizon": 3}, "horizon=3 and hold_back=2: give one of them"),
+        ({"hold_back": 9}, "hold_back=9: no recording has more frames, the longest has 9"),
+        (
+            {"hold_back": 7},
+            "1 recording, none of the 3 frames that a window spans before those held back",
+        ),
         ({"horizon": 2, "data": [torch.randn(9, 4)]}, r"recording 0 is \(9, 4\)"),
     ],
 )
 def test_bad_input_is_refused(options: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"data": [torch.randn(9, 5)]} | options
     with pytest.raises(ValueError, match=message):
-        symgen.forecast(make(), **{"data": [torch.randn(9, 5)]} | options)
+        symgen.forecast(make(), **arguments)

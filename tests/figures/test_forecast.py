@@ -1,6 +1,7 @@
 """Films of forecasts: what was given, then what is forecast, every pixel at its place."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -39,6 +40,22 @@ def test_given_frames_come_before_those_forecast(
     assert all(len(each) == 1 for each in corners[0]) and corners == corners[:1] * 7
 
 
+def test_the_true_frames_are_below(tmp_path: Path) -> None:
+    given, forecast, truth = (
+        torch.randint(2, (3, frames, 1, 9, 10)).float() for frames in (2, 4, 4)
+    )
+    forecast_gif(given, forecast, tmp_path / "f.gif", ["a", "b", "c"], truth, note="* trained on")
+    moments = film(tmp_path / "f.gif")
+    scale = scale_in(moments[0], given[0, 0])
+    for index, moment in enumerate(moments[2:]):
+        for image, true in zip(forecast[:, index], truth[:, index], strict=True):
+            (above,), (below,) = (places(moment, each, scale) for each in (image, true))
+            assert above[1] == below[1] and above[0] < below[0]
+            assert moment.getpixel((below[1] - 2, below[0] + 3)) != ACCENT
+    for moment in moments[:2]:
+        assert len(places(moment, given[0, moments.index(moment)], scale)) == 2
+
+
 def test_equal_frames_stay_as_many(tmp_path: Path) -> None:
     still = torch.zeros(1, 2, 1, 8, 8)
     forecast_gif(still, still, tmp_path / "f.gif")
@@ -66,20 +83,27 @@ X = torch.rand(2, 3, 1, 8, 8)
     [
         (X, X, "f.png", None, "let the name end in .gif"),
         (X, X[:1], "f.gif", None, r"given \(2, 1, 8, 8\), forecast \(1, 1, 8, 8\)"),
-        (X, X[..., :5], "f.gif", None, "give both as"),
+        (X, X[..., :5], "f.gif", None, "give all as"),
         (X[:, :0], X, "f.gif", None, "none of the sizes 0"),
         (X, X + 1, "f.gif", None, "forecast"),
         (X, X, "f.gif", ["one"], "1 titles"),
+        (X[:1], X[:1], "f.gif", "x", "titles='x': give a list of texts"),
     ],
 )
 def test_bad_input_is_refused(
     given: torch.Tensor,
     forecast: torch.Tensor,
     name: str,
-    titles: list[str] | None,
+    titles: Any,
     message: str,
     tmp_path: Path,
 ) -> None:
     with pytest.raises(ValueError, match=message):
         forecast_gif(given, forecast, tmp_path / name, titles)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_truth_of_fewer_frames_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"truth \(2, 2, 1, 8, 8\), forecast \(2, 3, 1, 8, 8\)"):
+        forecast_gif(X, X, tmp_path / "f.gif", truth=X[:, :2])
     assert not [*tmp_path.iterdir()]

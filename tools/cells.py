@@ -21,7 +21,9 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def measured_by(record: dict[str, Any]) -> str:
     """Tell what measured a record, and where."""
-    return f"\n`{record['command']}`, {record['hardware']}.\n"
+    entries = record.get("entries") or [record]
+    machines = sorted({entry.get("hardware", record["hardware"]) for entry in entries})
+    return f"\n`{record['command']}`, {'; '.join(machines)}.\n"
 
 
 _BASELINES = {  # older records repeat the last seen frame, not the nearest

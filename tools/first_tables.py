@@ -28,9 +28,8 @@ def works(results: Path) -> str:
     rows = [[_SHOWN[name], *_cells(record)] for name, record in records.items()]
     header = ["held-out recordings", "**rolled**", "repeat nearest seen frame", "interpolate"]
     header += ["mean image", "sequences trained on", "TFLOP, at most", "minutes, one core"]
-    told = ", ".join(f"`{record['command']}`" for record in records.values())
-    machines = ", ".join(sorted({record["hardware"] for record in records.values()}))
-    return f"{markdown(header, rows)}\n{told}; {machines}.\n"
+    told = "; ".join(f"`{each['command']}`, {each['hardware']}" for each in records.values())
+    return f"{markdown(header, rows)}\n{told}.\n"
 
 
 def _cells(record: dict[str, Any]) -> list[str]:

@@ -228,17 +228,12 @@ def _runs(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {f"{e['preset']}-{e['seed']}": e for e in entries if e["preset"].startswith("ace")}
 
 
-def _options_note(record: dict[str, Any]) -> str:
-    machines = ", ".join(sorted({entry["hardware"] for entry in record["entries"]}))
-    return f"\n`{record['command']}`, {machines}.\n"
-
-
 _NOTES: dict[str, Callable[[dict[str, Any]], str]] = {
     "extensions": _extensions_note,
     "forecast": _forecast_note,
     "probes": _probes_note,
     "ace": _ace_note,
-    "ace-options": _options_note,
+    "ace-options": measured_by,
 }
 
 
@@ -268,10 +263,13 @@ def ace_summary(results: Path) -> str:
             ("cost of the pose", _with_pose("cost of the pose, nats")),
             ("test error, %", [("E10", f"{d.upper()} error, %") for d in _ACE]),
             (
-                "test error with pose less without, points",
+                "test error with pose minus without, points",
                 [
                     None,
-                    *[("E10", f"{d.upper()} error less without pose, points") for d in _ACE[1:]],
+                    *[
+                        ("E10", f"{d.upper()} error with pose minus without, points")
+                        for d in _ACE[1:]
+                    ],
                 ],
             ),
             (

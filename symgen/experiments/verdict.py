@@ -218,7 +218,7 @@ def _advice(measured: Mapping[str, Any]) -> str:
     states = {name: _state(measured, name) for name in BASELINES}
     if _collapsed(measured):
         return (
-            "a new run with data less their mean (--centre), unless it had that, and KL terms "
+            "a new run on centred data (--centre), unless it had that, and KL terms "
             "that count less, at first (--kl-start 0.05 --kl-warmup) or to the end (--beta 0.05); "
             "or a longer one (--examples)."
         )

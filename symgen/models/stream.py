@@ -64,7 +64,7 @@ class Stream:
 
 
 class _ByColumns(nn.Module):
-    """A linear layer of values less their mean, whose weight lies column by column."""
+    """A linear layer of values minus their mean, whose weight lies column by column."""
 
     def __init__(self, layer: Linear, mean: Tensor | None) -> None:
         super().__init__()

@@ -54,9 +54,9 @@ class TopographicVAE(Pretrained):
         standardise: feed the decoder (t - m) / s, with mean m and standard deviation s of t under
             the prior at the initial μ: a fixed change of units that makes learning much faster
             (at μ = -30 t is about 5 ± 0.2).
-        centre: show the encoder data less their mean (data_shape), which `fit` measures before its
-            first step, of some hundred items: a fixed change of the first bias that can make
-            learning much faster.
+        centre: subtract from what the encoder sees its mean (data_shape), which `fit` measures
+            before its first step, of some hundred items: a fixed change of the first bias that
+            can make learning much faster.
         ahead: predict: decode `act(t_l, ahead)` into frame l + ahead, for frames l that have one.
             Needs a causal topography with a zero boundary of time: others look into the future.
 

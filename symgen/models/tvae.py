@@ -71,8 +71,8 @@ class TVAE(TopographicVAE):
         eps: keeps the energy's root away from zero.
         standardise: feed the decoder latents of mean 0 and variance 1 under the prior; the paper
             does not.
-        centre: show the encoder data less their mean, which `fit` measures before its first step;
-            the paper does not.
+        centre: subtract from what the encoder sees its mean, which `fit` measures before its
+            first step; the paper does not.
         ahead: predict: decode the latents of a frame into the frame so many frames later.
 
     Unknown names and settings that do not fit together raise ValueError.

@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after `symgen`; None takes them from the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a training that diverged, 2 for bad input and for
-        files that cannot be read or written; 128 and the number of the signal that stopped it,
-        130 after Ctrl-C.
+        The exit status: 0 for success, 1 for a training that diverged or runs that failed, 2 for
+        bad input and for files that cannot be read or written; 128 and the number of the signal
+        that stopped it, 130 after Ctrl-C.
     """
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
@@ -108,6 +108,7 @@ def _call(verb: str, words: list[str]) -> int:
     with signals_wait():
         from symgen import training  # here, since it imports torch, which takes a second
         from symgen.cli._options import call
+        from symgen.cli._terminal import Unfinished
 
         run = getattr(import_module(f"symgen.cli.{verb}"), verb)
     try:
@@ -116,6 +117,8 @@ def _call(verb: str, words: list[str]) -> int:
         return _fail(str(stopped), 128 + stopped.signal)
     except training.TrainingDiverged as diverged:
         return _fail(f"symgen: {diverged}", 1)
+    except Unfinished as unfinished:
+        return _fail(str(unfinished), 1)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from symgen.cli._terminal import console, progress, say
+from symgen.cli._terminal import Unfinished, console, progress, say
 from symgen.experiments.studies import Plan, Study, seconds_of, tables_of, workers
 from symgen.training.progress import duration
 
@@ -58,6 +58,16 @@ def distribute(plan: Plan, options: Distributed, verb: str) -> dict[str, str] | 
                 workers.work_locally(plan, jobs, lambda: show(*_done(plan)))
     found = workers.standings(plan)
     return {each.name: each.why or each.state for each in found if each.state != "done"}
+
+
+def require_all(missing: Mapping[str, str], runs: int) -> None:
+    """End with a status that tells scripts that some runs could not be made.
+
+    Raises:
+        Unfinished: if there are such.
+    """
+    if missing:
+        raise Unfinished(f"symgen: {len(missing)} of {runs} runs are not done, see above")
 
 
 def show_tables(

@@ -40,6 +40,10 @@ errors = Console(stderr=True, highlight=False, emoji=False, markup=False)
 Show = Callable[[int, int, str], None]
 
 
+class Unfinished(RuntimeError):
+    """A verb has done all that it could, but not what it was asked for; the message says so."""
+
+
 def say(text: str) -> None:
     """Print lines that nothing breaks."""
     console.print(text, soft_wrap=True)

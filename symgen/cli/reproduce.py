@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from symgen.cli._options import Device, Root, usable_device
-from symgen.cli._study import Distributed, distribute, show_tables
+from symgen.cli._study import Distributed, distribute, require_all, show_tables
 from symgen.cli._terminal import print_paths, progress, say
 from symgen.experiments.studies import draw_windows, planned, run_study, study, study_names
 from symgen.experiments.studies.workers import Place
@@ -82,3 +82,5 @@ def reproduce(
         picture = record.with_suffix(".png")
         draw_windows(found["entries"], budget, picture)
         print_paths([picture])
+    if train:
+        require_all(found["missing"], len(found["missing"]) + len(found["entries"]))

@@ -1,15 +1,19 @@
 """The verb sweep: a preset with every combination of some values, shared by processes."""
 
 import itertools
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from symgen.cli._options import best_device, parse, usable_device
-from symgen.cli._study import Distributed, distribute, show_tables
+from symgen.cli._study import Distributed, distribute, require_all, show_tables
 from symgen.cli._terminal import print_paths, say
 from symgen.cli.train import read_train
+from symgen.data.options import require_whole
+from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
 from symgen.experiments.studies import Plan, draw_sweep, planned, sweep_study
 
@@ -49,12 +53,12 @@ def sweep(words: Sequence[str]) -> None:
     if missing is None:
         return
     found = plan.result(missing)
-    if not show_tables(plan.about, found, plan.budget):
-        return
-    picture = plan.workshop.out / "sweep.png"
-    first = next((option[2:] for option, values in swept.items() if len(values) > 1), "")
-    draw_sweep(plan, first, found, picture)
-    print_paths([plan.record, picture])
+    if show_tables(plan.about, found, plan.budget):
+        picture = plan.workshop.out / "sweep.png"
+        first = next((option[2:] for option, values in swept.items() if len(values) > 1), "")
+        draw_sweep(plan, first, found, picture)
+        print_paths([plan.record, picture])
+    require_all(missing, len(plan.jobs))
 
 
 def _read(words: Sequence[str]) -> tuple[str, list[str], dict[str, list[str]], list[int]]:
@@ -72,6 +76,8 @@ def _read(words: Sequence[str]) -> tuple[str, list[str], dict[str, list[str]], l
             raise ValueError(f"{option} came twice: give all its values after it once")
         else:
             given[option] = values
+    if given.get("--seed") == []:
+        raise ValueError("--seed came without a value: give whole numbers")
     try:
         seeds = [int(word) for word in given.pop("--seed", ["0"])]
     except ValueError as error:
@@ -99,17 +105,32 @@ def _planned(
     name: str, options: _Sweep, given: dict[str, list[str]], seeds: list[int], command: str
 ) -> Plan:
     """Understand every combination as `symgen train` does, and plan a run for each and seed."""
+    require_whole("samples", options.samples, 1)
+    if options.items is not None:
+        require_whole("items", options.items, 1)
     several = {option: values for option, values in given.items() if len(values) > 1}
     fixed = [w for option, values in given.items() if len(values) < 2 for w in (option, *values)]
-    runs = {}
+    runs: dict[str, Experiment] = {}
+    known: dict[str, Any] = {}  # data, of which one's own are looked through once
     for chosen in itertools.product(*several.values()):
         pairs = list(zip(several, chosen, strict=True))
         words = [name, *fixed, *(word for pair in pairs for word in pair)]
         experiment, where = read_train(words)
         if where != replace(where, out=None, minutes=None, start=None):
             raise ValueError(f"{shlex.join(fixed)}: leave out --minutes and --from in a sweep")
+        told = json.dumps(experiment.to_json()["data"])
+        if told not in known:
+            data = experiment.data
+            own = data.place == "data"
+            known[told] = data.resolved(data.source(True)) if own else data
+        experiment = replace(experiment, data=known[told])
         about = ",".join(f"{option[2:]}={value}" for option, value in pairs) or name
-        runs[about.replace("/", "_")] = experiment
+        about = about.replace("/", "_")
+        if about in runs or experiment in runs.values():
+            raise ValueError(
+                f"{about} is there twice: give every value once, by names that differ"
+            )
+        runs[about] = experiment
     out = options.out or Path("runs/sweeps") / name
     study, budget = sweep_study(name, runs, options.items, options.samples)
     return planned(

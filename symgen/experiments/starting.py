@@ -14,7 +14,7 @@ from symgen.experiments.experiment import Experiment, validation_batches
 from symgen.experiments.runs import OpenRun
 from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
-from symgen.training import Run, Training, fit, require_current_weights
+from symgen.training import Run, Training, TrainingStopped, fit, require_current_weights
 from symgen.training.checkpoint import CHECKPOINT, saved_validation
 from symgen.training.progress import Observe
 
@@ -61,7 +61,11 @@ def examples_per_second(
     for number in steps:
         examples = number * experiment.training.batch_size
         short = experiment.training.changed({"examples": examples, "patience": None})
-        run = fit(model, batches, **asdict(short), progress=False)
+        try:
+            run = fit(model, batches, **asdict(short), progress=False)
+        except TrainingStopped as stopped:
+            said = "symgen: stopped while the speed was measured: no run has begun"
+            raise TrainingStopped(said, stopped.run, stopped.signal) from None
     assert run is not None
     return run.examples / run.seconds
 

@@ -64,6 +64,10 @@ def test_the_claims_of_ace_have_a_verdict_each(empty_folder, monkeypatch, capsys
     assert verdicts == {f"E{n}": "not run" for n in range(1, 16)} | {"E1": "smoke"}
     for name, verdict in verdicts.items():
         assert re.search(rf"^{name} .* {verdict} *$", text, re.M)
+    words.remove("ace-mnist-plain")  # whose entry is judged all the same
+    assert main(["reproduce", "ace", *ONE, *words]) == 0
+    again = json.loads((empty_folder / "new" / "ace.json").read_text())["criteria"]
+    assert again == criteria
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -10,14 +12,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 
+import symgen
 from symgen.cli import main
 from symgen.experiments.runs import open_run
 from symgen.experiments.studies import draw_sweep
-from symgen.training import saved_step
+from symgen.training import hold, saved_step
 
 pytest.importorskip("submitit")
 # Its executor for debugging leaves the files of its logs open.
@@ -92,9 +96,10 @@ def test_of_twelve_runs_a_killed_a_failed_and_a_finished_one_are_neither_lost_no
     thread.start()
     capsys.readouterr()
     words = ["sweep", "demo", "--learning-rate", *rates, *small]
-    assert main([*words, "--on", "local", "--jobs", "2"]) == 0
+    assert main([*words, "--on", "local", "--jobs", "2"]) == 1
     thread.join()
-    text = capsys.readouterr().out
+    text, told = capsys.readouterr()
+    assert told.endswith("symgen: 1 of 12 runs are not done, see above\n")
     assert "12 runs of demo, swept, 2 of them on record" in text
     assert killed and "not run: learning-rate=1e30-0: " in text and "diverged" in text
     assert text.count("log p(x),") == 1
@@ -126,7 +131,7 @@ def test_what_no_process_survives_has_failed_and_runs_with_the_same_command(
     (broken / "matplotlib.py").write_text("raise SystemError('no memory')")
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(broken))
-        assert main([*words, "--on", "local", "--jobs", "1"]) == 0
+        assert main([*words, "--on", "local", "--jobs", "1"]) == 1
     text = capsys.readouterr()
     assert "not run: demo-0: its process ended (SystemError: no memory): give the" in text.out
     assert "Traceback" not in text.err
@@ -146,6 +151,86 @@ def test_a_study_is_reproduced_by_jobs_as_by_this_process(
     assert "1 done" in capsys.readouterr().out
     assert main(words) == 0
     assert json.loads(record.read_text())["entries"] == [entry]
+
+
+def test_own_recordings_and_images_are_swept_and_found_again(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    np.save("films.npy", random.integers(256, size=(12, 20, 6, 6), dtype=np.uint8))
+    images = random.integers(256, size=(40, 8, 8), dtype=np.uint8)
+    np.savez("images.npz", images=images, labels=np.repeat([0, 1], 20))
+    brief = ["--examples", "16", "--batch-size", "4", *MEASURED, "--on", "debug"]
+    films = ["sweep", "vae", "--data", "films.npy", "--axes", "NTYX", "--width", "8", "16"]
+    labelled = ["sweep", "ace", "--data", "images.npz", "--hidden", "4", "8"]
+    for words in (films, labelled):
+        out = ["--out", words[1]]
+        assert main([*words, *brief, *out]) == 0
+        text = capsys.readouterr().out
+        assert "2 runs of" in text and "0 of them on record" in text and "not run" not in text
+        before = entries(words[1])
+        assert len(before) == 2
+        assert main([*words, *brief, *out]) == 0
+        assert "2 of them on record" in capsys.readouterr().out and entries(words[1]) == before
+    np.save("others.npy", random.integers(256, size=(12, 20, 6, 6), dtype=np.uint8))
+    assert main([*films, *brief, "--out", "vae", "--data", "others.npy"]) == 2  # twice
+    films[films.index("films.npy")] = "others.npy"
+    assert main([*films, *brief, "--out", "vae"]) == 1
+    assert "other settings (data data was" in capsys.readouterr().out
+
+
+def test_what_is_measured_is_spread_over_the_held_out_data_as_in_an_evaluation(
+    empty_folder: Path,
+) -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    np.savez("sorted.npz", images=random.random((200, 8, 8)) * 0.5 * (1 + labels[:, None, None]))
+    np.savez("sorted.npz", images=np.load("sorted.npz")["images"], labels=labels)
+    words = ["ace", "--data", "sorted.npz", "--hidden", "4", "--test", "0.4"]
+    words += ["--examples", "20", "--batch-size", "20"]
+    assert main(["sweep", *words, "--items", "10", "--samples", "1", "--out", "s"]) == 0
+    (entry,) = entries("s")
+    measured = symgen.evaluate("s/ace-0", items=10, samples=1)
+    assert entry["measured"]["evaluation"]["error"] == measured["error"]
+    assert entry["measured"]["evaluation"]["bounds"] == measured["bounds"]
+
+
+def test_ctrl_c_before_a_run_has_begun_says_so(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("symgen.experiments.starting")
+    fit = module.fit
+
+    def interrupted(*data: Any, **how: Any) -> Any:
+        return fit(*data, **how, observe=lambda now: signal.raise_signal(signal.SIGINT))
+
+    monkeypatch.setattr(module, "fit", interrupted)
+    assert main([*BRIEF, "--on", "debug"]) == 130
+    assert "while the speed was measured: no run has begun" in capsys.readouterr().err
+
+
+def test_what_ends_a_sweep_ends_its_processes_too(empty_folder: Path) -> None:
+    words = ["sweep", "demo", "--window", "3", "4", *SMALL, *MEASURED, "--examples", "800000"]
+    command = [sys.executable, "-m", "symgen", *words, "--on", "local", "--jobs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as parent:
+        try:
+            saved: list[Path] = []
+            end = time.monotonic() + 120
+            while len(saved) < 2 and time.monotonic() < end:
+                time.sleep(0.2)
+                saved = [*Path("runs/sweeps/demo").glob("*/state/checkpoint.safetensors")]
+            locks = [path.parents[1] / "lock" for path in saved]
+            workers = [int(lock.read_text()) for lock in locks]
+        finally:
+            parent.terminate()
+        assert parent.wait(60) == -signal.SIGTERM
+    assert len({*workers}) == 2
+    end = time.monotonic() + 60
+    while any(lock.is_file() and lock.read_text() for lock in locks) and time.monotonic() < end:
+        time.sleep(0.2)
+    for lock in locks:
+        with hold(lock.parent):  # which nobody holds any more
+            pass
 
 
 STUB = """#!/bin/sh
@@ -198,6 +283,10 @@ def test_a_cluster_is_asked_for_an_array_of_jobs(
         ("sweep demo --window 3 3", "--window 3 3: give every value once"),
         ("sweep demo --window 3 --window 4", "--window came twice"),
         ("sweep demo --windw 3 4", "windw"),
+        ("sweep demo --width 8 08", "width=08 is there twice"),
+        ("sweep demo --window 3 4 --seed", "--seed came without a value"),
+        ("sweep demo --window 3 --items 0", "items=0: give 1 or more"),
+        ("sweep demo --window 3 --samples 0", "samples=0: give 1 or more"),
         ("sweep demo --seed 0 x", "--seed: invalid literal"),
         ("sweep demo --window 3 --jobs 0", "jobs=0: give a positive number"),
         ("sweep demo --window 3 --minutes 1", "leave out --minutes"),

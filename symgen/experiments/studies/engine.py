@@ -1,6 +1,8 @@
 """The engine of all studies: train or resume a run, measure it, say where it comes from."""
 
+import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import torch
 
+from symgen._tensors import differences
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.runs import OpenRun, open_run
 from symgen.experiments.starting import resume_run, start_run
@@ -15,6 +18,7 @@ from symgen.experiments.studies.measures import MEASURES
 from symgen.experiments.studies.record import Entry, shaping
 from symgen.experiments.studies.study import Budget, Line
 from symgen.models import Pretrained
+from symgen.models.pretrained import WEIGHTS
 from symgen.training import (
     RunBusy,
     TrainingDiverged,
@@ -28,7 +32,9 @@ from symgen.training.progress import Observe
 from symgen.training.run_folder import CHECKPOINT, CONFIG, METRICS
 
 Show = Callable[[int, int, str], object]
-_PLACES = ("root", "data", "cache")  # of files on the machine of the training
+_PLACES = ("root", "cache")  # of files on the machine of the training
+_NO_RUN = (FileNotFoundError, FileExistsError, RunBusy)
+_TOLD = 3  # differences that a reason lists
 
 
 class Missing(RuntimeError):
@@ -70,20 +76,19 @@ class Workshop:
         try:
             if (folder / CONFIG).is_file():
                 _require_same(open_run(folder).experiment, wanted, folder)
-            if done >= wanted.training.steps:
+            if done >= wanted.training.steps and (folder / WEIGHTS).is_file():
                 with hold(folder):  # its last save may still be going on
                     pass
             elif not self.train:
-                raise Missing(
-                    f"{folder} is at step {done} of {wanted.training.steps}: train it with "
-                    f"`{command}`" + (" and --resume" if done else "")
-                )
+                how_to = f"symgen train --resume {shlex.quote(str(folder))}" if done else command
+                steps = f"{done} of {wanted.training.steps}"
+                raise Missing(f"{folder} is at step {steps}: train it with `{how_to}`")
             elif (folder / CHECKPOINT).is_file():
                 resume_run(open_run(folder, place), **how)
             else:
                 start_run(line.preset, wanted, folder, command=command, **how)
             return open_run(folder, place)
-        except (FileNotFoundError, RunBusy, TrainingDiverged) as error:
+        except (*_NO_RUN, TrainingDiverged, ValueError) as error:
             raise Missing(f"{folder.name}: {error}") from error
 
 
@@ -173,17 +178,30 @@ def _origin(run: OpenRun) -> dict[str, Any]:
 
 
 def tells_of(entry: Entry, folder: Path, wanted: Experiment) -> bool:
-    """Return whether an entry is of the run in a folder, or there is no finished run there."""
-    if saved_step(folder / CHECKPOINT) < wanted.training.steps:
-        return True
-    return _origin(open_run(folder)).items() <= entry.items()
+    """Return whether an entry is of the run in a folder, or there is no finished run there.
+
+    A folder that is damaged tells nothing.
+    """
+    with suppress(OSError, ValueError):
+        if saved_step(folder / CHECKPOINT) >= wanted.training.steps:
+            return _origin(open_run(folder)).items() <= entry.items()
+    return True
 
 
 def _require_same(found: Experiment, wanted: Experiment, folder: Path) -> None:
     there, here = shaping(found), shaping(wanted)
-    if there != here:
-        part = next(name for name in there if there[name] != here[name])
+    if told := differences(_flat(there), _flat(here)):
+        more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
         raise Missing(
-            f"{folder} was trained with other settings: its {part} is {there[part]}, wanted is "
-            f"{here[part]}; move it away or choose another folder"
+            f"{folder} was trained with other settings ({'; '.join(told[:_TOLD])}{more}): move it "
+            "away or choose another folder"
         )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of settings by both names."""
+    flat = {}
+    for part, values in settings.items():
+        several = isinstance(values, dict)
+        flat |= {f"{part} {n}": v for n, v in values.items()} if several else {part: values}
+    return flat

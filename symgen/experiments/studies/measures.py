@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from symgen.data.batches import Batches
-from symgen.experiments.families import family_of
+from symgen.experiments.families import evenly_spread, family_of
 from symgen.experiments.runs import held_out as in_order
 from symgen.experiments.studies import ace_measures
 from symgen.experiments.studies.forecast import forecast
@@ -20,9 +20,10 @@ def evaluation(measured: Any, held_out: bool = True) -> dict[str, Any]:
     family = family_of(type(measured.model))
     train, source = data.source(train=True), data.source(train=not held_out)
     size, seed = min(family.batch_size, len(train)), measured.experiment.training.seed
+    test = in_order(source, family)
     return family.evaluate(
         measured.model,
-        in_order(source, family),
+        evenly_spread(test) if budget.spread else test,
         Batches(train, size, seed),
         items=None if budget.items is None else min(budget.items, len(source)),
         samples=budget.samples if held_out else 1,

@@ -1,7 +1,7 @@
 """What a study is asked for, and how it is worked off: run by run, by one process or many."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from symgen._errors import nearest
 from symgen._files import file_to_write
+from symgen._locks import held
 from symgen.experiments.studies.criteria import judged
 from symgen.experiments.studies.engine import Missing, Show, Workshop, entry_made, tells_of
 from symgen.experiments.studies.record import Entry, StudyRecord, entry_of, read_entries
@@ -17,6 +18,7 @@ from symgen.training import commit, hardware, saved_step
 from symgen.training.progress import Observe, duration
 from symgen.training.run_folder import CHECKPOINT
 
+JOBS = "jobs"  # folder in that of the runs: what is claimed, and what workers write
 Job = tuple[Line, int]
 
 
@@ -51,7 +53,8 @@ class Plan:
     def evaluated(self) -> dict[str, Any]:
         """How much is measured of a run."""
         spent = self.workshop.budget
-        return {"items": spent.items, "samples": spent.samples, "seed": 0}
+        told = {"items": spent.items, "samples": spent.samples, "seed": 0}
+        return told | ({"spread": True} if spent.spread else {})
 
     @cached_property
     def header(self) -> dict[str, Any]:
@@ -93,36 +96,75 @@ class Plan:
         StudyRecord(self.about, self.record).put(entry, self.header)
 
     def entries(self) -> list[Entry]:
-        """Return what is on record."""
-        known = read_entries(self.record)
-        found = [entry_of(known, line, self.budget, seed) for line, seed in self.jobs]
-        return [entry for entry in found if entry is not None]
+        """Return what is on record with these settings."""
+        known, record = read_entries(self.record), StudyRecord(self.about, self.record)
+        found = []
+        for line, seed in self.jobs:
+            entry = entry_of(known, line, self.budget, seed)
+            wanted = self.workshop.budget.experiment(line, seed, self.workshop.place)
+            if entry is not None and record.fits(entry, line, wanted, self.evaluated):
+                found.append(entry)
+        return found
 
     def work(self) -> dict[str, str]:
-        """Make what is not on record, one after the other; return why some could not be made."""
-        missing, jobs = {}, self.pending()
-        for number, (line, seed) in enumerate(jobs):
-            later = _examples_left(self.workshop, jobs[number + 1 :]) if self.workshop.train else 0
-            name = line.run_name(seed)
-            about = f"run {number + 1} of {len(jobs)}, {name}"
-            try:
-                self.make(line, seed, _training_shown(self.workshop, about, later))
-            except Missing as reason:
-                missing[name] = str(reason)
+        """Make what is not on record, one after the other; return why some could not be made.
+
+        Other processes may do the same: what one of them is making is looked for again later.
+        """
+        missing: dict[str, str] = {}
+        left, number = self.pending(), 0
+        count = len(left)
+        while left:
+            busy: list[Job] = []
+            for place, job in enumerate(left):
+                later = [*left[place + 1 :], *busy]
+                about = f"run {number + 1} of {count}, {_name(job)}"
+                try:
+                    with self.claimed(job) if self.workshop.train else nullcontext():
+                        if not self.has(job):  # another may have made it by now
+                            self.make(*job, _training_shown(self.workshop, about, later))
+                except BlockingIOError:
+                    busy.append(job)
+                    continue
+                except Missing as reason:
+                    missing[_name(job)] = str(reason)
+                number += 1
+            if len(busy) == len(left):
+                break
+            left = busy
+        for job in left:
+            missing[_name(job)] = "another process is making it: give the command again later"
         return missing
+
+    def claimed(self, job: Job) -> Any:
+        """Claim a run, or raise a BlockingIOError if somebody makes it."""
+        folder = self.workshop.out / JOBS
+        folder.mkdir(parents=True, exist_ok=True)
+        return held(folder / f"{_name(job)}.lock", wait=False)
 
     def result(self, missing: dict[str, str]) -> dict[str, Any]:
         """Return the entries, why others are `missing` by run, and the criteria of ACE."""
         entries = self.entries()
         result = {**self.header, "entries": entries, "missing": missing}
         if "criteria" in self.about.shown:
-            seeds = len(self.seeds)
-            found = judged(entries, seeds, smoke=self.budget == "smoke")
+            others, seeds = self._others()
+            found = judged([*entries, *others], seeds, smoke=self.budget == "smoke")
             derived = {"criteria": found, "seeds": seeds}
             result |= derived
             if entries:
                 StudyRecord(self.about, self.record).note(derived)
         return result
+
+    def _others(self) -> tuple[list[Entry], int]:
+        """Return what else is on record of this budget, and how many seeds are judged by all."""
+        mine = {(line.preset, line.variant, seed) for line, seed in self.jobs}
+        others = [
+            entry
+            for entry in read_entries(self.record)
+            if entry["budget"] == self.budget
+            and (entry["preset"], entry["variant"], entry["seed"]) not in mine
+        ]
+        return others, max([len(self.seeds), *(entry["seed"] + 1 for entry in others)])
 
 
 def planned(
@@ -207,6 +249,10 @@ def _runs(lines: Sequence[Line], seeds: Sequence[int]) -> Iterator[Job]:
                 yield line, seed
 
 
+def _name(job: Job) -> str:
+    return job[0].run_name(job[1])
+
+
 def _examples_left(workshop: Workshop, jobs: Sequence[Job]) -> int:
     """Count the examples that runs have still to see; lines share some of them."""
     left = {}
@@ -230,9 +276,11 @@ def steps_taken(workshop: Workshop, line: Line, seed: int) -> int:
     return 0
 
 
-def _training_shown(workshop: Workshop, name: str, later: int) -> Observe:
+def _training_shown(workshop: Workshop, name: str, later: Sequence[Job]) -> Observe:
+    after = _examples_left(workshop, later) if workshop.train else 0
+
     def observe(now: Any) -> None:
-        everything = now.seconds_left + later / now.examples_per_second
+        everything = now.seconds_left + after / now.examples_per_second
         left, all_left = duration(now.seconds_left), duration(everything)
         text = f"{name}: loss {now.loss:.1f}, {left} left, {all_left} for all"
         workshop.show(now.step, now.steps, text)

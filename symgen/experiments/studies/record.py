@@ -13,6 +13,7 @@ from symgen.training import hold
 Entry = dict[str, Any]
 _KEY = ("preset", "variant", "test_mode", "trained", "budget", "seed")
 _PLACES = ("root", "download", "cache")  # of files, which do not shape a run
+_PARTS = ("settings", "measured", "evaluated")  # of an entry, each values by name
 
 
 def read_entries(path: Path) -> list[Entry]:
@@ -20,9 +21,17 @@ def read_entries(path: Path) -> list[Entry]:
     if not path.is_file():
         return []
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["entries"]
+        entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
+        for entry in entries:
+            if not isinstance(entry["seed"], int):
+                raise TypeError(f"a seed is {entry['seed']!r}")
+            if any(name not in entry for name in _KEY):
+                raise KeyError(next(name for name in _KEY if name not in entry))
+            if any(not isinstance(entry[name], dict) for name in _PARTS):
+                raise TypeError(f"an entry has no {' or '.join(_PARTS)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no record of a study: {error!r}") from error
+    return entries
 
 
 def entry_of(entries: Iterable[Entry], line: Line, budget: str, seed: int) -> Entry | None:
@@ -61,14 +70,19 @@ class StudyRecord:
         """Return the entry of a line and seed if it has these settings and all measures."""
         for path in (self.path, *self._others):
             found = entry_of(read_entries(path), line, budget, seed)
-            if (
-                found is not None
-                and self._is_of(found, wanted)
-                and evaluated.items() <= found["evaluated"].items()
-                and set(line.measures) <= set(found["measured"])
-            ):
+            if found is not None and self.fits(found, line, wanted, evaluated):
                 return found
         return None
+
+    def fits(
+        self, entry: Entry, line: Line, wanted: Experiment, evaluated: dict[str, Any]
+    ) -> bool:
+        """Tell whether an entry of a line has these settings and all measures."""
+        return (
+            self._is_of(entry, wanted)
+            and evaluated.items() <= entry["evaluated"].items()
+            and set(line.measures) <= set(entry["measured"])
+        )
 
     def put(self, entry: Entry, about: dict[str, Any]) -> None:
         """Write the record with an entry added or replaced, as others may have left it by now."""

@@ -64,6 +64,8 @@ class Budget:
     """Held-out items of an evaluation; None stands for all."""
     samples: int = 10
     """Samples of the posteriors."""
+    spread: bool = False
+    """Whether items are spread over the held-out data, as of `evaluate`, or the first ones."""
     checked: int = 1_000
     """Test images of the checks that look inside a model."""
     drawn: int = 100

@@ -42,7 +42,7 @@ def sweep_study(
         }
         for about, experiment in runs.items()
     ]
-    budget = Budget("sweep", items=items, samples=samples)
+    budget = Budget("sweep", items=items, samples=samples, spread=True)
     told = {"lines": lines}
     title = f"{name}, swept"
     return Study(f"sweep-{name}", title, {"sweep": budget}, ("sweep",), told=told), budget

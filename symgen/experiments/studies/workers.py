@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 import torch
 
-from symgen._locks import held
+from symgen._signals import signals_clean_up
 from symgen.experiments.studies.engine import Missing
-from symgen.experiments.studies.plan import Job, Plan, steps_taken
+from symgen.experiments.studies.plan import JOBS, Job, Plan, steps_taken
 from symgen.training import TrainingStopped
 
 Place = Literal["local", "slurm", "debug"]
 Tell = Callable[[], object]
-_JOBS = "jobs"  # folder in that of the runs, for all of the below
 _POLL = 0.3  # seconds
 _LONG = 60 * 24 * 7  # minutes that a worker of this machine may take
 _ASKED = tuple(
@@ -78,7 +77,7 @@ class Worker:
         """Make a run, unless it is made or has failed by now; False if another makes it."""
         note = _note(self.plan, _name(job))
         try:
-            with claimed(self.plan, _name(job)):
+            with self.plan.claimed(job):
                 failed = note.is_file() and note.stat().st_mtime >= self.since
                 if not failed and not self.plan.has(job):
                     self._make(job, note)
@@ -136,7 +135,7 @@ def _standing(plan: Plan, job: Job) -> Standing:
     if plan.has(job):
         return Standing(name, "done", steps, steps)
     try:
-        with claimed(plan, name):
+        with plan.claimed(job):
             pass
     except BlockingIOError:
         return Standing(name, "running", step, steps)
@@ -165,10 +164,10 @@ def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
     worker, why = Worker(plan, plan.pending(), threads), ""
 
     def start() -> Any:
-        with _errors_to(plan.workshop.out / _JOBS / "submitit.log"):
+        with _errors_to(plan.workshop.out / JOBS / "submitit.log"):
             return executor.submit(worker)
 
-    with _threads(threads):
+    with _threads(threads), signals_clean_up():
         working = [start() for _ in range(min(jobs, len(worker.jobs)))]
         try:
             while working:
@@ -181,7 +180,7 @@ def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
                     if died and spare:
                         spare -= 1
                         working.append(start())
-        except KeyboardInterrupt:
+        except BaseException:
             for job in working:
                 job.cancel()
             while any(not job.done() for job in working):
@@ -194,11 +193,11 @@ def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
 
 
 def work_here(plan: Plan) -> None:
-    """Work off a plan in this process, as submitit's executor for debugging does."""
-    job = _executor(plan, "debug", {}).submit(
-        Worker(plan, plan.pending(), torch.get_num_threads())
-    )
-    job.result()
+    """Work off a plan in this process, as a worker does."""
+    try:
+        Worker(plan, plan.pending(), torch.get_num_threads())()
+    except _Ended:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def submit(plan: Plan, **asked: Any) -> list[str]:
@@ -221,13 +220,6 @@ def submit(plan: Plan, **asked: Any) -> list[str]:
     return [job.job_id for job in queued]
 
 
-def claimed(plan: Plan, name: str) -> Any:
-    """Claim a run, or raise a BlockingIOError if somebody makes it."""
-    folder = plan.workshop.out / _JOBS
-    folder.mkdir(parents=True, exist_ok=True)
-    return held(folder / f"{name}.lock", wait=False)
-
-
 def _executor(plan: Plan, on: Place, asked: dict[str, Any]) -> Any:
     try:
         import submitit
@@ -235,7 +227,7 @@ def _executor(plan: Plan, on: Place, asked: dict[str, Any]) -> Any:
         raise ModuleNotFoundError(
             f"--on {on} needs submitit: pip install 'symgen[cluster]'"
         ) from error
-    folder = (plan.workshop.out / _JOBS).absolute()
+    folder = (plan.workshop.out / JOBS).absolute()
     try:
         executor = submitit.AutoExecutor(folder, cluster=on)
         executor.update_parameters(name=plan.about.name, **asked)
@@ -305,4 +297,4 @@ def _name(job: Job) -> str:
 
 def _note(plan: Plan, name: str) -> Path:
     """Return the file that tells why a run failed."""
-    return plan.workshop.out / _JOBS / f"{name}.failed"
+    return plan.workshop.out / JOBS / f"{name}.failed"

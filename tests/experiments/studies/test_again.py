@@ -88,7 +88,8 @@ def test_a_run_of_other_settings_is_not_taken_for_the_line(begun, make, tiny):
     spending = replace(tiny, by_kind=longer)
     record = make(begun, "table1", "vae-mnist", spending=spending, place=begun)
     assert record["entries"] == []
-    assert "other settings: its training" in record["missing"]["vae-mnist-0"]
+    told = "other settings (training examples was 8 and is 16): move it away or choose another"
+    assert told in record["missing"]["vae-mnist-0"]
 
 
 def test_a_stopped_run_is_resumed(tmp_path, make):
@@ -105,6 +106,46 @@ def test_a_stopped_run_is_resumed(tmp_path, make):
     record = make(tmp_path, "table1", "vae-mnist")
     assert len(record["entries"]) == 1 and saved_step(state) == 4
     assert (folder / "metrics.jsonl").read_text().startswith(begun)
+
+
+def test_two_processes_share_the_lines(tmp_path, make):
+    lines = ("vae-mnist", "tvae-mnist-half")
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(make, tmp_path, "table1", *lines) for _ in range(2)]
+        found = [each.result() for each in made]
+    assert len(read_entries(tmp_path / "table1.json")) == 2
+    for each in found:  # what is not in the table of one, the other was making
+        assert len(each["entries"]) + len(each["missing"]) == 2
+        assert all("another process is making it" in why for why in each["missing"].values())
+
+
+def test_a_damaged_run_folder_keeps_no_other_line_from_its_table(begun, make):
+    (begun / "runs" / "vae-mnist-0" / "config.json").write_text("{")
+    record = make(begun, "table1", "vae-mnist")  # on record: the folder is not needed
+    assert len(record["entries"]) == 1 and record["missing"] == {}
+    (begun / "table1.json").unlink()
+    record = make(begun, "table1", "vae-mnist", "tvae-mnist-half")
+    assert [entry["line"] for entry in record["entries"]] == ["tvae-mnist-half"]
+    assert "config.json" in record["missing"]["vae-mnist-0"]
+
+
+def test_weights_that_a_finished_run_lacks_are_written_anew(begun, make):
+    (begun / "table1.json").unlink()
+    weights = begun / "runs" / "vae-mnist-0" / "model.safetensors"
+    before = weights.read_bytes()
+    weights.unlink()
+    record = make(begun, "table1", "vae-mnist")
+    assert record["missing"] == {} and weights.read_bytes() == before
+
+
+def test_an_entry_of_other_settings_is_in_no_table(begun, make, tiny):
+    brief = tiny.by_kind["digits"]
+    longer = {"digits": {**brief, "training": brief["training"] | {"examples": 16}}}
+    record = make(
+        begun, "table1", "vae-mnist", spending=replace(tiny, by_kind=longer), train=False
+    )
+    assert record["entries"] == [] and list(record["missing"]) == ["vae-mnist-0"]
+    assert len(read_entries(begun / "table1.json")) == 2  # and stays on record
 
 
 def test_a_run_that_another_process_trains_is_passed_over(tmp_path, make):
@@ -178,7 +219,17 @@ def test_a_folder_in_place_of_a_record_is_refused_before_the_work(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"runs": 3}'])
+ENTRY = {"preset": "vae-mnist", "variant": None, "test_mode": None, "trained": True}
+ENTRY |= {"budget": "smoke", "seed": 0, "settings": {}, "measured": {}, "evaluated": {}}
+DAMAGED = [
+    *({"entries": [each]} for each in ({}, 1, ENTRY | {"seed": "0"}, ENTRY | {"measured": None})),
+    {"entries": None},
+    {"entries": {"a": 1}},
+    {"entries": [{k: v for k, v in ENTRY.items() if k != "budget"}]},
+]
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"runs": 3}', *map(json.dumps, DAMAGED)])
 def test_a_damaged_record_is_not_overwritten(tmp_path, make, content):
     (tmp_path / "table1.json").write_text(content)
     with pytest.raises(ValueError, match=r"table1\.json is no record"):

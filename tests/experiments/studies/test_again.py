@@ -103,6 +103,8 @@ def test_a_stopped_run_is_resumed(tmp_path, make):
     state = folder / "state" / "checkpoint.safetensors"
     assert 0 < saved_step(state) < 4
     begun = (folder / "metrics.jsonl").read_text()
+    told = make(tmp_path, "table1", "vae-mnist", train=False)["missing"]["vae-mnist-0"]
+    assert told.endswith(f"of 4: train it with `symgen train --resume {folder}`")
     record = make(tmp_path, "table1", "vae-mnist")
     assert len(record["entries"]) == 1 and saved_step(state) == 4
     assert (folder / "metrics.jsonl").read_text().startswith(begun)

@@ -43,7 +43,7 @@ def _cells(record: dict[str, Any]) -> list[str]:
 
 def night_runs(results: Path) -> dict[str, dict[str, Any]]:
     """Return runs of colour MNIST at the budget of a night, seed 0, by line."""
-    records = [results / f"{name}.json" for name in ("table4", "mnist-rolled")]
+    records = [results / f"{name}.json" for name in ("table4", "mnist-aids")]
     return {
         entry["line"]: entry
         for record in records

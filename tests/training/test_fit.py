@@ -272,5 +272,5 @@ def test_a_compiled_model_is_refused_with_where_the_model_is(tmp_path: Path) -> 
     model: Any = torch.compile(make_model(), backend="eager")
     for data in (make_data(), torch.rand(8, 6, 1, 4, 4)):
         with pytest.raises(ValueError, match="give the TVAE itself, which is its _orig_mod"):
-            fit(model, data, folder=tmp_path / "run")
+            fit(model, data, examples=8, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -30,6 +30,7 @@ class Topographic(ABC):
         speed: units by which capsules roll per step.
         capsule_boundary: what a roll meets at the ends of a capsule.
         axis_count: number of axes along which capsules roll.
+        closes: whether a roll through all frames of cyclic time comes back to its start.
 
     Example:
         >>> class WholeCapsules(Topographic):
@@ -78,6 +79,13 @@ class Topographic(ABC):
         if axis != 0:
             raise ValueError(f"axis={axis}: the capsules have one axis, 0")
         return roll(t, steps * self.speed, boundary=self.capsule_boundary)
+
+    @property
+    def closes(self) -> bool:
+        """Whether a roll through all frames of cyclic time comes back to its start."""
+        cyclic = not self.open_ended and self.capsule_boundary == "cyclic"
+        turns = [self.frames * self.speed / size for size in getattr(self, "shape", [self.units])]
+        return cyclic and all(abs(turn - round(turn)) < 1e-6 for turn in turns)
 
     @torch.no_grad()
     def receptive_field(self) -> Bool[Tensor, " S"]:

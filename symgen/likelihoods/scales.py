@@ -18,6 +18,7 @@ __all__ = ["Scale"]
 Scale = float | Literal["one", "channel", "value"]
 _LEAST_LOG = -7.0  # a scale of a thousandth: narrower ones only memorise
 _START_LOG = math.log(0.3)
+_LEAST, _MOST = 1e-6, 1e6  # of a fixed scale: squares of what is far beyond it are still finite
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,11 @@ class ScaledLikelihood(Likelihood):
     def __post_init__(self) -> None:
         scale, names = self.scale, get_args(get_args(Scale)[1])
         number = isinstance(scale, Real) and not isinstance(scale, bool)
-        if not (scale in names if isinstance(scale, str) else number and 0 < scale < math.inf):
-            ways = ", ".join(map(repr, names))
-            raise ValueError(f"scale={scale!r}: give a positive number, or learn it as {ways}")
+        if not (scale in names if isinstance(scale, str) else number and _LEAST <= scale <= _MOST):
+            ways, bounds = ", ".join(map(repr, names)), f"from {_LEAST:g} to {_MOST:,.0f}"
+            raise ValueError(
+                f"scale={scale!r}: give a positive number {bounds}, or learn it as {ways}"
+            )
         if not isinstance(scale, str):
             object.__setattr__(self, "scale", float(scale))
 

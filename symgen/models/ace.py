@@ -168,6 +168,7 @@ class ACE(ACEParts):
             if y is None:
                 raise ValueError("no labels: give them, or make the model with labelled='none'")
             return self._labelled_elbo(x, y)
+        check_data(self, "x", x)
         y = x.new_full(x.shape[:1], -1, dtype=torch.int64) if y is None else y
         check_labels(y, x.shape[0], self.classes, least=-1)
         terms = self._class_terms(x, y, sampled=True)

@@ -14,7 +14,7 @@ from symgen.data.options import require_whole
 from symgen.likelihoods import Likelihood, LikelihoodName, Scale, make_likelihood
 from symgen.likelihoods.base import full_precision
 from symgen.models import ace_nets
-from symgen.models.checks import check_data_shape, check_net, check_sizes
+from symgen.models.checks import check_data_shape, check_likelihood, check_net, check_sizes
 from symgen.models.pretrained import Pretrained
 from symgen.models.symmetry_statistics import (
     PaddingMode,
@@ -31,6 +31,7 @@ _LEAST_SPREAD = 1e-3
 _LABEL_WEIGHT = 20.0  # where few images have a label
 _MOST_STARTS = 72  # every five degrees: each is a pass of its own
 _MOST_WEIGHT = 1e6
+_MOST_GRAY = 1e6  # levels from 0, of the ground and of the spread
 _FAINT = 0.1  # of the spread: what decoders paint before they have learned anything
 _FARTHEST, _HALVINGS = 5.0, 40  # of an output that a decoder starts from, and how it is found
 
@@ -107,6 +108,12 @@ class ACEParts(Pretrained):
         if not 0 <= label_weight <= _MOST_WEIGHT:
             most = f"from 0 to {_MOST_WEIGHT:,.0f}, or None"
             raise ValueError(f"label_weight={label_weight!r}: give a number {most}")
+        if ground is not None and not abs(ground) <= _MOST_GRAY:
+            raise ValueError(
+                f"ground={ground!r}: give a gray level that is ±{_MOST_GRAY:,.0f} at most"
+            )
+        if spread is not None and not 0 <= spread <= _MOST_GRAY:
+            raise ValueError(f"spread={spread!r}: give a deviation from 0 to {_MOST_GRAY:,.0f}")
         self.label_weight = label_weight
         self.balanced = balanced
         if balanced and labelled == "none":
@@ -179,14 +186,22 @@ class ACEParts(Pretrained):
     def _features_of(self, encoder: nn.Module) -> int:
         """Count the features that styles are inferred from, by a trial run of the encoder."""
         what = "features, from which the style of every class is inferred"
-        return check_net("encoder", encoder, self.data_shape, ("F",), what)[0]
+        return check_net("encoder", encoder, self.data_shape, ("F",), what, self._like).shape[1]
+
+    @property
+    def _like(self) -> Tensor:
+        """A weight, which is of the precision of the model."""
+        return next(self.parameters(), torch.zeros(()))
 
     def _check_part(self, name: str, module: nn.Module) -> None:
         if name == "classifier":
-            check_net(name, module, self.looked_at, (self.classes,), "the classes' scores")
+            what = "the classes' scores"
+            check_net(name, module, self.looked_at, (self.classes,), what, self._like)
         elif name == "decoder":
             what = "the likelihood's parameters, for styles (n, latents) and classes (n,)"
-            check_net(name, module, (self.latent_count,), self.painted, what, labelled=True)
+            sizes = (self.latent_count,), self.painted
+            found = check_net(name, module, *sizes, what, self._like, labelled=True)
+            check_likelihood(self.likelihood, found, self.data_shape, dict(self.shared))
         elif (found := self._features_of(module)) != (features := self.heads.weight.shape[-1]):
             message = f"encoder gives {found} features: the heads of this model take {features}"
             raise ValueError(message)

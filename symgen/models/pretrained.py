@@ -2,22 +2,22 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
-from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args
 
+import torch
 from huggingface_hub import snapshot_download
 from torch import Tensor, nn
 
 from symgen._errors import nearest
 from symgen._files import read_json, write_json
-from symgen._memory import MEMORY
 from symgen._tensors import Bounded, differences, read_about, read_tensors, write_tensors
 from symgen._typed import typed
 from symgen.latents import AxesTopography, Topography
 from symgen.likelihoods import LikelihoodName, make_likelihood
+from symgen.models.arguments import bound, checked
 from symgen.pretrained import embedded_folder
 
 __all__ = ["Pretrained", "weights_step"]
@@ -26,6 +26,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "model.json"
 _LIKELIHOODS = (type(make_likelihood(name)) for name in get_args(LikelihoodName))
 _VALUES = {kind.__name__: kind for kind in (Topography, AxesTopography, *_LIKELIHOODS)}
+_BESIDE = ("model", "data_scale")  # what is described beside the arguments
 _SPARE = 2**24  # numbers, for what a model computes with and does not save
 Model = TypeVar("Model", bound="Pretrained")
 
@@ -57,12 +58,12 @@ class Pretrained(nn.Module):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):
-            cls.__init__ = _checked(cls.__init__)
+            cls.__init__ = checked(cls.__init__)
 
     def __new__(cls, *arguments: Any, **named: Any):
         """Note the arguments before any constructor sees them."""
         module = super().__new__(cls)
-        config = _bound(inspect.signature(cls.__init__), arguments, named)
+        config = bound(inspect.signature(cls.__init__), arguments, named)
         object.__setattr__(module, "config", config)
         return module
 
@@ -103,7 +104,7 @@ class Pretrained(nn.Module):
         are rounded to float16, for files of half the size; they are loaded as float32 again.
 
         Raises:
-            ValueError: if a weight is too large for float16.
+            ValueError: if a weight is too large for float16; what was there stays.
 
         Example:
             >>> import tempfile
@@ -113,14 +114,11 @@ class Pretrained(nn.Module):
             ...     TVAE.from_pretrained(model.save_pretrained(folder)).topography.window
             3
         """
-        folder = Path(folder)
+        folder, described, weights = Path(folder), self.described(), self.state_dict()
+        weights = _halved(weights) if half else weights  # refused before anything is replaced
         folder.mkdir(parents=True, exist_ok=True)
-        described = self.described()
+        write_tensors(folder / WEIGHTS, weights, {"step": step, **described})
         write_json(folder / CONFIG, described)
-        weights = self.state_dict()
-        write_tensors(
-            folder / WEIGHTS, _halved(weights) if half else weights, {"step": step, **described}
-        )
         return folder
 
     def described(self) -> dict[str, Any]:
@@ -137,6 +135,8 @@ class Pretrained(nn.Module):
     def from_pretrained(cls: type[Model], name: str | Path, **parts: Any) -> Model:
         """Load a model from a folder or from the Hugging Face hub, on the CPU, ready to evaluate.
 
+        It has the precision of its weights there, and float32 for those of `half` the size.
+
         Args:
             name: a folder that `save_pretrained` wrote, or weights that come with the package,
                 such as "symgen/sprites". Where neither it nor its parent is here, "owner/name" is
@@ -147,7 +147,8 @@ class Pretrained(nn.Module):
         Raises:
             FileNotFoundError: if there is no such folder here nor on the hub.
             ValueError: for another model, files that are damaged or do not belong together,
-                weights that are not finite, or a part of your own not handed in.
+                weights that are not finite, a part of your own that is not handed in, or
+                anything else that is.
         """
         folder = _find(name)
         described = _read_description(folder / CONFIG)
@@ -159,6 +160,10 @@ class Pretrained(nn.Module):
         weights = _read_weights(folder, described)
         arguments = cls.rebuilt(described, parts)
         held = sum(tensor.numel() for tensor in weights.values())
+        if kind := _precision(weights):
+            for part in parts.values():
+                if isinstance(part, nn.Module):
+                    part.to(torch.get_default_dtype())  # as the rest is made
         try:
             with Bounded(2 * held + _SPARE, f"its sizes are beyond the {held:,} numbers there"):
                 model = known[given](**arguments)
@@ -167,7 +172,7 @@ class Pretrained(nn.Module):
                 f"{folder / CONFIG} does not make a {given}: {_line(error)}"
             ) from error
         _require_fit(folder / WEIGHTS, weights, model)
-        model.load_state_dict(weights)
+        model.to(kind).load_state_dict(weights)
         if (scale := described.get("data_scale")) is not None:
             model.data_scale = typed("data_scale", scale, tuple[float, float])
         return model.eval()
@@ -177,7 +182,8 @@ class Pretrained(nn.Module):
         """Return a constructor's arguments from what `described` returned and your own `parts`.
 
         Raises:
-            ValueError: if an entry cannot be made, or a part of your own is not handed in.
+            ValueError: if an entry cannot be made, a part of your own is not handed in, or one is
+                that the model was not made with.
         """
         arguments = described["arguments"]
         own = {name: value["own"] for name, value in arguments.items() if _is_own(value)}
@@ -188,6 +194,12 @@ class Pretrained(nn.Module):
             raise ValueError(
                 f"the model was made with parts of one's own, {named}: hand them in again, as in "
                 f"{call}"
+            )
+        for name in parts.keys() - own.keys():
+            takes = f"only parts of one's own, {', '.join(own)}" if own else "no parts"
+            raise ValueError(
+                f"{name}={parts[name]!r}: this {described['model']} was saved with {takes}, and "
+                "the rest is as saved: leave it out, or build a new model"
             )
         made = dict(parts)
         for name, value in arguments.items():
@@ -204,54 +216,6 @@ class Pretrained(nn.Module):
         ]
         count = sum(parameter.numel() for parameter in self.parameters())
         return f"{type(self).__name__}({', '.join(shown)})  # {count:,} parameters"
-
-
-def _checked(made: Callable[..., None]) -> Callable[..., None]:
-    """Let a constructor refuse options that are not of their types, or larger than memory."""
-    signature = inspect.signature(made)
-
-    @wraps(made)
-    def checked(self: Any, *arguments: Any, **named: Any) -> None:
-        given, hints = _bound(signature, arguments, named), _hints(made)
-        for name, value in given.items():
-            typed(name, value, hints.get(name, Any))
-        largest = max(given, key=lambda name: _greatest(given[name]), default="")
-        told = f"{largest}={given.get(largest)!r} makes {type(self).__name__} larger than half of "
-        with Bounded(
-            MEMORY // 8, f"{told}{MEMORY / 2**30:,.0f} GiB of memory: give smaller sizes"
-        ):
-            made(self, *arguments, **named)
-
-    return checked
-
-
-def _bound(
-    signature: inspect.Signature, arguments: Sequence[Any], named: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what a constructor is given, by name; nothing where it will refuse it."""
-    try:
-        given = signature.bind_partial(None, *arguments, **named).arguments
-    except TypeError:  # the constructor will say so
-        return {}
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            given |= given.pop(name, {})
-    return {name: value for name, value in given.items() if name != "self"}
-
-
-@lru_cache
-def _hints(made: Callable[..., None]) -> dict[str, Any]:
-    """Return the types of a constructor's arguments, as far as they can be looked up."""
-    try:
-        return get_type_hints(made)
-    except (NameError, TypeError):  # names that exist only for type checkers
-        return {}
-
-
-def _greatest(value: Any) -> int:
-    """Return the greatest whole number in an argument, 0 where there is none."""
-    every = value if isinstance(value, tuple | list) else (value,)
-    return max((one for one in every if isinstance(one, int)), default=0)
 
 
 def _described(value: Any) -> Any:
@@ -320,7 +284,8 @@ def _read_weights(folder: Path, described: Mapping[str, Any]) -> dict[str, Tenso
         why = "put back a copy of it, save it again or, of a run, symgen train --resume"
         raise ValueError(f"{path} cannot be loaded ({error}): {why}") from error
     there, here = (
-        {"model": each.get("model"), **each.get("arguments", {})} for each in (about, described)
+        {**each.get("arguments", {}), **{n: each[n] for n in _BESIDE if n in each}}
+        for each in (about, described)
     )
     if changed := differences(there, here):
         raise ValueError(
@@ -337,6 +302,12 @@ def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if tensor.isinf().any() and not weights[name].isinf().any():
             raise ValueError(f"{name} is too large for float16: save it with half=False")
     return halved
+
+
+def _precision(weights: Mapping[str, Tensor]) -> torch.dtype | None:
+    """Return the type of all real weights; None of several, or of float16, which is for files."""
+    found = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
+    return None if len(found) != 1 or torch.float16 in found else found.pop()
 
 
 def _require_fit(path: Path, weights: Mapping[str, Tensor], model: nn.Module) -> None:

@@ -12,6 +12,7 @@ from symgen._errors import require_choice
 from symgen.groups import affine, centroid, colour, warp
 from symgen.latents import Density, Gaussian, Laplace
 from symgen.likelihoods.base import full_precision
+from symgen.models.checks import check_tensor
 from symgen.nets import Convolutions, ConvReadout, InitialWeights
 
 __all__ = ["Pose", "SymmetryStatistics"]
@@ -74,6 +75,7 @@ class Pose(NamedTuple):
         if not isinstance(element, Pose):
             element = Pose(element, None)
         moved, recolour = element
+        check_tensor("element", moved)
         affine.check_pose(moved)
         if recolour is not None and self.colour is None:
             raise ValueError(

@@ -99,7 +99,7 @@ class TopographicVAE(Pretrained):
         self.topography, self.likelihood = topography, make_likelihood(likelihood)
         self.frames, self.capsules = topography.frames, topography.capsules
         self.units = topography.units
-        checks.check_topographic(self.frames, self.units, mu, eps, ahead)
+        checks.check_topographic(topography, mu, eps, ahead)
         if ahead:
             self.require_causal(f"ahead={ahead}")
         self.ahead, self.eps = ahead, eps
@@ -245,6 +245,8 @@ class TopographicVAE(Pretrained):
             element: number of steps; a tensor is broadcast against the leading dimensions of t.
             axis: along which the capsules roll, if they have several; one for all or for each.
         """
+        check_floats("t", t, "…, capsules, units", "…", self.capsules, self.units)
+        checks.check_element(element, t)
         element = element[..., None] if isinstance(element, Tensor) else element
         if self.topography.capsule_boundary == "cyclic":
             return self.topography.roll(t, element, axis=axis)
@@ -262,7 +264,8 @@ class TopographicVAE(Pretrained):
         inferred without sampling.
         """
         first = self.latents(x)[:, :1]  # (B, 1, C, D)
-        elements = torch.arange(self.units if steps is None else steps, device=x.device)
+        count = self.units if steps is None else typed("steps", steps, Draws)
+        elements = torch.arange(count, device=x.device)
         return self.decode(self.act(first, elements, axis)).mean
 
     @torch.no_grad()
@@ -342,12 +345,15 @@ class TopographicVAE(Pretrained):
 
     def _check_part(self, name: str, module: nn.Module) -> None:
         latents, plain = self.capsules * self.units, self.topography.is_none
+        like = next(self.parameters())
         if name == "encoder":
             what = "mean and log-variance of z" + ("" if plain else " and of u")
-            check_net(name, module, self.data_shape, ((2 if plain else 4) * latents,), what)
+            check_net(name, module, self.data_shape, ((2 if plain else 4) * latents,), what, like)
         else:
             shape = (self.likelihood.parameters, *self.data_shape)
-            check_net(name, module, (latents,), shape, "the likelihood's parameters of a frame")
+            what = "the likelihood's parameters of a frame"
+            found = check_net(name, module, (latents,), shape, what, like)
+            checks.check_likelihood(self.likelihood, found, self.data_shape, dict(self.shared))
 
     def _student_t(self, z: Tensor, energy: Tensor) -> Tensor:
         """Return `t = (z - μ) / sqrt(W energy + eps)` (Keller & Welling 2021, eq. 2 and 9)."""
@@ -366,7 +372,7 @@ class TopographicVAE(Pretrained):
 
     def _rolled(self, t: Tensor, x: Tensor, roll: int) -> Float[Tensor, "B targets"]:
         """Evaluate -log p of other frames, rolled along the axis that is best for a sequence."""
-        if self._closes():
+        if self.topography.closes:
             x = x.roll(-roll, 1)
         else:
             begin, end = max(self._first_full, -roll), x.shape[1] - max(0, roll)
@@ -379,15 +385,8 @@ class TopographicVAE(Pretrained):
 
     def _rolls(self, frames: int) -> range:
         """Tell the rolls by which some frame comes to another of so many, those of cyclic time."""
-        back = 0 if self._closes() or self._first_full >= frames else frames - 1
+        back = 0 if self.topography.closes or self._first_full >= frames else frames - 1
         return range(-back, max(1, frames - self._first_full))
-
-    def _closes(self) -> bool:
-        """Tell whether a roll through all frames of cyclic time comes back to its start."""
-        cyclic = not self.topography.open_ended and self.topography.capsule_boundary == "cyclic"
-        sizes = getattr(self.topography, "shape", [self.units])
-        turns = [self.frames * self.speed / size for size in sizes]
-        return cyclic and all(abs(turn - round(turn)) < 1e-6 for turn in turns)
 
     @property
     def _first_full(self) -> int:

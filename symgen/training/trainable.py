@@ -46,10 +46,21 @@ class Trainable(Protocol):
 
 def require_trainable(model: Any) -> None:
     """Refuse what `fit` cannot train: all but torch modules that are `Trainable`."""
+    _refuse_compiled(model)
     if not isinstance(model, Trainable) or not isinstance(model, nn.Module):
         raise ValueError(
             f"a {type(model).__name__} cannot be trained: give a torch module with data_shape, "
             "whose forward returns the terms of its loss as a NamedTuple"
+        )
+
+
+def _refuse_compiled(model: Any) -> None:
+    """Refuse what `torch.compile` returns, which does not tell what `forward` takes."""
+    if (inner := getattr(model, "_orig_mod", None)) is not None:
+        kind = type(inner).__name__
+        raise ValueError(
+            f"the model is a {kind} in a torch.compile: give the {kind} itself, which is its "
+            "_orig_mod and has the same weights"
         )
 
 
@@ -93,6 +104,7 @@ def as_batches(data: Any, model: Any, batch_size: int | None, seed: int) -> Feed
     Items are tensors, tuples or dictionaries, see `symgen.data.items.choose_inputs`. Without a
     `batch_size` it is that of the data, or 32.
     """
+    _refuse_compiled(model)
     own = getattr(data, "batch_size", None)
     if own is not None and batch_size not in (None, own):
         raise ValueError(

@@ -97,6 +97,17 @@ def test_capsules_of_one_unit_are_refused_where_they_would_roll(kind: Any) -> No
         kind((5,), units=1, **TINY)
 
 
+@pytest.mark.parametrize("given", [len, nn.Linear, "linear"])
+def test_who_gives_no_module_is_told_that_one_can_be_given(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"^encoder=.*: give None, or a torch module$"):
+        TVAE((5,), **TINY, encoder=given)
+    told = r"^classifier=.*: choose conv-pooling, dense, residual or None, or a torch module$"
+    with pytest.raises(ValueError, match=told):
+        ACE((1, 16, 16), classifier=given)
+    with pytest.raises(ValueError, match=r"^likelihood=.*discretised-logistic, or a Likelihood$"):
+        TVAE((5,), **TINY, likelihood=given)
+
+
 def test_parts_and_settings_that_fit_are_as_they_were() -> None:
     shape = torch.zeros(3, 5).shape[1:]
     assert TVAE(shape, **TINY, shift=1).config["shift"] == 1

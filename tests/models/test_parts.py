@@ -21,7 +21,7 @@ import symgen
 from symgen import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
 from symgen.experiments.builders import options_of
 from symgen.latents import Topographic
-from symgen.likelihoods import Likelihood
+from symgen.likelihoods import GrayBernoulli, Likelihood
 from symgen.models import SymmetryStatistics
 
 BUILDERS = (TVAE, BubbleVAE, VAE, TorusVAE, ACE, TopographicVAE)
@@ -174,6 +174,79 @@ def test_handing_in_what_does_not_fit_says_what_it_should_give():
         bare(WholeCapsules(), LaplaceNoise())
     with pytest.raises(ValueError, match=r"should give \(2, F\), features"):
         ACE(**SMALL, encoder=nn.Identity())
+
+
+class NotIndependent(Likelihood):
+    """Of values that are no parts of an item, or where it takes batches for items."""
+
+    def __init__(self, further):
+        self.further = further
+
+    def __call__(self, outputs, dims, **learned):
+        (location,) = outputs.unbind(-1 - dims)
+        values = Laplace(location, 0.3)
+        return values if self.further is None else Independent(values, dims + self.further)
+
+
+@pytest.mark.parametrize("further", [None, 1])
+def test_a_likelihood_of_other_than_items_is_refused_at_once(further):
+    likelihood = NotIndependent(further)
+    with pytest.raises(ValueError, match=r"^NotIndependent .*log-probabilities \(.*Independent"):
+        bare(WholeCapsules(), likelihood)
+    with pytest.raises(
+        ValueError, match=r"^NotIndependent .*should have log-probabilities \(2,\)"
+    ):
+        ACE(**SMALL, likelihood=likelihood)
+    model = bare(WholeCapsules(), NotIndependent(0))
+    assert model(torch.randn(3, 4, 7)).nll.shape == (3, 4)
+
+
+def test_a_likelihood_that_tells_no_shapes_is_tried():
+    class Bare(GrayBernoulli):  # has the log-probabilities of items, and does not say so
+        batch_shape = event_shape = ()
+
+        def log_prob(self, value):
+            return -torch.nn.functional.softplus(self.logits).flatten(1).sum(1)
+
+    class Untold(Likelihood):
+        def __call__(self, outputs, dims, **learned):
+            return Bare(outputs.squeeze(-1 - dims), dims)
+
+    state = torch.get_rng_state()
+    model = bare(WholeCapsules())
+    torch.set_rng_state(state)
+    nets = {"encoder": model.encoder, "decoder": model.decoder}
+    TopographicVAE((7,), **nets, topography=WholeCapsules(), likelihood=Untold())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("expected", [False, True])
+def test_a_topography_of_other_than_one_scale_for_each_variable_is_refused_at_once(expected):
+    class Flat(WholeCapsules):
+        def inverse_scale(self, energy, eps):
+            scale = super().inverse_scale(energy, eps)
+            return scale if expected else scale[0]
+
+        def expected_inverse_scale(self, energy, variance, eps):
+            return self.inverse_scale(energy, eps)[..., :1]
+
+    method, given = ("expected_", (2, 4, 2, 1)) if expected else ("", (4, 2, 6))
+    told = re.escape(f"Flat.{method}inverse_scale of energy (2, 4, 2, 6) gives {given}: ")
+    with pytest.raises(ValueError, match=told):
+        bare(Flat())
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_a_net_of_another_precision_is_refused_at_once(name):
+    net = {"encoder": OwnEncoder((7,), 48), "decoder": OwnDecoder(12, (1, 7))}[name].double()
+    told = f"^{name} has weights of torch.float64 in a model of torch.float32: give {name}.to"
+    with pytest.raises(ValueError, match=told):
+        tvae(**{name: net})
+    model = tvae()
+    with pytest.raises(ValueError, match=told):
+        setattr(model, name, net)
+    setattr(model.double(), name, net)
+    assert model(torch.randn(3, 4, 7, dtype=torch.float64)).nll.dtype == torch.float64
 
 
 def test_the_trial_run_of_a_net_leaves_no_trace():

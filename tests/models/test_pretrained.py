@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from ace_helpers import SMALL
+from model_helpers import OwnDecoder
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -123,6 +124,72 @@ def test_saving_leaves_nothing_else_and_replaces_both_files(folder: Path) -> Non
     assert sorted(os.listdir(folder)) == [CONFIG, WEIGHTS]
 
 
+def test_a_model_that_is_too_large_for_half_precision_leaves_what_was_saved(
+    folder: Path, tmp_path: Path
+) -> None:
+    before = {name: (folder / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+    other = TVAE((7,), **SIZE | {"window": 4}, mu=-1e5)
+    for place in (folder, tmp_path / "new"):
+        with pytest.raises(ValueError, match="mu is too large for float16"):
+            other.save_pretrained(place, half=True)
+    assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_weights_that_no_file_holds_leave_what_was_saved(folder: Path) -> None:
+    before = {name: (folder / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+    other = TVAE((7,), **SIZE | {"window": 4})
+    other.register_buffer("mine", torch.zeros(2, dtype=torch.complex128))
+    with pytest.raises(KeyError):
+        other.save_pretrained(folder)
+    assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == before
+
+
+def own_nets() -> dict[str, Any]:
+    return {"encoder": nn.Linear(7, 4 * 8), "decoder": OwnDecoder(8, (1, 7))}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("cast", [False, True])
+def test_a_model_has_the_precision_of_its_weights_again(
+    dtype: torch.dtype, cast: bool, tmp_path: Path
+) -> None:
+    model = TVAE((7,), **SIZE, centre=True, **own_nets()).to(dtype)
+    model.save_pretrained(tmp_path)
+    parts = {name: part.to(dtype) if cast else part for name, part in own_nets().items()}
+    again = TVAE.from_pretrained(tmp_path, **parts)
+    for name, tensor in again.state_dict().items():
+        assert tensor.dtype == dtype and torch.equal(tensor, model.state_dict()[name]), name
+    x = torch.rand(2, 4, 7, dtype=dtype)
+    assert torch.equal(again.latents(x), model.eval().latents(x))
+    ace = ACE(**SMALL).to(dtype)
+    assert {p.dtype for p in ACE.from_pretrained(ace.save_pretrained(tmp_path)).parameters()} == {
+        dtype
+    }
+
+
+def test_a_model_that_was_saved_at_half_the_size_is_loaded_in_single_precision(
+    tmp_path: Path,
+) -> None:
+    TVAE((7,), **SIZE).double().save_pretrained(tmp_path, half=True)
+    assert {p.dtype for p in TVAE.from_pretrained(tmp_path).parameters()} == {torch.float32}
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [{"mu": 3.0}, {"window": 2}, {"encoder": nn.Linear(7, 32)}])
+def test_what_is_no_part_of_ones_own_is_not_handed_in(
+    given: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    (name,) = given
+    said = refusal(folder, **given)
+    assert said.startswith(f"{name}=") and "was saved with no parts" in said
+    TVAE((7,), **SIZE, decoder=OwnDecoder(8, (1, 7))).save_pretrained(tmp_path)
+    said = refusal(tmp_path, decoder=OwnDecoder(8, (1, 7)), **given)
+    assert said.startswith(f"{name}=") and "only parts of one's own, decoder," in said
+
+
 # --- model.json -------------------------------------------------------------------------------
 
 
@@ -143,6 +210,21 @@ def test_an_argument_that_is_not_that_of_the_weights_is_named(
     edit_config(folder, **changed)
     said = refusal(folder)
     assert message in said and str(folder / CONFIG) in said
+
+
+@pytest.mark.parametrize("scale", [None, [0.0, 255.0]])
+def test_a_scale_of_the_data_that_is_not_that_of_the_weights_is_named(
+    scale: list[float] | None, folder: Path
+) -> None:
+    model = TVAE.from_pretrained(folder)
+    model.data_scale = (0.0, 1023.0)
+    described = json.loads((model.save_pretrained(folder) / CONFIG).read_text())
+    assert TVAE.from_pretrained(folder).data_scale == (0, 1023)
+    described["data_scale"] = scale
+    described = {name: value for name, value in described.items() if value is not None}
+    (folder / CONFIG).write_text(json.dumps(described))
+    told = "'absent'" if scale is None else r"[0.0, 255.0]"
+    assert f"data_scale was [0.0, 1023.0] and is {told}" in refusal(folder)
 
 
 @pytest.mark.parametrize(

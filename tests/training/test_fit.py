@@ -265,3 +265,12 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=message):
         fit(**given)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what the compiler imports
+def test_a_compiled_model_is_refused_with_where_the_model_is(tmp_path: Path) -> None:
+    model: Any = torch.compile(make_model(), backend="eager")
+    for data in (make_data(), torch.rand(8, 6, 1, 4, 4)):
+        with pytest.raises(ValueError, match="give the TVAE itself, which is its _orig_mod"):
+            fit(model, data, examples=8, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

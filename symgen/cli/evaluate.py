@@ -21,6 +21,7 @@ from symgen.training.process import stop_signals
 from symgen.training.progress import duration
 
 _SECONDS = 60.0  # of an evaluation that nobody gave a size
+_NONE = "before the first batch was measured: there is no table"
 
 
 @launched()
@@ -49,13 +50,16 @@ def evaluate(
         all: Measure all of them.
         samples: Samples of the posteriors, over which likelihoods or bounds are taken.
         seed: Seed of the transformations and of the samples.
-        record: Also write the record to this file, for example results/NAME.json.
+        record: Also write the record to this file, for example results/NAME.json. A record that
+            is there is replaced, no other file.
     """
     if all and examples is not None:
         raise ValueError(f"examples={examples} and all: give one of --examples and --all")
     run = runs.reading_by(runs.open_run(folder, data or root, best=best), factors=factors)
     timed = TimeLimit(_SECONDS) if examples is None and not all else None
-    with _said_if_early(), progress("evaluating") as show, _stoppable(timed) as (limit, stopped):
+    first: list[int] = []
+    stoppable = _stoppable(timed, first)
+    with _said_if_early(first), progress("evaluating") as show, stoppable as (limit, stopped):
         measured = runs.evaluate(
             run,
             items=examples,
@@ -83,20 +87,29 @@ def evaluate(
 
 
 @contextmanager
-def _said_if_early() -> Iterator[None]:
-    """Say that there is nothing to print where Ctrl-C comes before the first batch is done."""
+def _said_if_early(first: list[int]) -> Iterator[None]:
+    """Say that there is no table where Ctrl-C comes before the first batch is done, or again.
+
+    Args:
+        first: holds something once the first batch is done.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        errors.print("symgen: stopped before the first batch was measured: there is no table")
+        why = "at once: there is no table of what was measured" if first else _NONE
+        errors.print(f"symgen: stopped {why}", soft_wrap=True)
         raise SystemExit(128 + signal.SIGINT) from None
 
 
 @contextmanager
-def _stoppable(limit: Limit | None) -> Iterator[tuple[Limit, list[int]]]:
+def _stoppable(limit: Limit | None, first: list[int]) -> Iterator[tuple[Limit, list[int]]]:
     """Let SIGINT and SIGTERM end a pass once its first batch is done, rather than the process.
 
     Yields the limit of the pass, which holds another one too, and the signal that came, if any.
+
+    Args:
+        limit: the other limit.
+        first: gets the number of batches that were done as signals began to be held.
     """
     stopped: list[int] = []
     caught: list[list[int]] = []
@@ -104,6 +117,7 @@ def _stoppable(limit: Limit | None) -> Iterator[tuple[Limit, list[int]]]:
 
         def stop(done: int, batches: int) -> int:
             if done and not caught:
+                first.append(done)
                 caught.append(stack.enter_context(stop_signals()))
             stopped[:] = caught[0] if caught else []
             if stopped:

@@ -29,13 +29,14 @@ def report(
     `symgen evaluate` has made.
 
     Args:
-        out: File to write, .html; by default RUN/report.html, which is replaced.
+        out: File to write, .html; by default RUN/report.html, which is replaced; of weights that
+            come with the package runs/NAME/report.html.
         force: Replace a file that is there.
     """
     if out is not None and out.suffix not in (".html", ".htm"):
         raise ValueError(f"out={out}: let the name end in .html")
     run = open_run(folder, data or root, best=best)
-    path = run.weights / "report.html" if out is None else out
+    path = run.summaries / "report.html" if out is None else out
     if out is not None:
         new_file(out, force)
     summary = require_summary(run)

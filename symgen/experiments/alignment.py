@@ -1,7 +1,7 @@
 """Images in their canonical pose: all of them in a file, and averages of every class."""
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,9 @@ def align(
     """Write every image in its canonical pose, and a montage of every class.
 
     `aligned.npy` has all images (n, channels, height, width) in their order, in the numbers of the
-    data; `class-NAME.png` the averages of a class before and after, and some of its images.
+    data; `class-NAME.png` the averages of a class before and after, and some of its images. Names
+    that would be those of several files end in the number of the class, and those of pictures in
+    the suffix of the image.
 
     Args:
         model: an ACE with a pose.
@@ -68,7 +70,8 @@ def align(
     device = next(model.parameters()).device
     count, shape = len(reel), model.data_shape
     low, high = model.data_scale or (0.0, 1.0)
-    names = reel.names.get("image")
+    pictured = _pictures_of(reel.names["image"]) if "image" in reel.names else None
+    names = _names_of(reel.names.get("class") or [str(label) for label in range(model.classes)])
     classes: dict[int, _Class] = defaultdict(lambda: _Class(shape))
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -87,7 +90,7 @@ def align(
                     classes[label].add(pairs[y == label], examples)
                 if pictures:
                     numbers = known["image"].tolist()
-                    _write_pictures(aligned, numbers, names, folder / "images")
+                    _write_pictures(aligned, numbers, pictured, folder / "images")
                 done += len(x)
                 if observe is not None:
                     observe(done, count)
@@ -96,17 +99,48 @@ def align(
     write_atomically(written[0], write)
     for label in sorted(classes):
         own = classes[label]
-        name = reel.names["class"][label] if "class" in reel.names else str(label)
-        written.append(folder / f"class-{_plain(name)}.png")
+        written.append(folder / f"class-{names[label]}.png")
         both = torch.cat([(own.sums / own.count).float()[None], own.kept])
         shown = as_pictures(both, dims=3)[0]
         alignment_sheet(shown[1:, 0], shown[1:, 1], shown[0], written[-1])
     return written
 
 
-def _plain(name: str) -> str:
-    """Return a name that can be part of a file's."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+def _names_of(classes: Sequence[str]) -> list[str]:
+    """Return names of classes that can be part of a file's, each another.
+
+    Example:
+        >>> _names_of(["a b", "a-b", "A", "c"])
+        ['a-b-0', 'a-b-1', 'A', 'c']
+    """
+    plain = ["".join(c if c.isalnum() or c in "-_." else "-" for c in name) for name in classes]
+    return _different(plain, [f"{name}-{number}" for number, name in enumerate(plain)])
+
+
+def _pictures_of(images: Sequence[str]) -> list[str]:
+    """Return names for pictures of images, without a suffix, each another.
+
+    Example:
+        >>> _pictures_of(["cat/0.png", "cat/0.bmp", "cat/1.png"])
+        ['cat/0.png', 'cat/0.bmp', 'cat/1']
+    """
+    return _different([str(Path(name).with_suffix("")) for name in images], images)
+
+
+def _different(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    """Return names, or the longer ones where several are the same to some system of files."""
+    counts = Counter(name.casefold() for name in names)
+    taken = {name for name, count in counts.items() if count == 1}
+    chosen: list[str] = []
+    for short, name in zip(names, longer, strict=True):
+        if counts[short.casefold()] == 1:
+            name = short
+        else:
+            while name.casefold() in taken:
+                name += "_"
+            taken.add(name.casefold())
+        chosen.append(name)
+    return chosen
 
 
 def _write_pictures(
@@ -116,6 +150,6 @@ def _write_pictures(
     levels = (pictures * 255).round().to(torch.uint8).movedim(1, -1).numpy()
     for image, number in zip(levels, numbers, strict=True):
         name = str(number) if names is None else names[number]
-        path = (folder / name).with_suffix(".png")
+        path = folder / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(path)

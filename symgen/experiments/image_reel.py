@@ -9,12 +9,14 @@ from numpy import ndarray
 
 from symgen.data.batches import Batches, fitting
 from symgen.data.labelled import LabelledBatch, OwnImages
+from symgen.data.recordings import unlike
 from symgen.experiments.image_data import OwnImageData
 from symgen.experiments.reel import NONE, SPLITS, Blocks, Reel
 
 __all__ = ["batches_of", "of_own_images"]
 
 _TOGETHER = 250
+_LOOKED_AT = 1000  # images, for what their numbers are
 
 
 def of_own_images(
@@ -54,8 +56,17 @@ def of_own_images(
         names["label"] = [*source.class_names, ""]
         if not data.ignore_labels:
             names["class"] = names["probabilities"] = [*source.class_names]
-    notes = source.notes if foreign else ()
+    notes = (*source.notes, *_unlike(data, source, count)) if foreign else ()
     return Reel(np.ones(count, np.int64), blocks(), names, notes=notes)
+
+
+def _unlike(data: OwnImageData, source: OwnImages, count: int) -> tuple[str, ...]:
+    """Say of images that the run has not seen if their numbers are unlike those it has."""
+    if source.levels is None:
+        return ()
+    some = source.reader.read(source.numbers[:count][:: max(1, count // _LOOKED_AT)])
+    said = unlike(source.levels, (float(some.min()), float(some.max())))
+    return () if said is None else (f"{data.data}: {said}",)
 
 
 def batches_of(

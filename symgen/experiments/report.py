@@ -49,15 +49,20 @@ class Shown(NamedTuple):
 def require_summary(run: OpenRun) -> dict[str, Any]:
     """Return the summary of a run's evaluation.
 
+    Of weights that come with the package it is what the user has measured, or else what the
+    package says of them.
+
     Raises:
         ValueError: in one line with the command to give, if it was never evaluated, or not with
-            these weights.
+            these weights, or its summary lacks something.
     """
     best = " --best" if run.best else ""
     mend = f"symgen evaluate {shlex.quote(str(run.folder))}{best}"
-    summary = main_summary(run.weights)
+    own = (run.summaries / SUMMARY).exists()
+    path = (run.summaries if own else run.weights) / SUMMARY
+    summary = main_summary(path.parent)
     if summary is None:
-        there = (run.weights / SUMMARY).exists()
+        there = path.exists()
         why = f"its {SUMMARY} is damaged" if there else "it was never evaluated"
         raise ValueError(f"{run.folder} has nothing to report, {why}: run {mend}")
     step = weights_step(run.weights)
@@ -66,10 +71,16 @@ def require_summary(run: OpenRun) -> dict[str, Any]:
             f"{run.folder} was evaluated at step {summary['step']}, its weights are of step "
             f"{step}: run {mend}"
         )
-    try:
-        _ = list(run.family.rows(run.arguments, summary["evaluation"])), summary["evaluated"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{run.weights / SUMMARY} is damaged ({error!r}): run {mend}") from error
+    try:  # all that a report says of it
+        _measures(run, summary["evaluation"])
+        _by_recording(summary["evaluation"])
+        run.family.counted(summary["evaluation"])
+        _training(run, summary)
+        _again(run, summary)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        lacks = isinstance(error, KeyError)
+        what = f"it lacks {error}" if lacks else repr(error)
+        raise ValueError(f"{path} is damaged or of another version, {what}: run {mend}") from error
     return summary
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from symgen._files import file_to_write, read_json, write_json
+from symgen._files import read_json, write_json
 from symgen._tensors import differences
 from symgen._typed import typed
 from symgen.data.batches import Batches, fitting
@@ -24,6 +24,7 @@ from symgen.experiments.families import (
     family_of,
 )
 from symgen.experiments.image_data import OwnImageData
+from symgen.experiments.record_files import record_to_write
 from symgen.experiments.summaries import OWN, write_summary
 from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
@@ -324,7 +325,7 @@ def evaluate(
         samples: samples of the posteriors.
         seed: seed of the transformations and of the samples.
         device: where to compute; None leaves the model where it is.
-        record: a second file for the same summary.
+        record: a second file for the same summary, new or of another evaluation.
         metrics: metrics of one's own by name, from model and batch to a value for each item.
         observe: is given how many batches of how many are done.
         limit: says at how many batches to stop, such as `symgen.experiments.families.TimeLimit`.
@@ -334,7 +335,8 @@ def evaluate(
         Values by name, see `symgen.experiments.families`; `verdict` says in words what they mean.
 
     Raises:
-        ValueError: if there are no data to measure on, or they do not fit.
+        ValueError: if there are no data to measure on, they do not fit, or `record` holds what is
+            no record of an evaluation.
 
     Example:
         >>> import torch
@@ -349,7 +351,7 @@ def evaluate(
     """
     opened = _opened(run, parts)
     if record is not None:
-        file_to_write(record)
+        record_to_write(record)
     model = run.model if isinstance(run, Run) else opened.model()  # pyright: ignore
     model = model if device is None else model.to(device)
     family = family_of(type(model))

@@ -118,7 +118,7 @@ def fit(
         OSError: if a file cannot be written, with its path; the last checkpoint stays whole.
         FileExistsError: if the folder holds a run already and `resume` is off.
         FileNotFoundError: if there is no run to resume.
-        RunBusy: if another process trains in the folder.
+        RunBusy: if another process trains in the folder, or has since its checkpoint was read.
         TrainingDiverged: if the loss is no longer finite, or would not be after the last step;
             the last checkpoint stays.
         TrainingStopped: at the first SIGINT or SIGTERM, once the state is saved.

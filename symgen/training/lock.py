@@ -12,7 +12,7 @@ __all__ = ["RunBusy", "hold"]
 
 
 class RunBusy(OSError):
-    """Another process, or another thread of this one, trains in the run folder.
+    """Another process, or another thread of this one, trains in the run folder, or just has.
 
     Raised by `fit`.
     """

@@ -14,9 +14,10 @@ from symgen.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
+    saved_log,
     saved_step,
 )
-from symgen.training.lock import hold
+from symgen.training.lock import RunBusy, hold
 from symgen.training.provenance import commit
 from symgen.training.records import METRICS, Records
 from symgen.training.validation import BEST
@@ -75,7 +76,7 @@ class RunFolder:
 
     def __init__(self, path: Path | None, resume: bool) -> None:
         self.path = path
-        self.checkpoint = self._find(resume)
+        self.checkpoint = self._find(resume)  # before it is held: `open` looks once more
         self.extended: dict[str, int] | None = None
         self._records = Records(None, 0)
 
@@ -100,9 +101,15 @@ class RunFolder:
         """Hold the folder, describe the run in it, and keep its log open.
 
         The description of a resumed run stays, except for its training, which may be longer now.
+
+        Raises:
+            RunBusy: if somebody else holds it, or has trained in it since it was looked into.
+            FileExistsError: if somebody else has begun a run in it since then.
+            FileNotFoundError: if the run to resume is gone since then.
         """
         with hold(self.path):
             if self.path is not None:
+                self._require_unchanged(self.path)
                 state, path = (self.path / CHECKPOINT).parent, self.path / CONFIG
                 state.mkdir(parents=True, exist_ok=True)
                 remove_stale(state)
@@ -112,6 +119,21 @@ class RunFolder:
             step = 0 if self.checkpoint is None else self.checkpoint.step
             with Records(self.path, step) as self._records:
                 yield self
+
+    def _require_unchanged(self, path: Path) -> None:
+        """Refuse a folder that is no longer what it was before it was held.
+
+        Going on from an old checkpoint would cut the log to it, which the new one counts on.
+        """
+        if self.checkpoint is None or not (path / CHECKPOINT).is_file():
+            self._find(resume=self.checkpoint is not None)
+            return
+        now, before = saved_step(path / CHECKPOINT), self.checkpoint.step
+        if (now, saved_log(path / CHECKPOINT)) != (before, self.checkpoint.log):
+            raise RunBusy(
+                f"another process has trained in {path} since it was read: it was at step "
+                f"{before} and is at step {now}; resume it again"
+            )
 
     def _resumed(self, config: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
         """Return a description with another training, and what is on record of a longer one."""

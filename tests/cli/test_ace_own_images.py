@@ -260,6 +260,26 @@ def test_classes_are_called_by_name(few, tmp_path, capsys):
     assert main(["manifold", run, "--class", "fox"]) == 2
 
 
+@pytest.mark.parametrize(("factor", "told"), [(1 / 255, "1"), (16, "4080"), (1, None)])
+def test_images_of_another_scale_are_said(factor, told, few, tmp_path, capsys):
+    path = tmp_path / "others.npy"
+    images = np.random.default_rng(2).integers(0, 256, (20, 16, 16))
+    images[:, 0, 0], images[:, 0, 1] = 0, 255
+    np.save(path, (images * factor).astype(np.float32 if told == "1" else np.uint16))
+    said = f"symgen: {path}: values reach from 0 to {told}, but the model was trained on 0 to 255"
+    for words in (["align", "--out", str(tmp_path / "a")], ["encode", "--out", "t.npz"]):
+        assert main([words[0], str(few[0]), *words[1:], "--data", str(path)]) == 0
+        lines = [line for line in capsys.readouterr().err.splitlines() if "values" in line]
+        assert lines == ([f"{said}: bring them to the same numbers first"] if told else [])
+
+
+def test_images_of_a_run_that_left_numbers_as_they_are_have_no_scale(run, tmp_path, capsys):
+    np.save(tmp_path / "others.npy", 100 * np.random.default_rng(2).random((20, 16, 16)))
+    words = ["encode", str(run), "--data", str(tmp_path / "others.npy"), "--out", "t.npz"]
+    assert main(words) == 0
+    assert "values reach" not in capsys.readouterr().err
+
+
 def test_two_processes_do_not_align_into_the_same_folder(few, tmp_path, capsys):
     words = ["align", str(few[0]), "--split", "test", "--out", str(tmp_path), "--force"]
     with claimed(tmp_path / "aligned.npy"):

@@ -106,6 +106,22 @@ def test_ctrl_c_before_the_first_batch_is_done_measures_nothing(run, monkeypatch
     assert not list(Path(run).glob("summary*"))
 
 
+def test_a_second_ctrl_c_does_not_say_that_nothing_was_measured(run, monkeypatch, capsys):
+    def raised(show):
+        return lambda done, batches: done > 1 and signal.raise_signal(signal.SIGINT)
+
+    def verdict(*_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(VERB, "_shown", raised)
+    monkeypatch.setattr(TopographicFamily, "verdict", verdict)
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", run, "--all", "--samples", "1"])
+    assert ended.value.code == 130
+    told = "symgen: stopped at once: there is no table of what was measured\n"
+    assert capsys.readouterr() == ("", told)
+
+
 def test_the_time_left_is_shown(monkeypatch):
     told = []
     clock = ticking(30.0)

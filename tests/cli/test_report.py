@@ -16,6 +16,7 @@ from symgen.cli import main
 from symgen.experiments.report import report_page, require_summary
 from symgen.experiments.runs import open_run
 from symgen.models.pretrained import weights_step
+from symgen.pretrained import embedded
 
 SMALL = ["--capsules", "2", "--width", "8", "--depth", "1", "--examples", "80"]
 SMALL += ["--batch-size", "8", "--warmup", "0", "--log-every", "4", "--validate-every", "4"]
@@ -107,6 +108,47 @@ def test_a_run_that_was_not_evaluated_is_refused(run, capsys):
     summary["evaluation"]["gains"] = summary["evaluation"].pop("e_eq")
     (run / "summary.json").write_text(json.dumps(summary))
     assert "is damaged" in refused()
+
+
+def test_a_summary_that_lacks_what_is_reported_is_refused(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    path = run / "summary.json"
+    before = path.read_text()
+    for part, name in [
+        ("evaluation", "seed"),
+        ("evaluation", "samples"),
+        ("evaluation", "nats"),
+        ("evaluated", "hardware"),
+        ("evaluated", "commit"),
+    ]:
+        summary = json.loads(before)
+        del summary[part][name]
+        path.write_text(json.dumps(summary))
+        capsys.readouterr()
+        assert main(["report", str(run)]) == 2
+        told = f"symgen: {path} is damaged or of another version, it lacks '{name}': run symgen "
+        assert capsys.readouterr().err == f"{told}evaluate {run}\n"
+    assert not (run / "report.html").exists()
+
+
+def test_reports_of_the_weights_of_the_package_lie_in_runs(empty_folder, monkeypatch, capsys):
+    monkeypatch.setattr("symgen.cli.report.draw_pictures", lambda *_: [])
+    kept = embedded()["symgen/sprites"]
+    before = sorted(path.name for path in kept.iterdir())
+    try:
+        assert main(["report", "symgen/sprites"]) == 0
+        assert sorted(path.name for path in kept.iterdir()) == before
+    finally:
+        if "report.html" not in before:
+            (kept / "report.html").unlink(missing_ok=True)
+    path = Path("runs/sprites/report.html")
+    assert capsys.readouterr().out == f"{path}\n"
+    summary = json.loads((kept / "summary.json").read_text())
+    assert f"--examples {summary['evaluation']['examples']} " in path.read_text()
+    summary["evaluation"]["examples"] = 123  # what the user has measured
+    Path("runs/sprites/summary.json").write_text(json.dumps(summary))
+    assert main(["report", "symgen/sprites"]) == 0
+    assert "--examples 123 " in path.read_text()
 
 
 def test_a_report_goes_where_it_is_told_and_replaces_nothing(run, capsys):

@@ -85,6 +85,25 @@ def test_a_folder_in_place_of_a_record_is_refused_before_the_work(folder, tmp_pa
         symgen.evaluate(folder, clips(), record=tmp_path, observe=pytest.fail)
 
 
+@pytest.mark.parametrize(
+    "content", ["notes", "", "[]", "{}", '{"evaluation": {}, "name": 1}', None]
+)
+def test_a_file_that_is_no_record_is_not_replaced_by_one(content, folder, tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text((folder / "config.json").read_text() if content is None else content)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=rf"record={path}: .* is no record of an evaluation"):
+        symgen.evaluate(folder, clips(), record=path, observe=pytest.fail)
+    assert path.read_bytes() == before
+
+
+def test_a_record_is_replaced_by_another(folder, tmp_path):
+    path = tmp_path / "r.json"
+    for items in (2, 3):
+        symgen.evaluate(folder, clips(), items=items, record=path)
+        assert json.loads(path.read_text())["evaluation"]["examples"] == items
+
+
 def test_a_summary_tells_the_run_and_the_evaluation(folder, tmp_path):
     measured = symgen.evaluate(
         folder, clips(), items=9, seed=4, record=tmp_path / "new" / "r.json"

@@ -164,6 +164,47 @@ def test_what_is_resumed_must_be_there_and_whole(tmp_path: Path) -> None:
         RunFolder(tmp_path, resume=True)
 
 
+# Between looking into a folder and holding it
+
+
+def test_a_run_that_went_on_before_it_was_held_is_not_cut_back(tmp_path: Path) -> None:
+    """Or its log would end before what its checkpoint counted, and it could not be resumed."""
+    with RunFolder(tmp_path, resume=False).open(config()) as first:
+        first.write(line(1))
+        first.save(*state(1))
+    late, other = (RunFolder(tmp_path, resume=True) for _ in range(2))
+    with other.open(config()):
+        other.write(line(2))
+        other.save(*state(2))
+    before = {name: (tmp_path / name).read_bytes() for name in (CONFIG, METRICS, CHECKPOINT)}
+    told = f"trained in {tmp_path} since it was read: it was at step 1 and is at step 2; resume it"
+    with pytest.raises(RunBusy, match=told), late.open(config(160)):
+        pytest.fail("it was opened")
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    with RunFolder(tmp_path, resume=True).open(config()) as again:
+        assert again.lines == [line(1), line(2)]
+
+
+def test_a_run_that_was_started_before_the_folder_was_held_is_not_overwritten(
+    tmp_path: Path,
+) -> None:
+    late = RunFolder(tmp_path, resume=False)
+    with RunFolder(tmp_path, resume=False).open(config()) as first:
+        first.save(*state(1))
+    with pytest.raises(FileExistsError, match="holds a run already"), late.open(config(160)):
+        pytest.fail("it was opened")
+    assert json.loads((tmp_path / CONFIG).read_text()) == config()
+
+
+def test_a_run_that_is_gone_when_it_is_held_is_not_gone_on_with(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, resume=False).open(config()) as first:
+        first.save(*state(1))
+    late = RunFolder(tmp_path, resume=True)
+    shutil.rmtree(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"), late.open(config()):
+        pytest.fail("it was opened")
+
+
 # The model file
 
 

@@ -67,7 +67,7 @@ def require_all(missing: Mapping[str, str], runs: int) -> None:
         Unfinished: if there are such.
     """
     if missing:
-        raise Unfinished(f"symgen: {len(missing)} of {runs} runs are not done, see above")
+        raise Unfinished(f"symgen: not done: {len(missing)} of {runs} runs, see above")
 
 
 def show_tables(

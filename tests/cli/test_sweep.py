@@ -99,7 +99,7 @@ def test_of_twelve_runs_a_killed_a_failed_and_a_finished_one_are_neither_lost_no
     assert main([*words, "--on", "local", "--jobs", "2"]) == 1
     thread.join()
     text, told = capsys.readouterr()
-    assert told.endswith("symgen: 1 of 12 runs are not done, see above\n")
+    assert told.endswith("symgen: not done: 1 of 12 runs, see above\n")
     assert "12 runs of demo, swept, 2 of them on record" in text
     assert killed and "not run: learning-rate=1e30-0: " in text and "diverged" in text
     assert text.count("log p(x),") == 1

@@ -118,7 +118,7 @@ class Plan:
             busy: list[Job] = []
             for place, job in enumerate(left):
                 later = [*left[place + 1 :], *busy]
-                about = f"run {number + 1} of {count}, {_name(job)}"
+                about = f"run {number + 1} of {count}, {name_of(job)}"
                 try:
                     with self.claimed(job) if self.workshop.train else nullcontext():
                         if not self.has(job):  # another may have made it by now
@@ -127,20 +127,20 @@ class Plan:
                     busy.append(job)
                     continue
                 except Missing as reason:
-                    missing[_name(job)] = str(reason)
+                    missing[name_of(job)] = str(reason)
                 number += 1
             if len(busy) == len(left):
                 break
             left = busy
         for job in left:
-            missing[_name(job)] = "another process is making it: give the command again later"
+            missing[name_of(job)] = "another process is making it: give the command again later"
         return missing
 
     def claimed(self, job: Job) -> Any:
         """Claim a run, or raise a BlockingIOError if somebody makes it."""
         folder = self.workshop.out / JOBS
         folder.mkdir(parents=True, exist_ok=True)
-        return held(folder / f"{_name(job)}.lock", wait=False)
+        return held(folder / f"{name_of(job)}.lock", wait=False)
 
     def result(self, missing: dict[str, str]) -> dict[str, Any]:
         """Return the entries, why others are `missing` by run, and the criteria of ACE."""
@@ -249,7 +249,8 @@ def _runs(lines: Sequence[Line], seeds: Sequence[int]) -> Iterator[Job]:
                 yield line, seed
 
 
-def _name(job: Job) -> str:
+def name_of(job: Job) -> str:
+    """Name the run folder of a job."""
     return job[0].run_name(job[1])
 
 

@@ -14,7 +14,7 @@ import torch
 
 from symgen._signals import signals_clean_up
 from symgen.experiments.studies.engine import Missing
-from symgen.experiments.studies.plan import JOBS, Job, Plan, steps_taken
+from symgen.experiments.studies.plan import JOBS, Job, Plan, name_of, steps_taken
 from symgen.training import TrainingStopped
 
 Place = Literal["local", "slurm", "debug"]
@@ -75,7 +75,7 @@ class Worker:
 
     def _settled(self, job: Job) -> bool:
         """Make a run, unless it is made or has failed by now; False if another makes it."""
-        note = _note(self.plan, _name(job))
+        note = _note(self.plan, name_of(job))
         try:
             with self.plan.claimed(job):
                 failed = note.is_file() and note.stat().st_mtime >= self.since
@@ -88,7 +88,7 @@ class Worker:
     def _make(self, job: Job, note: Path) -> None:
         note.unlink(missing_ok=True)
         note.with_suffix(".began").touch()
-        name, start = _name(job), time.perf_counter()
+        name, start = name_of(job), time.perf_counter()
         print(f"{name}: from step {steps_taken(self.plan.workshop, *job)}", flush=True)
         try:
             self.plan.make(*job)
@@ -129,7 +129,7 @@ def standings(plan: Plan) -> list[Standing]:
 
 def _standing(plan: Plan, job: Job) -> Standing:
     line, seed = job
-    name = _name(job)
+    name = name_of(job)
     steps = plan.workshop.budget.experiment(line, seed).training.steps
     step = steps_taken(plan.workshop, line, seed)
     if plan.has(job):
@@ -189,7 +189,7 @@ def work_locally(plan: Plan, jobs: int, tell: Tell) -> None:
     for job in plan.jobs if why else ():
         if _standing(plan, job).state in ("stopped", "waiting"):
             told = f"its process ended ({why}): give the same command again"
-            _note(plan, _name(job)).write_text(f"{told}\n", encoding="utf-8")
+            _note(plan, name_of(job)).write_text(f"{told}\n", encoding="utf-8")
 
 
 def work_here(plan: Plan) -> None:
@@ -289,10 +289,6 @@ def _end(*_: Any) -> None:
 
 def _stop(*_: Any) -> None:
     signal.raise_signal(signal.SIGTERM)  # at which a training saves and ends
-
-
-def _name(job: Job) -> str:
-    return job[0].run_name(job[1])
 
 
 def _note(plan: Plan, name: str) -> Path:

@@ -348,7 +348,11 @@ def test_nothing_sticks_out_of_the_window(
 def test_marks_are_where_the_sliders_stand(posing: str, visit: Open, width: int) -> None:
     page = visit(posing)
     page.page.set_viewport_size({"width": width, "height": 800})
-    page.page.locator(".mark").first.wait_for()
+    page.page.wait_for_function(  # a group's parts are drawn one after the other
+        """() => { const marks = [...document.querySelectorAll('.mark i')];
+          return marks.length === 5 && marks.every(mark =>
+            mark.closest('.gr-group').querySelector('input[type=range]')); }"""
+    )
     apart = page.page.evaluate(
         """() => [...document.querySelectorAll('.mark i')].map(mark => {
           const slider = mark.closest('.gr-group').querySelector('input[type=range]');

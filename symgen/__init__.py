@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from symgen.data import open
     from symgen.experiments.citation import citation
     from symgen.experiments.encoding import encode
+    from symgen.experiments.evaluation import evaluate
     from symgen.experiments.forecasting import forecast
-    from symgen.experiments.runs import evaluate
     from symgen.models import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
     from symgen.training import Training, fit
 
@@ -46,7 +46,7 @@ _PLACES = {
     "citation": "symgen.experiments.citation",
     "encode": "symgen.experiments.encoding",
     "forecast": "symgen.experiments.forecasting",
-    "evaluate": "symgen.experiments.runs",
+    "evaluate": "symgen.experiments.evaluation",
     "Training": "symgen.training",
     "fit": "symgen.training",
 } | dict.fromkeys(

@@ -34,7 +34,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     """Replace a safetensors file in one act; `about`, as JSON, and a checksum are its metadata.
 
     Tensors that share memory, as tied weights do, are each written in full.
+
+    Raises:
+        ValueError: for a type of number that the format has no name for.
     """
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _DTYPES:
+            known = ", ".join(str(kind).removeprefix("torch.") for kind in _DTYPES)
+            raise ValueError(f"{name} of {tensor.dtype} cannot be saved: take one of {known}")
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # all aligned
     held = {name: tensors[name].detach().cpu().contiguous() for name in names}
     checksum = _checksum(json.dumps(about), held)

@@ -16,7 +16,7 @@ from training_helpers import Disturbed, Noise
 
 from symgen import ACE, TVAE, VAE, fit
 from symgen.data import Batches, DistortedImages, load
-from symgen.experiments.runs import evaluate
+from symgen.experiments.evaluation import evaluate
 from symgen.training import PeerLost, Run, TrainingStopped, launched
 
 SIZES: dict[str, Any] = {"capsules": 2, "units": 6, "frames": 6, "width": 24, "depth": 2}

@@ -11,7 +11,8 @@ from typing import Any
 
 from symgen._files import read_json, write_json
 from symgen.experiments.card import write_card
-from symgen.experiments.runs import evaluate, open_run
+from symgen.experiments.evaluation import evaluate
+from symgen.experiments.runs import open_run
 from symgen.models.pretrained import weights_step
 
 ROOT = Path(__file__).resolve().parents[1]

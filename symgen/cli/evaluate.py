@@ -11,7 +11,7 @@ from rich.table import Table
 
 from symgen.cli._options import Best, Data, Device, Factors, Root, RunFolder, usable_device
 from symgen.cli._terminal import Show, console, errors, progress, say
-from symgen.experiments import runs
+from symgen.experiments import evaluation, runs
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.families import Limit, TimeLimit
 from symgen.experiments.summaries import SUMMARY, main_summary, summary_of
@@ -60,7 +60,7 @@ def evaluate(
     first: list[int] = []
     stoppable = _stoppable(timed, first)
     with _said_if_early(first), progress("evaluating") as show, stoppable as (limit, stopped):
-        measured = runs.evaluate(
+        measured = evaluation.evaluate(
             run,
             items=examples,
             samples=samples,

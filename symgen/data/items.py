@@ -9,7 +9,15 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-__all__ = ["Inputs", "ItemSource", "Wanted", "choose_inputs", "fingerprint", "stack_inputs"]
+__all__ = [
+    "Inputs",
+    "ItemSource",
+    "Wanted",
+    "choose_inputs",
+    "fingerprint",
+    "stack_inputs",
+    "tensor_of",
+]
 
 _LOOKED_AT = 2**24  # bytes of a tensor that its fingerprint reads
 
@@ -56,7 +64,7 @@ def choose_inputs(item: Any, wanted: Wanted, name: str, batched: bool = False) -
         raise ValueError(f"{name} is a {type(item).__name__}: the model takes {wanted}")
     entries = item if isinstance(item, Mapping) else dict(enumerate([item] if alone else item))
     lead = int(batched)
-    parts = [torch.as_tensor(entry) for entry in entries.values() if _is_numeric(entry)]
+    parts = [tensor_of(name, entry) for entry in entries.values() if _is_numeric(entry)]
     parts = [part for part in parts if part.dim() >= lead]
     data = [part for part in parts if part.is_floating_point() or part.dtype == torch.uint8]
     fits = [part for part in data if part.shape[lead:] == wanted.shape]
@@ -99,7 +107,7 @@ class ItemSource:
                 f"the data are a dictionary of {', '.join(map(str, items))}: give a list of "
                 "items, each a dictionary, or a torch TensorDataset"
             )
-        self.items = torch.as_tensor(items) if isinstance(items, np.ndarray) else items
+        self.items = tensor_of("the array", items) if isinstance(items, np.ndarray) else items
         self.frames = frames
         self.data_shape = tuple(data_shape)
         self.wanted = wanted
@@ -143,6 +151,16 @@ def fingerprint(*tensors: Tensor) -> str:
         content.update(f"{tuple(data.shape)} {data.dtype}".encode())
         content.update(looked_at.reshape(-1).view(torch.uint8).numpy().tobytes())
     return content.hexdigest()[:16]
+
+
+def tensor_of(name: str, values: Any) -> Tensor:
+    """Return numbers as a tensor, or refuse an array of which some are masked."""
+    if isinstance(values, np.ma.MaskedArray) and (masked := np.ma.count_masked(values)):
+        raise ValueError(
+            f"{name} is a masked array, {masked:,} values of {values.size:,} masked: fill them, "
+            "such as by .filled(0)"
+        )
+    return torch.as_tensor(values)
 
 
 def _is_numeric(part: Any) -> bool:

@@ -12,18 +12,17 @@ from torch import Tensor
 from symgen._errors import require_choice
 from symgen.data import Recordings
 from symgen.data import open as open_recordings
-from symgen.data.batches import Batches
-from symgen.data.items import ItemSource, Wanted
+from symgen.data.items import ItemSource, Wanted, tensor_of
 from symgen.experiments.datasets import ArrayData, OwnImageData, RecordingData
+from symgen.experiments.evaluation import indexed, model_of
 from symgen.experiments.families import family_of, first_items
 from symgen.experiments.image_reel import of_own_images
 from symgen.experiments.reel import Reel, of_items, of_recordings, of_run, of_tensors
 from symgen.experiments.runs import OpenRun, held_out, open_run, reading_by
 from symgen.models import Pretrained
 from symgen.training import Run
-from symgen.training.trainable import as_batches
 
-__all__ = ["Encoding", "at_rest", "encode", "encoding_of", "model_of", "reel_for", "reel_of_run"]
+__all__ = ["Encoding", "at_rest", "encode", "encoding_of", "reel_for", "reel_of_run"]
 
 Observe = Callable[[int, int], object]
 """Is given how many rows of how many are done."""
@@ -148,18 +147,6 @@ def reel_of_run(run: OpenRun, split: str | None = None, items: int | None = None
     return of_items(first_items(batches, items), batches.source, count, known)
 
 
-def model_of(run: Any, parts: dict[str, Any]) -> tuple[Any, OpenRun | None]:
-    """Return the model of a run, see `encode`, and what its folder says, if it has one."""
-    if isinstance(run, Pretrained):
-        return run, None
-    if isinstance(run, Run):
-        folder = run.folder
-        parts = parts or run.model.own_parts()
-        return run.model, None if folder is None else open_run(folder, **parts)
-    opened = run if isinstance(run, OpenRun) else open_run(run, **parts)
-    return opened.model(), opened
-
-
 def reel_for(model: Any, opened: OpenRun | None, data: Any, split: str | None) -> Reel:
     """Return data of one's own, or else those of a run, see `encode`."""
     if data is not None and split is not None:
@@ -185,7 +172,7 @@ def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:
             return of_tensors(recordings)
     elif isinstance(data, Tensor | np.ndarray):  # images, of which no label is asked for
         data = ItemSource(data, 1, model.data_shape, Wanted(tuple(model.data_shape)))
-    batches = held_out(_indexed(data, model), family_of(type(model)))
+    batches = held_out(indexed(data, model), family_of(type(model)))
     return of_items(iter(batches), batches.source, len(batches.source), "none")
 
 
@@ -204,13 +191,13 @@ def _of_array(path: Path, data_shape: tuple[int, ...], items: int | None) -> Ree
 def _recordings_in(data: Any, data_shape: tuple[int, ...]) -> list[Tensor] | None:
     """Return recordings (frames, *data_shape) that are given as tensors or arrays, if they are."""
     if isinstance(data, Tensor | np.ndarray):
-        data = torch.as_tensor(data)
+        data = tensor_of("the array", data)
         data = [data] if data.dim() == 1 + len(data_shape) else [*data]
     if not isinstance(data, list | tuple) or not len(data):
         return None
     if not all(isinstance(each, Tensor | np.ndarray) for each in data):
         return None
-    recordings = [torch.as_tensor(each) for each in data]
+    recordings = [tensor_of(f"recording {n}", each) for n, each in enumerate(data)]
     for number, each in enumerate(recordings):
         if tuple(each.shape[1:]) != tuple(data_shape) or not len(each):
             raise ValueError(
@@ -218,17 +205,6 @@ def _recordings_in(data: Any, data_shape: tuple[int, ...]) -> list[Tensor] | Non
                 f"(frames, {', '.join(map(str, data_shape))})"
             )
     return recordings
-
-
-def _indexed(data: Any, model: Any) -> Any:
-    """Return a source of items by number."""
-    feed = as_batches(data, model, None, 0)
-    if not isinstance(feed, Batches):
-        raise ValueError(
-            f"{type(data).__name__} has no items by number: encode tensors, a Dataset, a source "
-            "or a path"
-        )
-    return feed.source
 
 
 @contextmanager

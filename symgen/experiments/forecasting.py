@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from symgen.data.options import require_whole
-from symgen.experiments.encoding import Observe, at_rest, encoding_of, model_of, reel_for
+from symgen.experiments.encoding import Observe, at_rest, encoding_of, reel_for
+from symgen.experiments.evaluation import model_of
 from symgen.experiments.reel import SPLITS, Blocks, Reel
 from symgen.experiments.runs import OpenRun
 from symgen.latents import Topography

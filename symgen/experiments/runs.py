@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from symgen._files import read_json, write_json
+from symgen._files import read_json
 from symgen._tensors import differences
 from symgen._typed import typed
 from symgen.data.batches import Batches, fitting
@@ -17,21 +17,13 @@ from symgen.experiments.datasets import DataConfig, RecordingData, data_from_jso
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.families import (
     Family,
-    Limit,
-    Metric,
-    ObserveBatches,
-    evenly_spread,
     family_of,
 )
 from symgen.experiments.image_data import OwnImageData
-from symgen.experiments.record_files import record_to_write
-from symgen.experiments.summaries import OWN, write_summary
 from symgen.models import Pretrained
 from symgen.models.pretrained import WEIGHTS, weights_step
 from symgen.pretrained import embedded, embedded_folder
 from symgen.training import (
-    Peers,
-    Run,
     Training,
     commit,
     hardware,
@@ -40,7 +32,6 @@ from symgen.training import (
 )
 from symgen.training.checkpoint import CHECKPOINT, saved_validation
 from symgen.training.run_folder import CONFIG, METRICS
-from symgen.training.trainable import as_batches
 from symgen.training.validation import BEST
 
 _PARTS = {  # of what `config.json` says
@@ -297,103 +288,7 @@ def _meaningless(data: RecordingData) -> tuple[str, ...]:
     return ("key",) if unnamed else ()
 
 
-def evaluate(
-    run: Run | OpenRun | Path | str,
-    data: Any = None,
-    *,
-    items: int | None = None,
-    samples: int = 10,
-    seed: int = 0,
-    device: str | None = None,
-    record: Path | None = None,
-    metrics: Mapping[str, Metric] | None = None,
-    observe: ObserveBatches | None = None,
-    limit: Limit | None = None,
-    **parts: Any,
-) -> dict[str, Any]:
-    """Measure a trained model, and write `summary.json` where it has a run folder.
-
-    Items are taken evenly spread over the data, in a fixed order: a part stands for all. The
-    summary of n items is `summary-n.json`; `summary.json` is that of the most items, see
-    `write_summary`.
-
-    Args:
-        run: what `symgen.fit` returned, or a run folder.
-        data: what to measure on: held-out data of any kind that `symgen.fit` takes; None for what
-            the run held out, where a file names its data.
-        items: number of held-out sequences or images; None stands for all.
-        samples: samples of the posteriors.
-        seed: seed of the transformations and of the samples.
-        device: where to compute; None leaves the model where it is.
-        record: a second file for the same summary, new or of another evaluation.
-        metrics: metrics of one's own by name, from model and batch to a value for each item.
-        observe: is given how many batches of how many are done.
-        limit: says at how many batches to stop, such as `symgen.experiments.families.TimeLimit`.
-        **parts: modules of one's own that the model of a run folder was made with, by name.
-
-    Returns:
-        Values by name, see `symgen.experiments.families`; `verdict` says in words what they mean.
-
-    Raises:
-        ValueError: if there are no data to measure on, they do not fit, or `record` holds what is
-            no record of an evaluation.
-
-    Example:
-        >>> import torch
-        >>> from symgen import TVAE, fit
-        >>> x = torch.randn(64, 16, 12)
-        >>> model = TVAE((12,), capsules=2, frames=16, likelihood="gaussian", width=32)
-        >>> run = fit(model, x[:48], examples=64)
-        >>> mean = {"mean": lambda model, batch: batch.x.mean((1, 2))}
-        >>> measured = evaluate(run, x[48:], metrics=mean)
-        >>> sorted(measured["own"]), measured["examples"]
-        (['mean'], 16)
-    """
-    opened = _opened(run, parts)
-    if record is not None:
-        record_to_write(record)
-    model = run.model if isinstance(run, Run) else opened.model()  # pyright: ignore
-    model = model if device is None else model.to(device)
-    family = family_of(type(model))
-    if data is not None:
-        test = train = held_out(_indexed(as_batches(data, model, None, seed), data), family, seed)
-    elif opened is None:
-        raise ValueError("data=None and no run folder: name what to measure on")
-    else:
-        test, train = opened.batches(train=False, seed=seed), opened.batches(train=True)
-    options = {"items": items, "samples": samples, "seed": seed, "metrics": metrics}
-    how = {"observe": observe, "limit": limit}
-    measured = family.evaluate(model, evenly_spread(test), train, **how, **options)
-    measured["verdict"] = family.verdict(measured)
-    if opened is not None and Peers().rank == 0:
-        summary = opened.summary(measured, device or "cpu")
-        summary["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-        summary["evaluated"]["data"] = OWN if data is None else "given"
-        opened.summaries.mkdir(parents=True, exist_ok=True)
-        write_summary(opened.summaries, summary)
-        if record is not None:
-            write_json(record, summary)
-    return measured
-
-
 def held_out(source: Any, family: Family, seed: int = 0, device: str = "cpu") -> Batches[Any]:
     """Return data in order, in batches of a test."""
     size = fitting(source, family.batch_size)
     return Batches(source, size, seed, shuffle=False, device=device)
-
-
-def _opened(run: Run | OpenRun | Path | str, parts: Mapping[str, Any]) -> OpenRun | None:
-    if isinstance(run, OpenRun):
-        return run
-    if not isinstance(run, Run):
-        return open_run(run, **parts)
-    return None if run.folder is None else open_run(run.folder, **(parts or run.model.own_parts()))
-
-
-def _indexed(feed: Any, data: Any) -> Any:
-    if not isinstance(feed, Batches):
-        raise ValueError(
-            f"{type(data).__name__} has no items by number: evaluate a tensor, a Dataset, a "
-            "source or a path"
-        )
-    return feed.source

@@ -12,6 +12,7 @@ import symgen
 from symgen import ACE, TVAE
 from symgen.experiments import starting
 from symgen.experiments.datasets import ImageData, SpritesData
+from symgen.experiments.evaluation import model_of
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.runs import open_run
 from symgen.experiments.starting import start_run, within
@@ -127,6 +128,32 @@ def test_a_run_its_folder_and_what_was_opened_measure_the_same(tmp_path):
     assert whole == named == opened
     loose = symgen.fit(TVAE((6,), **MODEL), clips(), **BRIEF)
     assert symgen.evaluate(loose, x)["examples"] == 12
+    assert symgen.evaluate(run.model, x) == whole
+
+
+class Wrapped(nn.Module):
+    """Has a model, as what torch.compile returns has."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+
+@pytest.mark.parametrize("wrap", [Wrapped, lambda model: None])
+def test_what_is_neither_a_run_nor_a_model_is_named(wrap):
+    with pytest.raises(ValueError, match=r"a \w+ is no run: .* before it is compiled"):
+        model_of(wrap(TVAE((6,), **MODEL)), {})
+
+
+def test_a_masked_array_is_refused_and_an_empty_mask_is_not():
+    model, plain = TVAE((6,), **MODEL), clips()
+    x = np.ma.masked_less(plain.numpy(), -9)
+    run = symgen.fit(model, x, **BRIEF)
+    assert symgen.evaluate(run, x) == symgen.evaluate(run, plain)
+    x[0, 0, 0] = x[1, 0, 0] = np.ma.masked
+    for use in (symgen.fit, symgen.evaluate, symgen.encode):
+        with pytest.raises(ValueError, match=r"masked array, 2 values of [\d,]+ masked: fill"):
+            use(model, x)
 
 
 def test_what_the_run_held_out_is_measured_where_a_file_names_its_data(tmp_path):

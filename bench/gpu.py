@@ -46,8 +46,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from worker import log_of_steps, on_digits, per_step
 
 from symgen import TVAE
+from symgen._devices import usable_device
 from symgen._files import read_json
-from symgen.cli._options import usable_device
 from symgen.experiments.studies import Plan, planned
 from symgen.training import TrainingStopped, commit, hardware, multiplies_bfloat16
 from symgen.training.process import multiplying

@@ -23,6 +23,7 @@ __all__ = [
     "read_text",
     "read_toml",
     "remove_stale",
+    "require_file",
     "write_atomically",
     "write_json",
 ]
@@ -35,9 +36,9 @@ def file_to_write(path: Path) -> Path:
     """Make the folder of a file, before the work whose result it is to hold and not after.
 
     Raises:
-        ValueError: if the path is a folder itself, or a device.
+        ValueError: if the path is a folder itself, or a device, or is in no folder.
     """
-    _require_file(path)
+    require_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -92,7 +93,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         OSError: with the path and the free space, if the system cannot write; the old file stays.
     """
-    _require_file(path)
+    require_file(path)
     with naming(path):
         remove_stale(path.parent)
         partial, descriptor = _new_sibling(path)
@@ -116,12 +117,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
                 os.close(directory)
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
     """Refuse to put a file where something else is: renaming would replace even a device."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file in it")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no regular file: name another file to write")
+    if not (there := next(each for each in path.absolute().parents if each.exists())).is_dir():
+        raise ValueError(f"{path} cannot be, for {there} is no folder: name another file to write")
 
 
 def _new_sibling(path: Path) -> tuple[Path, int]:

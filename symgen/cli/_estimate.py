@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 
-from symgen.cli._options import best_device
+from symgen._devices import best_device
 from symgen.experiments.experiment import Experiment
 from symgen.experiments.starting import examples_per_second
 from symgen.training import fit

@@ -10,7 +10,6 @@ from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 from tyro.conf import Positional, arg
 
@@ -73,25 +72,3 @@ def _in_a_line(box: str) -> str:
     text, *_ = told.split(". Got errors:")
     text = re.sub(r"^Error parsing (\w+: (?=\w+=))?", "", text.rstrip("."))
     return text.replace("invalid literal for int() with base 10:", "no whole number,")
-
-
-def usable_device(name: str) -> str:
-    """Return the name of a device that computes.
-
-    Raises:
-        ValueError: if there is no such device here.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device={name!r} does not compute here ({reason}): take cpu") from error
-    if device.type == "meta":
-        raise ValueError(f"device={name!r} holds no values: take cpu")
-    return name
-
-
-def best_device() -> str:
-    """Name the device to compute on unless another is asked for."""
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from torch import Tensor
 
-from symgen._files import claimed
+from symgen._files import claimed, require_file
 from symgen.data.batches import factor_names
 from symgen.training import Progress as TrainingProgress
 
@@ -113,9 +113,18 @@ def folder_to_write(path: Path) -> Path:
     return path
 
 
-def new_file(path: Path, force: bool) -> None:
-    """Refuse a file that is there already, unless it may be replaced."""
-    if path.is_file() and not force:
+def new_file(path: Path, force: bool, source: Path | None = None) -> None:
+    """Refuse a path where no file can be, and a file that is there, unless it may be replaced.
+
+    Args:
+        source: file or folder that is read, of which nothing may be replaced.
+    """
+    require_file(path)
+    if not path.is_file():
+        return
+    if source is not None and source.resolve() in (here := path.resolve(), *here.parents):
+        raise ValueError(f"{path} is read, from {source}: give another name to write to")
+    if not force:
         raise ValueError(f"{path} is there already: give another name, or --force to replace it")
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from symgen._devices import usable_device
 from symgen._signals import signals_clean_up
-from symgen.cli._options import Device, RunFolder, usable_device
+from symgen.cli._options import Device, RunFolder
 from symgen.cli._terminal import (
     errors,
     folder_to_write,

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import torch
 from tyro.conf import Positional, arg
 
+from symgen._devices import usable_device
 from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
 from symgen.cli._frames import levels_of, write_frames
-from symgen.cli._options import Device, RunFolder, usable_device
+from symgen.cli._options import Device, RunFolder
 from symgen.cli._terminal import new_file, print_paths, progress, writing_new
 from symgen.experiments.latent_files import LatentsFile, open_latents
 from symgen.experiments.runs import OpenRun, open_run
@@ -38,7 +39,7 @@ def decode(
     """
     if out.suffix != ".npy":
         raise ValueError(f"out={out}: let the name end in .npy")
-    new_file(out, force)
+    new_file(out, force, latents)
     run = open_run(folder)
     levels = levels_of(run) if original_scale else None
     model = run.model().to(usable_device(device)).eval()

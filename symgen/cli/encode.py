@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
+from symgen._devices import usable_device
 from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
-from symgen.cli._options import Data, Device, Factors, Root, RunFolder, usable_device
+from symgen.cli._options import Data, Device, Factors, Root, RunFolder
 from symgen.cli._terminal import errors, new_file, print_paths, progress, writing_new
 from symgen.experiments.encoding import encoding_of, reel_of_run
 from symgen.experiments.latent_files import require_latents_path, write_latents
@@ -48,9 +49,9 @@ def encode(
         bad_frames: List of the bad frames of --data, if it is not that of the run.
     """
     require_latents_path(out)
-    new_file(out, force)
     options = {"axes": axes, "key": key, "factors": factors, "bad_frames": bad_frames}
     run = reading_by(open_run(folder, data or root), **options)
+    new_file(out, force, getattr(run.data, "data", None))
     model = run.model().to(usable_device(device))
     reel = reel_of_run(run, split, examples)
     for note in reel.notes:

@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
-from symgen.cli._options import Best, Data, Device, Factors, Root, RunFolder, usable_device
+from symgen._devices import usable_device
+from symgen.cli._options import Best, Data, Device, Factors, Root, RunFolder
 from symgen.cli._terminal import Show, console, errors, progress, say
 from symgen.experiments import evaluation, runs
 from symgen.experiments.datasets import RecordingData

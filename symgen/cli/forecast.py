@@ -8,10 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from symgen._devices import usable_device
 from symgen._files import file_to_write
 from symgen._signals import signals_clean_up
 from symgen.cli._frames import levels_of, write_frames
-from symgen.cli._options import Data, Device, Root, RunFolder, usable_device
+from symgen.cli._options import Data, Device, Root, RunFolder
 from symgen.cli._terminal import errors, new_file, progress, say, writing_new
 from symgen.data.options import require_whole
 from symgen.data.recordings.period import Period, measure_period
@@ -83,8 +84,8 @@ def forecast(
         raise ValueError("--original-scale with a .gif, whose colours have a scale of their own")
     if examples is not None:
         require_whole("examples", examples, 1, _MOST_SHOWN if film else _MOST)
-    new_file(out, force)
     run = reading_by(open_run(folder, data or root), axes=axes, key=key, bad_frames=bad_frames)
+    new_file(out, force, getattr(run.data, "data", None))
     levels = levels_of(run) if original_scale else None
     model: Any = run.model().to(usable_device(device)).eval()
     require_roll(model)
@@ -94,6 +95,9 @@ def forecast(
     reel = reel_of_run(run, split, None if film else examples)
     for note in (*reel.notes, *_notes(run, model, steps)):
         errors.print(f"symgen: {note}", soft_wrap=True)
+    there = len(reel.lengths if reel.recording is None else set(reel.recording.tolist()))
+    if film and examples is not None and examples > there:
+        raise ValueError(f"examples={examples}: give 1 to {there:,}, the number of recordings")
     held = None if hold_back is None else held_back(reel, steps)
     reel = reel if held is None else held.reel
     given: Given = {}
@@ -103,12 +107,14 @@ def forecast(
     with signals_clean_up(), progress("forecasting") as show:
         reading = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
         ends = ends_of(model, reel, reading, exactly=held is not None)
-        truth = None if held is None else truth_of(held, ends)
+        truth = None if held is None else truth_of(model, held, ends)
         file_to_write(out)
         parts = forecasts(model, ends, steps)
+        error = ""
         if film or truth is not None:
             parts = iter([frames := torch.cat([*parts])])
             frames = frames.unflatten(0, (-1, steps))
+            error = "" if truth is None else compared(frames, truth)
         with writing_new(out, force):
             if film:
                 _write_film(out, ends, given, frames, truth)
@@ -124,11 +130,12 @@ def forecast(
     count, seen = len(ends.names), int(ends.trained_on.sum())
     recordings = f"{count:,} recording{'s' * (count > 1)}"
     trained_on = f", {seen:,} of them trained on" * bool(seen)
+    many = f"{steps:,} frame{'s' * (steps > 1)}"
     if truth is None:
-        say(f"{recordings} continued by {steps:,} frames{trained_on}: {out}")
+        say(f"{recordings} continued by {many}{trained_on}: {out}")
     else:
-        say(f"the last {steps:,} frames of {recordings} forecast{trained_on}: {out}")
-        say(compared(frames, truth))
+        say(f"the last {many} of {recordings} forecast{trained_on}: {out}")
+        say(error)
 
 
 def _write_film(out: Path, ends: Ends, given: Given, frames: Tensor, truth: Tensor | None) -> None:

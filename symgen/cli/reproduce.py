@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from symgen.cli._options import Device, Root, usable_device
+from symgen._devices import usable_device
+from symgen.cli._options import Device, Root
 from symgen.cli._study import Distributed, distribute, require_all, show_tables
 from symgen.cli._terminal import print_paths, progress, say
 from symgen.experiments.studies import draw_windows, planned, run_study, study, study_names

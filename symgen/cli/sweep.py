@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from symgen.cli._options import best_device, parse, usable_device
+from symgen._devices import best_device, usable_device
+from symgen.cli._options import parse
 from symgen.cli._study import Distributed, distribute, require_all, show_tables
 from symgen.cli._terminal import print_paths, say
 from symgen.cli.train import read_train

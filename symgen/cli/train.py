@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, arg
 
+from symgen._devices import best_device, usable_device
 from symgen.cli._images import images_in_short
-from symgen.cli._options import best_device, parse, usable_device
+from symgen.cli._options import parse
 from symgen.cli._terminal import progress, say, training_shown
 from symgen.cli._understood import in_short, require_support
 from symgen.experiments.builders import options_of

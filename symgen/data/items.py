@@ -154,12 +154,14 @@ def fingerprint(*tensors: Tensor) -> str:
 
 
 def tensor_of(name: str, values: Any) -> Tensor:
-    """Return numbers as a tensor, or refuse an array of which some are masked."""
+    """Return numbers as a tensor, of the machine's byte order; refuse masked ones."""
     if isinstance(values, np.ma.MaskedArray) and (masked := np.ma.count_masked(values)):
         raise ValueError(
             f"{name} is a masked array, {masked:,} values of {values.size:,} masked: fill them, "
             "such as by .filled(0)"
         )
+    if isinstance(values, np.ndarray) and not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
     return torch.as_tensor(values)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from symgen._devices import placed
 from symgen._errors import require_choice
 from symgen.data import Recordings
 from symgen.data import open as open_recordings
@@ -24,6 +25,7 @@ from symgen.training import Run
 
 __all__ = ["Encoding", "at_rest", "encode", "encoding_of", "reel_for", "reel_of_run"]
 
+_USUAL = (0.0, 1.0), (0.0, 255.0)  # numbers that become 0 and 1
 Observe = Callable[[int, int], object]
 """Is given how many rows of how many are done."""
 
@@ -86,7 +88,7 @@ def encode(
         (torch.Size([104, 2, 6]), [100, 4], 100)
     """
     model, opened = model_of(run, parts)
-    model = model if device is None else model.to(device)
+    model = placed(model, device)
     reel = reel_for(model, opened, data, split)
     found = encoding_of(model, reel, posterior=posterior, phase=phase)
     blocks = [*found.blocks]
@@ -129,7 +131,9 @@ def reel_of_run(run: OpenRun, split: str | None = None, items: int | None = None
     data = run.require_data()
     if isinstance(data, RecordingData):
         require_choice("split", split, (None, "all", "train", "validation", "test"))
-        return of_run(data, run.arguments["data_shape"], split, items)
+        trained_on = run.config["data"] or {}
+        same = data.data is not None and str(data.data.absolute()) == trained_on.get("data")
+        return of_run(data, run.arguments["data_shape"], split, items, same)
     if isinstance(data, OwnImageData):
         require_choice("split", split, (None, "all", "train", "validation", "test"))
         return of_own_images(data, run.arguments["data_shape"], split, items)
@@ -164,7 +168,7 @@ def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:
         return reel_of_run(reading_by(open_run(run.folder, Path(data), **run.parts)))
     if hasattr(model, "frames"):
         if isinstance(data, str | Path):
-            data = open_recordings(data, "all", length=2, stride=1)
+            data = _opened(data, model)
         if isinstance(data, Recordings):
             return of_recordings(data)
         recordings = _recordings_in(data, model.data_shape)
@@ -174,6 +178,20 @@ def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:
         data = ItemSource(data, 1, model.data_shape, Wanted(tuple(model.data_shape)))
     batches = held_out(indexed(data, model), family_of(type(model)))
     return of_items(iter(batches), batches.source, len(batches.source), "none")
+
+
+def _opened(path: str | Path, model: Any) -> Recordings:
+    """Return recordings of files for a model without a run, on the scale of its training."""
+    scale = "auto" if model.data_scale is None else model.data_scale
+    source = open_recordings(path, "all", length=2, stride=1, scale=scale)
+    levels = source.levels
+    if model.data_scale is None and levels is not None and levels[:2] not in _USUAL:
+        raise ValueError(
+            f"{path} holds {levels.low:g} to {levels.high:g}, and the model does "
+            "not say which numbers were 0 and 1 in its training: give symgen.open(path, "
+            "scale=(low, high)), or tensors that are scaled alike"
+        )
+    return source
 
 
 def _of_array(path: Path, data_shape: tuple[int, ...], items: int | None) -> Reel:
@@ -199,10 +217,13 @@ def _recordings_in(data: Any, data_shape: tuple[int, ...]) -> list[Tensor] | Non
         return None
     recordings = [tensor_of(f"recording {n}", each) for n, each in enumerate(data)]
     for number, each in enumerate(recordings):
+        if each.is_complex():
+            raise ValueError(f"recording {number} is of {each.dtype}: give real numbers")
         if tuple(each.shape[1:]) != tuple(data_shape) or not len(each):
             raise ValueError(
                 f"recording {number} is {tuple(each.shape)}: give frames first, "
-                f"(frames, {', '.join(map(str, data_shape))})"
+                f"(frames, {', '.join(map(str, data_shape))}), of several such recordings a list, "
+                "or one array with an axis before those"
             )
     return recordings
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from symgen._devices import placed
 from symgen._files import write_json
 from symgen.data.batches import Batches
 from symgen.experiments.families import (
@@ -78,7 +79,7 @@ def evaluate(
     model, opened = model_of(run, parts)
     if record is not None:
         record_to_write(record)
-    model = model if device is None else model.to(device)
+    model = placed(model, device)
     family = family_of(type(model))
     if data is not None:
         test = train = held_out(indexed(data, model, seed), family, seed)

@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from symgen._devices import placed
 from symgen.data.options import require_whole
 from symgen.experiments.encoding import Observe, at_rest, encoding_of, reel_for
 from symgen.experiments.evaluation import model_of
 from symgen.experiments.reel import SPLITS, Blocks, Reel
 from symgen.experiments.runs import OpenRun
 from symgen.latents import Topography
+from symgen.likelihoods.base import full_precision
 from symgen.models import Pretrained
 from symgen.training import Run
 
@@ -48,7 +50,7 @@ class Ends(NamedTuple):
         last: number of the frame, in its recording, that the forecast follows.
         passed: steps from the last frame whose window is known to that one.
         t: latents of the former.
-        trained_on: whether the last frame of each was in the training.
+        trained_on: whether the last frame of each, as given, was in the training.
         left_out: names of recordings without a frame whose window lies in them.
     """
 
@@ -118,7 +120,7 @@ def forecast(
     model, opened = model_of(run, parts)
     require_roll(model)
     steps = steps_of(model, horizon, hold_back)
-    model = model if device is None else model.to(device)
+    model = placed(model, device)
     reel = reel_for(model, opened, data, split)
     held = None if hold_back is None else held_back(reel, steps)
     ends = ends_of(model, reel if held is None else held.reel, exactly=held is not None)
@@ -130,11 +132,16 @@ def forecast(
     }
     if held is not None:
         found["left_out"] = held.left_out + ends.left_out
-        found["truth"] = truth_of(held, ends)[:, 1:]
+        found["truth"] = truth_of(model, held, ends)[:, 1:]
     return found
 
 
-def steps_of(model: Any, horizon: int | None, hold_back: int | None, most: int = FARTHEST) -> int:
+def steps_of(
+    model: Any,
+    horizon: SupportsIndex | None,
+    hold_back: SupportsIndex | None,
+    most: int = FARTHEST,
+) -> int:
     """Return how many frames are to be forecast: by default as many as a clip has.
 
     Raises:
@@ -147,10 +154,10 @@ def steps_of(model: Any, horizon: int | None, hold_back: int | None, most: int =
         )
     if hold_back is not None:
         require_whole("hold_back", hold_back, 1, most)
-        return hold_back
-    steps: int = model.frames if horizon is None else horizon
+        return int(hold_back)
+    steps = model.frames if horizon is None else horizon
     require_whole("horizon", steps, 1, most)
-    return steps
+    return int(steps)
 
 
 def held_back(reel: Reel, count: int) -> Held:
@@ -162,8 +169,7 @@ def held_back(reel: Reel, count: int) -> Held:
     Raises:
         ValueError: if that leaves no recording.
     """
-    pieces = len(reel.lengths)
-    recording = np.arange(pieces) if reel.recording is None else reel.recording
+    recording = _recording_of(reel)
     last = np.append(recording[1:] != recording[:-1], True)
     short = recording[last & (reel.lengths <= count)]
     kept = ~np.isin(recording, short)
@@ -202,9 +208,15 @@ def held_back(reel: Reel, count: int) -> Held:
     return Held(parts, frames, told)
 
 
-def truth_of(held: Held, ends: Ends) -> Float[Tensor, "n frames *data"]:
-    """Return the last frame given of each recording and those held back, in the order of ends."""
-    return torch.stack([held.frames[number] for number in ends.recording.tolist()])
+def truth_of(model: Any, held: Held, ends: Ends) -> Float[Tensor, "n frames *data"]:
+    """Return the last frame given of each recording and those held back, in the order of ends.
+
+    Raises:
+        ValueError: for frames that the model's likelihood does not allow.
+    """
+    for number, name in zip(ends.recording.tolist(), ends.names, strict=True):
+        model.likelihood.require_support(f"what is held back of {name}", held.frames[number])
+    return torch.stack([held.frames[number] for number in ends.recording.tolist()]).detach()
 
 
 def compared(frames: Float[Tensor, "n H *data"], truth: Float[Tensor, "n frames *data"]) -> str:
@@ -259,7 +271,7 @@ def ends_of(
         if (last[number][0] - known[number][0]) % reel.every:
             del known[number]
     if not known:
-        count = len(reel.lengths if reel.recording is None else np.unique(reel.recording))
+        count = len(np.unique(_recording_of(reel)))
         few = f"{count:,} recording{'s' * (count > 1)}"
         fewer = " before those held back: hold fewer back" * exactly
         raise ValueError(f"{few}, none of the {span} frames that a window spans{fewer}")
@@ -285,7 +297,7 @@ def forecasts(model: Any, ends: Ends, horizon: int) -> Iterator[Float[Tensor, " 
                 rolls = (passed[:, None] + steps).to(like.device)  # (part, steps)
                 with torch.no_grad():
                     frames = model.decode(model.act(t[:, None].to(like), rolls)).mean
-                yield frames.flatten(0, 1).float().cpu()
+                yield full_precision(frames.flatten(0, 1)).cpu()
 
 
 def require_roll(model: Any) -> None:
@@ -319,18 +331,19 @@ def first_ends(
     """Return a reel of the first recordings only, and what will be their last frames by number.
 
     Args:
-        count: recordings of at least so many frames as `least` says, at most.
+        count: recordings with a piece of at least so many frames as `least` says, at most.
         frames: frames of each that are kept, at most, with their numbers in it.
     """
     ends: dict[int, tuple[Tensor, Tensor]] = {}
-    lengths: dict[int, int] = {}
-    enough: set[int] = set()
+    recording = _recording_of(reel)
+    enough = np.unique(recording[reel.lengths >= least])
+    final = enough[count - 1] if len(enough) > count else recording[-1]
 
     def blocks() -> Blocks:
         for block, known in reel.blocks:
             for rows in _rows_of_each(known["recording"]):
                 number, begin = int(known["recording"][rows[0]]), int(rows[0])
-                if number not in ends and len(enough) == count:
+                if number > final:
                     if begin:
                         yield block[:begin], {name: each[:begin] for name, each in known.items()}
                     return
@@ -338,12 +351,14 @@ def first_ends(
                 more = zip(before, (block[rows], known["frame"][rows]), strict=True)
                 pictures, numbers = (torch.cat(each)[-frames:].clone() for each in more)
                 ends[number] = pictures, numbers
-                lengths[number] = lengths.get(number, 0) + len(rows)
-                if lengths[number] >= least:
-                    enough.add(number)
             yield block, known
 
     return replace(reel, blocks=blocks()), ends
+
+
+def _recording_of(reel: Reel) -> Int64[np.ndarray, " n"]:
+    """Return the number of the recording that each piece is of."""
+    return np.arange(len(reel.lengths)) if reel.recording is None else reel.recording
 
 
 def _rows_of_each(recording: Int64[Tensor, " rows"]) -> list[Int64[Tensor, " part"]]:

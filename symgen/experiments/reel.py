@@ -62,14 +62,18 @@ class Reel:
 
 
 def of_tensors(recordings: Sequence[Tensor], names: Sequence[str] | None = None) -> Reel:
-    """Return recordings (frames, *data) of any lengths; bytes are divided by 255."""
+    """Return recordings (frames, *data) of any lengths; bytes are divided by 255.
+
+    Numbers of other types become floats, of single precision where they have less.
+    """
     lengths = np.array([len(each) for each in recordings], dtype=np.int64)
 
     def blocks() -> Blocks:
         for number, recording in enumerate(recordings):
             begin = 0
             for part in recording.split(_block(recording.shape[1:])):
-                frames = part.float() / 255 if part.dtype == torch.uint8 else part
+                kind = torch.promote_types(part.dtype, torch.float32)
+                frames = part.float() / 255 if part.dtype == torch.uint8 else part.to(kind)
                 place = torch.arange(begin, begin := begin + len(part))
                 numbers = torch.full_like(place, number)
                 splits = torch.full_like(place, NONE)
@@ -157,7 +161,11 @@ def of_recordings(
 
 
 def of_run(
-    data: RecordingData, data_shape: Sequence[int], split: str | None, items: int | None
+    data: RecordingData,
+    data_shape: Sequence[int],
+    split: str | None,
+    items: int | None,
+    same: bool,
 ) -> Reel:
     """Return recordings with the split that a run has of them; None stands for all of them.
 
@@ -166,6 +174,7 @@ def of_run(
 
     Args:
         data_shape: of the frames that the run was trained on, or ValueError.
+        same: whether they lie where those lay that the run was trained on.
     """
     # Clips of two frames: recordings that are shorter than those of the run are encoded, too.
     source = replace(data, length=2, stride=1, every=1).open("all")
@@ -176,7 +185,7 @@ def of_run(
         known = [name for name, part in parts.items() if len(part.recording)]
         if split not in known:
             raise ValueError(
-                f"split={split!r}: no frame of {data.data} is in it, they are in "
+                f"split={split!r}: no frame of {data.data} is known to be in it, they are in "
                 f"{either(known) if known else 'no split'}: give another, or all"
             )
         wanted = parts[split]
@@ -187,16 +196,26 @@ def of_run(
         )
     spec = replace(source.spec, every=data.every)
     source = replace(source, parts={"all": wanted}, spec=spec)
-    return replace(of_recordings(source, parts, items), notes=_notes(data.data, source, parts))
+    return replace(
+        of_recordings(source, parts, items), notes=(*_notes(data, source, parts, same),)
+    )
 
 
-def _notes(name: object, source: Recordings, parts: Mapping[str, Part]) -> tuple[str, ...]:
-    """Say of recordings that the run has not seen if their numbers are unlike those it has."""
-    if source.levels is None or any(len(part.recording) for part in parts.values()):
-        return ()
-    sample = source.footage.sample
-    said = unlike(source.levels, (float(sample.min()), float(sample.max())))
-    return () if said is None else (f"{name}: {said}",)
+def _notes(
+    data: RecordingData, source: Recordings, parts: Mapping[str, Part], same: bool
+) -> Iterator[str]:
+    """Say if recordings were perhaps trained on, though they are in no split, or are unlike."""
+    if any(len(part.recording) for part in parts.values()):
+        return
+    if same and data.record:
+        why = "clips were dealt out by where they start" * (data.split_by == "start")
+        why = why or "its recordings have changed, or are read otherwise, since the training"
+        yield f"{data.data}: {why}, so it is not known which were trained on"
+    if source.levels is not None:
+        sample = source.footage.sample
+        said = unlike(source.levels, (float(sample.min()), float(sample.max())))
+        if said is not None:
+            yield f"{data.data}: {said}"
 
 
 def _parts_of(footage: Footage, data: RecordingData) -> dict[str, Part]:

@@ -82,7 +82,8 @@ def check_room(pixels: int) -> None:
     """Refuse a picture, or a film, that is too large to look at and to hold in memory."""
     if pixels > _MOST_PIXELS:
         raise ValueError(
-            f"a picture of {pixels:,} pixels or more is beyond {_MOST_PIXELS:,}: draw fewer images"
+            f"a picture of {pixels:,} pixels or more is beyond {_MOST_PIXELS:,}: draw fewer "
+            "images or frames"
         )
 
 

@@ -1,5 +1,6 @@
 """The verb forecast: arrays and films of what follows, one line for what is wrong."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,8 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
         ("RUNS/open --out f.npy --examples 0", "examples=0: give 1 or more"),
         ("RUNS/open --out f.gif --examples 101", "examples=101: give 100 or less"),
         ("RUNS/open --out f.npy --examples 11", "examples=11: give 1 to 10"),
+        ("RUNS/open --out f.gif --examples 11", "examples=11: give 1 to 10"),
+        ("RUNS/open --out RUNS/films.npy/f.npy", "films.npy is no folder: name another file"),
         ("RUNS/open --out f.gif --original-scale", "--original-scale with a .gif"),
         ("RUNS/vectors --out f.gif", "out=f.gif for vectors, which are no pictures: write a .npy"),
         ("RUNS/vectors --out f.npy --original-scale", "data that were not scaled"),
@@ -164,3 +167,41 @@ def test_a_file_that_is_there_is_kept(runs: Path, capsys: pytest.CaptureFixture[
     assert Path("f.npy").read_text() == "mine"
     assert main(words("forecast RUNS/open --out f.npy --force", runs)) == 0
     assert np.load("f.npy").shape[1] == 6
+
+
+def test_what_is_read_is_never_replaced(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(runs / "films.npy", "mine.npy")
+    before = Path("mine.npy").read_bytes()
+    for data in ("mine.npy", "."):
+        line = f"forecast RUNS/open --data {data} --axes NTYX --out mine.npy --force"
+        assert main(words(line, runs)) == 2
+        assert f"mine.npy is read, from {data}: give another name" in capsys.readouterr().err
+    assert Path("mine.npy").read_bytes() == before
+
+
+def test_where_the_split_of_a_training_is_not_known_that_is_said(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.csv").write_text("".join(f"[{number}],11\n" for number in range(10)))
+    assert main(words("forecast RUNS/open --out f.npy --bad-frames bad.csv", runs)) == 0
+    told = capsys.readouterr()
+    assert "trained on" not in told.out
+    assert "read otherwise, since the training, so it is not known which were" in told.err
+    films = symgen.open(
+        runs / "films.npy", axes="NTYX", length=6, scale=(0, 4095), split_by="start"
+    )
+    model = TVAE((1, 6, 5), **SIZE, causal=True, boundary="zero")
+    symgen.fit(model, films, examples=4, batch_size=4, folder="start")
+    assert main(words("forecast start --out g.npy", runs)) == 0
+    assert "where they start, so it is not known which" in capsys.readouterr().err
+    assert main(words("forecast RUNS/open --out h.npy --data RUNS/short.npy", runs)) == 2
+    assert "not known" not in capsys.readouterr().err  # others, as they are meant to be
+
+
+def test_a_film_passes_over_what_was_cut_to_short_pieces(runs: Path) -> None:
+    films = np.load(runs / "films.npy").astype(np.float32)
+    films[:8, 2::3] = np.nan
+    np.save("gaps.npy", films)
+    line = "forecast RUNS/open --data gaps.npy --axes NTYX --examples 1"
+    for given in ("--horizon 3", "--hold-back 1"):
+        assert main(words(f"{line} {given} --out f.gif --force", runs)) == 0

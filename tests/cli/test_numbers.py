@@ -106,7 +106,7 @@ def test_many_examples_are_chosen_batch_by_batch_and_take_turns(
 def test_a_picture_beyond_all_screens_is_refused_before_it_is_drawn() -> None:
     from symgen.figures import _canvas
 
-    with pytest.raises(ValueError, match=re.escape("draw fewer images")):
+    with pytest.raises(ValueError, match=re.escape("draw fewer images or frames")):
         _canvas.Picture(2**14, 2**14)
     assert isinstance(_canvas.Picture(20, 10).image, Image.Image)
 

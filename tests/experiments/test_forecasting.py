@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ace_helpers import SMALL
@@ -11,7 +12,14 @@ import symgen
 from symgen import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
 from symgen.experiments import forecasting
 from symgen.experiments.encoding import reel_of_run
-from symgen.experiments.forecasting import compared, ends_of, first_ends, held_back, truth_of
+from symgen.experiments.forecasting import (
+    compared,
+    ends_of,
+    first_ends,
+    held_back,
+    steps_of,
+    truth_of,
+)
 from symgen.experiments.reel import Reel
 from symgen.experiments.runs import open_run
 from symgen.latents import Topographic, Topography
@@ -179,8 +187,63 @@ def test_frames_are_held_back_of_the_last_piece(block: int) -> None:
     ends = ends_of(model, held.reel, exactly=True)
     assert (ends.names, ends.left_out) == (["a", "c"], ["d"])
     assert ends.last.tolist() == [24, 12] and ends.passed.tolist() == [0, 0]
-    assert torch.equal(truth_of(held, ends), torch.stack([x[6:9], x[20:23]]))
+    assert torch.equal(truth_of(model, held, ends), torch.stack([x[6:9], x[20:23]]))
     torch.testing.assert_close(ends.t[0], model.latents(x[None, 4:7])[0, 2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int16, torch.uint16, torch.float64])
+def test_numbers_of_every_type_are_compared_as_floats(dtype: torch.dtype) -> None:
+    model = make(causal=True)
+    x = torch.randint(900, 1000, (2, 12, 5)).to(dtype)
+    found = symgen.forecast(model, x, hold_back=4)
+    plain = symgen.forecast(model, x.float(), hold_back=4)
+    torch.testing.assert_close(found["frames"], plain["frames"])
+    torch.testing.assert_close(found["truth"].float(), plain["truth"])
+    assert found["truth"].dtype in (torch.float32, torch.float64)  # squares of halves overflow
+
+
+def test_a_model_of_double_precision_forecasts_in_it() -> None:
+    model, x = make(causal=True).double(), torch.randn(2, 12, 5).double().requires_grad_()
+    found = symgen.forecast(model, x, hold_back=4)
+    assert found["frames"].dtype == found["truth"].dtype == torch.float64
+    assert not found["truth"].requires_grad
+
+
+def test_what_is_held_back_must_fit_the_likelihood() -> None:
+    x = torch.rand(2, 12, 5)
+    x[1, 10, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"what is held back of \[1\] holds 1 values that"):
+        symgen.forecast(make(causal=True), x, hold_back=4)
+    x[1, 10, 0] = 7
+    with pytest.raises(ValueError, match=r"what is held back of \[1\]"):
+        symgen.forecast(make(causal=True, likelihood="bernoulli"), x, hold_back=4)
+
+
+def test_files_are_scaled_as_in_the_training_of_a_model(tmp_path: Path) -> None:
+    films = 9 * torch.randn(10, 12, 6, 5).numpy()
+    np.save(tmp_path / "films.npy", films)
+    np.save(tmp_path / "swapped.npy", films.astype(">f4"))
+    np.save(tmp_path / "dark.npy", films / 2)
+    options = SIZE | {"causal": True, "boundary": "zero"}
+    told: dict[str, Any] = {"examples": 8, "batch_size": 4}
+    model = TVAE((1, 6, 5), **options)
+    source = symgen.open(tmp_path / "films.npy", axes="NTYX", length=6, scale=(-40, 40))
+    symgen.fit(model, source, **told, folder=tmp_path / "run")
+    found = symgen.forecast(model, tmp_path / "dark.npy", hold_back=2)
+    of_run = symgen.forecast(tmp_path / "run", tmp_path / "dark.npy", hold_back=2)
+    assert torch.equal(found["truth"], of_run["truth"])
+    loose = TVAE((1, 6, 5), **options, likelihood="gaussian")
+    with pytest.raises(ValueError, match=r"dark.npy holds -.*give symgen.open\(path, scale="):
+        symgen.forecast(loose, tmp_path / "dark.npy")
+    swapped = np.load(tmp_path / "swapped.npy")[:, :, None]
+    native = symgen.forecast(loose, torch.tensor(films)[:, :, None])["frames"]
+    assert torch.equal(symgen.forecast(loose, swapped)["frames"], native)
+
+
+def test_numbers_of_frames_are_plain_ones() -> None:
+    count: Any = np.int64(3)
+    assert type(steps_of(make(), count, None)) is int
+    assert type(steps_of(make(), None, count)) is int
 
 
 def test_errors_are_told_beside_the_frame_before() -> None:
@@ -260,6 +323,8 @@ def test_models_without_one_roll_in_time_are_refused(model: Any, message: str) -
             "1 recording, none of the 3 frames that a window spans before those held back",
         ),
         ({"horizon": 2, "data": [torch.randn(9, 4)]}, r"recording 0 is \(9, 4\)"),
+        ({"data": [torch.randn(9, 5).to(torch.complex64)]}, "recording 0 is of torch.complex64: give real"),
+        ({"device": "meta"}, "device='meta' holds no values: take cpu"),
     ],
 )
 def test_bad_input_is_refused(options: dict[str, Any], message: str) -> None:

@@ -11,7 +11,14 @@ from symgen.experiments.studies.study import Line, Study, study_names
 from symgen.training import hold
 
 Entry = dict[str, Any]
-_KEY = ("preset", "variant", "test_mode", "trained", "budget", "seed")
+_KEY = {
+    "preset": str,
+    "variant": str | None,
+    "test_mode": str | None,
+    "trained": bool,
+    "budget": str,
+    "seed": int,
+}
 _PLACES = ("root", "download", "cache")  # of files, which do not shape a run
 _PARTS = ("settings", "measured", "evaluated")  # of an entry, each values by name
 
@@ -22,13 +29,17 @@ def read_entries(path: Path) -> list[Entry]:
         return []
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
+        if not isinstance(entries, list):
+            raise TypeError(f"its entries are a {type(entries).__name__}")
         for entry in entries:
-            if not isinstance(entry["seed"], int):
-                raise TypeError(f"a seed is {entry['seed']!r}")
-            if any(name not in entry for name in _KEY):
-                raise KeyError(next(name for name in _KEY if name not in entry))
+            for name, kind in _KEY.items():
+                if not isinstance(entry[name], kind):
+                    raise TypeError(f"a {name} is {entry[name]!r}")
             if any(not isinstance(entry[name], dict) for name in _PARTS):
                 raise TypeError(f"an entry has no {' or '.join(_PARTS)}")
+            for name, found in entry["measured"].items():
+                if not isinstance(found, dict):
+                    raise TypeError(f"what is measured as {name} is {found!r}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no record of a study: {error!r}") from error
     return entries

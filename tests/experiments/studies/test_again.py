@@ -227,6 +227,11 @@ DAMAGED = [
     *({"entries": [each]} for each in ({}, 1, ENTRY | {"seed": "0"}, ENTRY | {"measured": None})),
     {"entries": None},
     {"entries": {"a": 1}},
+    {"entries": {}},
+    *(
+        {"entries": [ENTRY | each]}
+        for each in ({"budget": [1]}, {"measured": {"evaluation": "x"}})
+    ),
     {"entries": [{k: v for k, v in ENTRY.items() if k != "budget"}]},
 ]
 

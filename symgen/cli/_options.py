@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder.")]
 Root = Annotated[Path | None, arg(help="Folder of the image files, if they have moved.")]
 Data = Annotated[
-    Path | None, arg(help="Recordings, if they have moved, or data for a run from Python.")
+    Path | None, arg(help="Where the run's recordings are now, or others to take instead.")
 ]
 Best = Annotated[
     bool, arg(help="Take the weights of the least validation loss, not the last ones.")

@@ -108,23 +108,33 @@ def forecast(
         reading = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
         ends = ends_of(model, reel, reading, exactly=held is not None)
         truth = None if held is None else truth_of(model, held, ends)
+        if held is not None:
+            seen = [number in held.trained_on for number in ends.recording.tolist()]
+            ends = ends._replace(trained_on=torch.tensor(seen))
         file_to_write(out)
         parts = forecasts(model, ends, steps)
         error = ""
         if film or truth is not None:
             parts = iter([frames := torch.cat([*parts])])
             frames = frames.unflatten(0, (-1, steps))
-            error = "" if truth is None else compared(frames, truth)
+            unit = 1.0 if levels is None else levels.high - levels.low
+            error = (
+                ""
+                if held is None or truth is None
+                else compared(frames, truth, held.mean.value(), unit)
+            )
         with writing_new(out, force):
             if film:
                 _write_film(out, ends, given, frames, truth)
             else:
                 write_frames(out, (len(ends.names), steps, *model.data_shape), parts, levels)
     left_out = [*(() if held is None else held.left_out), *ends.left_out]
+    left_out.sort(key=reel.names["recording"].index)
     if left_out:
         few, count = ", ".join(left_out[:_NAMED]), len(left_out)
         errors.print(
-            f"symgen: left out {count:,} too short: {few}{', …' * (count > _NAMED)}",
+            f"symgen: left out {count:,} with too few frames in a row at the end: "
+            f"{few}{', …' * (count > _NAMED)}",
             soft_wrap=True,
         )
     count, seen = len(ends.names), int(ends.trained_on.sum())

@@ -190,7 +190,8 @@ def _tell(run: Run, kind: type[Any]) -> None:
     verbs = "; ".join(f"symgen {verb} {run.folder}" for verb in drawn)
     topography = getattr(run.model, "topography", None)
     if topography is not None and topography.causal and topography.open_ended:
-        verbs += f"; symgen forecast {run.folder} --out forecast.gif"
+        suffix = "gif" if len(run.model.data_shape) > 1 else "npy"
+        verbs += f"; symgen forecast {run.folder} --out forecast.{suffix}"
     say(
         f"{run.examples:,} {family.examples} in {duration(run.seconds)}: {run.folder}\n"
         f"{_validated(run)}next: {verbs}"

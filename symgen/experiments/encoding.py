@@ -1,5 +1,6 @@
 """Latents of data: of every frame of recordings of any length, or of images."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,10 +157,14 @@ def reel_for(model: Any, opened: OpenRun | None, data: Any, split: str | None) -
     if data is not None and split is not None:
         raise ValueError(f"split={split!r} with data of your own: leave one of them out")
     if data is not None:
-        return _reel_of(data, model, opened)
-    if opened is None:
+        reel = _reel_of(data, model, opened)
+    elif opened is None:
         raise ValueError("data=None and no run folder: name the data")
-    return reel_of_run(opened, split)
+    else:
+        reel = reel_of_run(opened, split)
+    for note in reel.notes:
+        warnings.warn(note, stacklevel=3)
+    return reel
 
 
 def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:

@@ -63,18 +63,38 @@ class Ends(NamedTuple):
     left_out: list[str]
 
 
+class RunningMean:
+    """The mean of frames that come block by block."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = torch.zeros(()), 0
+
+    def add(self, frames: Float[Tensor, " n *data"]) -> None:
+        """Take more frames."""
+        self._sum, self._count = self._sum + frames.double().sum(0), self._count + len(frames)
+
+    def value(self) -> Float[Tensor, " *data"]:
+        """Return the mean of those taken so far."""
+        return self._sum / self._count
+
+
 class Held(NamedTuple):
     """Recordings without their last frames.
 
     Attributes:
         reel: what is left of the recordings that are longer.
         frames: the last frame that is left of each, and those held back, (1 + count, *data), by
-            the number of the recording. They are there once its blocks have been gone through.
+            the number of the recording.
+        trained_on: numbers of the recordings of which a frame that is held back was trained on.
+        mean: the mean of all frames that are left. These three are there once the blocks of the
+            reel have been gone through.
         left_out: names of recordings that are not longer.
     """
 
     reel: Reel
     frames: dict[int, Tensor]
+    trained_on: set[int]
+    mean: RunningMean
     left_out: list[str]
 
 
@@ -184,6 +204,8 @@ def held_back(reel: Reel, count: int) -> Held:
     begin = np.where(last & kept, lengths - 1, reel.lengths)  # the place of the first to be seen
     left = np.where(kept, lengths, 0)
     frames: dict[int, Tensor] = {}
+    trained_on: set[int] = set()
+    mean = RunningMean()
 
     def blocks() -> Blocks:
         done = 0
@@ -198,14 +220,17 @@ def held_back(reel: Reel, count: int) -> Held:
                 if len(seen):
                     frames[number] = torch.cat([frames.get(number, block[:0]), block[seen]])
             stay = torch.from_numpy(at < left[of])
+            trained = ~stay & compared & (known["split"] == SPLITS.index("train"))
+            trained_on.update(known["recording"][trained].tolist())
             if stay.any():
+                mean.add(block[stay])
                 yield block[stay], {name: values[stay] for name, values in known.items()}
 
     told = [names[number] for number in np.unique(short)]
     parts = replace(
         reel, lengths=lengths[kept], blocks=blocks(), closed=False, recording=recording[kept]
     )
-    return Held(parts, frames, told)
+    return Held(parts, frames, trained_on, mean, told)
 
 
 def truth_of(model: Any, held: Held, ends: Ends) -> Float[Tensor, "n frames *data"]:
@@ -219,20 +244,31 @@ def truth_of(model: Any, held: Held, ends: Ends) -> Float[Tensor, "n frames *dat
     return torch.stack([held.frames[number] for number in ends.recording.tolist()]).detach()
 
 
-def compared(frames: Float[Tensor, "n H *data"], truth: Float[Tensor, "n frames *data"]) -> str:
-    """Say how far forecasts are from what was, and how far the last frame given is.
+def compared(
+    frames: Float[Tensor, "n H *data"],
+    truth: Float[Tensor, "n frames *data"],
+    mean: Float[Tensor, "*data"],
+    unit: float = 1.0,
+) -> str:
+    """Say how far forecasts are from what was, and how far the last and the mean frame given are.
 
     Args:
         truth: see `truth_of`.
+        mean: see `Held`.
+        unit: by what values are multiplied before they are compared.
     """
     was = truth[:, 1:].flatten(2)
-    error, repeated = (
-        (each.flatten(2) - was).square().sum(-1).mean(1) for each in (frames, truth[:, :1])
-    )
+    guesses = frames, truth[:, :1], mean[None, None].to(was)
+    errors = [(unit * (each.flatten(2) - was)).square().sum(-1) for each in guesses]
+    error, repeated, average = (each.mean(1) for each in errors)
+    better = int(((error < repeated) & (error < average)).sum())
+    profile = errors[0].mean(0)
+    ends = f" ({profile[0]:.4g} of the first, {profile[-1]:.4g} of the last)"
     return (
-        f"squared error {error.mean():.4g} a frame; repeating the last frame before them "
-        f"{repeated.mean():.4g}; better than that in {int((error < repeated).sum()):,} of "
-        f"{len(error):,} recordings"
+        f"squared error {error.mean():.4g} a frame{ends * (len(profile) > 1)}; repeating the last "
+        f"frame before them {repeated.mean():.4g}, the mean of all before them "
+        f"{average.mean():.4g}; better than both in {better:,} of {len(error):,} "
+        f"recording{'s' * (len(error) > 1)}"
     )
 
 
@@ -273,8 +309,9 @@ def ends_of(
     if not known:
         count = len(np.unique(_recording_of(reel)))
         few = f"{count:,} recording{'s' * (count > 1)}"
-        fewer = " before those held back: hold fewer back" * exactly
-        raise ValueError(f"{few}, none of the {span} frames that a window spans{fewer}")
+        before = " before those held back: hold fewer back, the longest piece left has "
+        before = f"{before}{reel.lengths.max()}" if exactly else ""
+        raise ValueError(f"{few}, none of the {span} frames that a window spans{before}")
     names = reel.names["recording"]
     left_out = [names[number] for number in last if number not in known]
     frames, t = zip(*known.values(), strict=True)

@@ -1,5 +1,6 @@
 """Reels: what is to be encoded, frame after frame, and what is known of every frame."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ Rows = dict[str, Tensor]
 Blocks = Iterator[tuple[Tensor, Rows]]
 SPLITS = ("train", "validation", "test", "none")
 NONE = SPLITS.index("none")  # of frames and recordings that are in no split
+_PIECE = re.compile(r"\[\d+:\d+\]$")  # of a recording, at the end of its name
 _FRAMES, _ROOM = 1024, 2**28  # of a block: frames, or bytes of floats if that is less
 _KNOWN = {
     "labels": "label",
@@ -205,12 +207,26 @@ def _notes(
     data: RecordingData, source: Recordings, parts: Mapping[str, Part], same: bool
 ) -> Iterator[str]:
     """Say if recordings were perhaps trained on, though they are in no split, or are unlike."""
-    if any(len(part.recording) for part in parts.values()):
+    footage, known = source.footage, {split for split in parts if len(parts[split].recording)}
+    if same and data.split_by == "start":
+        yield (
+            f"{data.data}: clips were dealt out by where they start, so it is not known which "
+            "recordings were trained on"
+        )
+    elif same and data.record:
+        pieces = [parts[split].recording for split in known]
+        found = {int(number) for each in pieces for number in footage.pieces.recording[each]}
+        names = {_PIECE.sub("", name) for split in data.record.values() for name in split}
+        there = enumerate(_recording_names(footage))
+        changed = [name for number, name in there if number not in found and name in names]
+        if changed:
+            yield (
+                f"{data.data}: {len(changed):,} of {len(footage.names):,} recordings have "
+                f"changed, or are read otherwise, since the training ({changed[0]}"
+                f"{', …' * (len(changed) > 1)}), so it is not known which were trained on"
+            )
+    if known:
         return
-    if same and data.record:
-        why = "clips were dealt out by where they start" * (data.split_by == "start")
-        why = why or "its recordings have changed, or are read otherwise, since the training"
-        yield f"{data.data}: {why}, so it is not known which were trained on"
     if source.levels is not None:
         sample = source.footage.sample
         said = unlike(source.levels, (float(sample.min()), float(sample.max())))

@@ -227,7 +227,7 @@ def _advice(measured: Mapping[str, Any]) -> str:
     if _saved(measured) < _LEARNED:
         return "train longer, in a new run (--examples): it does not reconstruct what it sees yet."
     if _forecasts(measured):
-        return "continue recordings: symgen forecast RUN --out forecast.gif."
+        return "continue recordings: symgen forecast RUN --out forecast.npy, or .gif."
     windowed = measured["frames_seen"] > 1 or "forecast" in measured
     if not windowed and "worse" in states.values():
         return "a TVAE with a window (--window): without one, nothing teaches latents to roll."

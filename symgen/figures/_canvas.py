@@ -42,13 +42,18 @@ def text_width(size: int, *texts: str, bold: bool = False) -> int:
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """Return a line of text that fits a width in pixels, with an ellipsis where it was cut."""
+    """Return a line of text that fits a width in pixels, with an ellipsis where it was cut.
+
+    It is cut in the middle: of names in a row, the ends tell which is which.
+    """
     line = "".join(letter if letter.isprintable() else "·" for letter in text)
     if text_width(size, line) <= width:
         return line
-    while line and text_width(size, f"{line}…") > width:
-        line = line[:-1]
-    return f"{line}…"
+    for kept in range(len(line) - 1, 0, -1):
+        begin, end = line[: kept // 3], line[len(line) - (kept - kept // 3) :]
+        if text_width(size, cut := f"{begin}…{end}") <= width:
+            return cut
+    return "…"
 
 
 def spaced(start: int, count: int, step: int) -> list[int]:

@@ -97,8 +97,12 @@ def test_frames_held_back_are_compared(runs: Path, capsys: pytest.CaptureFixture
     torch.testing.assert_close(torch.from_numpy(np.load("f.npy")), expected)
     error = (expected[:, :, 0] - films[:, 8:]).square().sum((2, 3)).mean()
     repeated = (films[:, 7:8] - films[:, 8:]).square().sum((2, 3)).mean()
-    assert f"squared error {error:.4g} a frame; repeating the last frame before them " in told
-    assert f"them {repeated:.4g}; better than that in " in told
+    mean = (films[:, :8].mean((0, 1)) - films[:, 8:]).square().sum((2, 3)).mean()
+    assert f"squared error {error:.4g} a frame (" in told
+    assert f"them {repeated:.4g}, the mean of all before them {mean:.4g}; better than b" in told
+    line = "forecast RUNS/open --out o.npy --hold-back 4 --original-scale"
+    assert main(words(line, runs)) == 0
+    assert f"squared error {4095**2 * error:.4g} a frame (" in capsys.readouterr().out
     assert main(words("forecast RUNS/open --out f.gif --hold-back 4 --examples 2", runs)) == 0
     assert main(words("forecast RUNS/open --out g.gif --horizon 4 --examples 2", runs)) == 0
     with Image.open("f.gif") as held, Image.open("g.gif") as open_end:
@@ -186,14 +190,20 @@ def test_where_the_split_of_a_training_is_not_known_that_is_said(
     assert main(words("forecast RUNS/open --out f.npy --bad-frames bad.csv", runs)) == 0
     told = capsys.readouterr()
     assert "trained on" not in told.out
-    assert "read otherwise, since the training, so it is not known which were" in told.err
+    assert "10 of 10 recordings have changed, or are read otherwise, since the t" in told.err
+    Path("bad.csv").write_text("[0],5\n[3],11\n")
+    assert main(words("forecast RUNS/open --out f.npy --force --bad-frames bad.csv", runs)) == 0
+    assert "2 of 10 recordings have changed" in (told := capsys.readouterr().err)
+    assert "([0], …), so it is not known which were trained on" in told
+    assert main(words("forecast RUNS/open --out f.npy --force", runs)) == 0
+    assert "not known" not in capsys.readouterr().err
     films = symgen.open(
         runs / "films.npy", axes="NTYX", length=6, scale=(0, 4095), split_by="start"
     )
     model = TVAE((1, 6, 5), **SIZE, causal=True, boundary="zero")
     symgen.fit(model, films, examples=4, batch_size=4, folder="start")
     assert main(words("forecast start --out g.npy", runs)) == 0
-    assert "where they start, so it is not known which" in capsys.readouterr().err
+    assert "where they start, so it is not known which r" in capsys.readouterr().err
     assert main(words("forecast RUNS/open --out h.npy --data RUNS/short.npy", runs)) == 2
     assert "not known" not in capsys.readouterr().err  # others, as they are meant to be
 

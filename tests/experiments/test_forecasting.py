@@ -249,10 +249,16 @@ def test_numbers_of_frames_are_plain_ones() -> None:
 def test_errors_are_told_beside_the_frame_before() -> None:
     truth = torch.zeros(2, 3, 4)
     truth[0, 0] = 2  # the frame before is off by 16 in one recording, by 0 in the other
-    said = compared(torch.ones(2, 2, 4), truth)
+    frames = torch.ones(2, 2, 4)
+    frames[:, 1] = 0.5
+    mean = torch.full((4,), 3.0)
+    said = compared(frames, truth, mean)
     assert said == (
-        "squared error 4 a frame; repeating the last frame before them 8; better than that in 1 "
-        "of 2 recordings"
+        "squared error 2.5 a frame (4 of the first, 1 of the last); repeating the last frame "
+        "before them 8, the mean of all before them 36; better than both in 1 of 2 recordings"
+    )
+    assert compared(frames[:1, :1], truth[:1, :2], mean, unit=10.0).startswith(
+        "squared error 400 a frame; repeating the last frame before them 1600"
     )
 
 
@@ -323,7 +329,7 @@ def test_models_without_one_roll_in_time_are_refused(model: Any, message: str) -
             "1 recording, none of the 3 frames that a window spans before those held back",
         ),
         ({"horizon": 2, "data": [torch.randn(9, 4)]}, r"recording 0 is \(9, 4\)"),
-        ({"data": [torch.randn(9, 5).to(torch.complex64)]}, "recording 0 is of torch.complex64: give real"),
+        ({"data": [torch.randn(9, 5).to(torch.complex64)]}, "recording 0 is of torch.complex64"),
         ({"device": "meta"}, "device='meta' holds no values: take cpu"),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_window_of_all_frames_leaves_nothing_to_predict():
             *(2.0, 10.0, 8.0),
             "80.0 % less squared error than repeating the last frame and "
             "75.0 % less squared error than the mean image.",
-            "continue recordings: symgen forecast RUN --out forecast.gif.",
+            "continue recordings: symgen forecast RUN --out forecast.npy, or .gif.",
         ),
         (
             *(9.0, 10.0, 8.0),

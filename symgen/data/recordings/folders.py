@@ -26,6 +26,9 @@ _JUMP = 1.5  # steps of the usual size, which frames that follow one another do 
 _LISTED = 5
 
 
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+
+
 class Found(NamedTuple):
     """Recordings by name, all of one kind: arrays, videos or frames, and their files."""
 
@@ -64,10 +67,11 @@ def find_files(paths: Sequence[Path], pattern: str | None = None) -> Found:
         if path.is_dir() and path.suffix.lower() != ".zarr":
             found = _joined(found, _search(path, pattern, ()))
         elif (kind := _kind(path)) is None or kind == "frames":
+            table = "save the table as a .npy, " if path.suffix.lower() in _TABLES else ""
             raise ValueError(
-                f"{path} is not a recording: give an array ({', '.join(CONTAINER_SUFFIXES)}), a "
-                f"video ({', '.join(VIDEO_SUFFIXES)}), or a folder of those, of frames (PNG, "
-                "JPEG, TIFF), or of folders of frames"
+                f"{path} is not a recording: {table}give an array "
+                f"({', '.join(CONTAINER_SUFFIXES)}), a video ({', '.join(VIDEO_SUFFIXES)}), or a "
+                "folder of those, of frames (PNG, JPEG, TIFF), or of folders of frames"
             )
         else:
             found = _joined(found, Found(kind, {str(path): [path]}, []))

@@ -124,7 +124,7 @@ def require_file(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no regular file: name another file to write")
     if not (there := next(each for each in path.absolute().parents if each.exists())).is_dir():
-        raise ValueError(f"{path} cannot be, for {there} is no folder: name another file to write")
+        raise ValueError(f"{path}: {there} is a file: name a folder")
 
 
 def _new_sibling(path: Path) -> tuple[Path, int]:

@@ -144,7 +144,7 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
         ("RUNS/open --out f.gif --examples 101", "examples=101: give 100 or less"),
         ("RUNS/open --out f.npy --examples 11", "examples=11: give 1 to 10"),
         ("RUNS/open --out f.gif --examples 11", "examples=11: give 1 to 10"),
-        ("RUNS/open --out RUNS/films.npy/f.npy", "films.npy is no folder: name another file"),
+        ("RUNS/open --out RUNS/films.npy/f.npy", "films.npy is a file: name a folder"),
         ("RUNS/open --out f.gif --original-scale", "--original-scale with a .gif"),
         ("RUNS/vectors --out f.gif", "out=f.gif for vectors, which are no pictures: write a .npy"),
         ("RUNS/vectors --out f.npy --original-scale", "data that were not scaled"),

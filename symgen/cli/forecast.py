@@ -26,6 +26,7 @@ from symgen.experiments.forecasting import (
     first_ends,
     forecasts,
     held_back,
+    recording_of,
     require_roll,
     span_of,
     steps_of,
@@ -95,8 +96,7 @@ def forecast(
     reel = reel_of_run(run, split, None if film else examples)
     for note in (*reel.notes, *_notes(run, model, steps)):
         errors.print(f"symgen: {note}", soft_wrap=True)
-    there = len(reel.lengths if reel.recording is None else set(reel.recording.tolist()))
-    if film and examples is not None and examples > there:
+    if film and examples is not None and examples > (there := len({*recording_of(reel)})):
         raise ValueError(f"examples={examples}: give 1 to {there:,}, the number of recordings")
     held = None if hold_back is None else held_back(reel, steps)
     reel = reel if held is None else held.reel

@@ -31,6 +31,7 @@ __all__ = [
     "forecast",
     "forecasts",
     "held_back",
+    "recording_of",
     "require_roll",
     "span_of",
     "steps_of",
@@ -189,7 +190,7 @@ def held_back(reel: Reel, count: int) -> Held:
     Raises:
         ValueError: if that leaves no recording.
     """
-    recording = _recording_of(reel)
+    recording = recording_of(reel)
     last = np.append(recording[1:] != recording[:-1], True)
     short = recording[last & (reel.lengths <= count)]
     kept = ~np.isin(recording, short)
@@ -307,7 +308,7 @@ def ends_of(
         if (last[number][0] - known[number][0]) % reel.every:
             del known[number]
     if not known:
-        count = len(np.unique(_recording_of(reel)))
+        count = len(np.unique(recording_of(reel)))
         few = f"{count:,} recording{'s' * (count > 1)}"
         before = " before those held back: hold fewer back, the longest piece left has "
         before = f"{before}{reel.lengths.max()}" if exactly else ""
@@ -372,7 +373,7 @@ def first_ends(
         frames: frames of each that are kept, at most, with their numbers in it.
     """
     ends: dict[int, tuple[Tensor, Tensor]] = {}
-    recording = _recording_of(reel)
+    recording = recording_of(reel)
     enough = np.unique(recording[reel.lengths >= least])
     final = enough[count - 1] if len(enough) > count else recording[-1]
 
@@ -393,7 +394,7 @@ def first_ends(
     return replace(reel, blocks=blocks()), ends
 
 
-def _recording_of(reel: Reel) -> Int64[np.ndarray, " n"]:
+def recording_of(reel: Reel) -> Int64[np.ndarray, " n"]:
     """Return the number of the recording that each piece is of."""
     return np.arange(len(reel.lengths)) if reel.recording is None else reel.recording
 

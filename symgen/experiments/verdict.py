@@ -117,6 +117,8 @@ def _answer(measured: Mapping[str, Any]) -> str:
         return "Yes, better than any guess below."
     if not better and not open_:
         return "No, not better than any guess below."
+    if measured["gains"]["count"] == 1 and not worse:
+        return f"This cannot be told from one: measure on several {measured['gains']['over']}."
     told = (("better than", better), ("worse than", worse), ("not told apart from", open_))
     parts = [f"{word} {' and '.join(names)}" for word, names in told if names]
     return f"{'In part' if better else 'No'}: {', '.join(parts)}."

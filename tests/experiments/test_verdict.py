@@ -264,6 +264,8 @@ def test_models_without_a_gap_or_a_window_have_a_verdict():
 
 def test_a_single_item_tells_nothing():
     one = {"percent": 12.0, "low": None, "high": None}
-    lines = verdict(measured(one, one, one))
-    assert "? No: not told apart from repeating the nearest seen frame and" in lines[0]
+    given = measured(one, one, one)
+    given["gains"] |= {"count": 1, "sequences": 1}
+    lines = verdict(given)
+    assert "? This cannot be told from one: measure on several sequences. On 1 held" in lines[0]
     assert "no interval from a single one" in lines[1]

@@ -24,8 +24,6 @@ FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _DEEPEST = 16  # folders in folders
 _JUMP = 1.5  # steps of the usual size, which frames that follow one another do not have between
 _LISTED = 5
-
-
 _TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 

@@ -54,6 +54,8 @@ def linear(
     plain = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
     # What is compiled or exported is left to the compiler, and to other machines.
     plain = plain or torch.compiler.is_compiling() or x.numel() * len(weight) < _SMALL
+    # vmap, jvp and the like of torch.func know torch's own product alone.
+    plain = plain or torch._C._are_functorch_transforms_active()  # pyright: ignore
     if plain or fastest_product() == "torch":
         return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1]).contiguous()  # strided rows take a slow path

@@ -52,6 +52,22 @@ def test_linear_and_its_gradients_are_those_of_torch(shape, device):
         torch.testing.assert_close(mine, reference, atol=1e-4, rtol=1e-4)
 
 
+def test_functions_of_torch_func_go_through_layers(device):
+    x, weights = torch.randn(5, 3, 20, device=device), torch.randn(5, 4, 20, device=device)
+    bias = torch.randn(4, device=device)
+
+    def loss(weight, rows):
+        return linear(rows, weight, bias).square().sum()
+
+    found = torch.func.vmap(torch.func.grad(loss))(weights, x)
+    outputs = torch.stack(
+        [functional.linear(*pair, bias) for pair in zip(x, weights, strict=True)]
+    )
+    torch.testing.assert_close(found, 2 * outputs.mT @ x, atol=1e-3, rtol=1e-4)
+    _, tangent = torch.func.jvp(lambda rows: linear(rows, weights[0], bias), (x[0],), (x[1],))
+    torch.testing.assert_close(tangent, x[1] @ weights[0].T, atol=1e-4, rtol=1e-4)
+
+
 def test_linear_reads_strided_rows(device):
     x = torch.randn(5, 40, device=device)[:, 10:30]
     weight, bias = torch.randn(4, 20, device=device), torch.randn(4, device=device)

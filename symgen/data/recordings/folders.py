@@ -24,7 +24,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _DEEPEST = 16  # folders in folders
 _JUMP = 1.5  # steps of the usual size, which frames that follow one another do not have between
 _LISTED = 5
-_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+_TABLES = (".csv", ".tsv", ".xlsx")
 
 
 class Found(NamedTuple):

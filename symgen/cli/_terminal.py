@@ -123,7 +123,7 @@ def new_file(path: Path, force: bool, source: Path | None = None) -> None:
     if not path.is_file():
         return
     if source is not None and source.resolve() in (here := path.resolve(), *here.parents):
-        raise ValueError(f"{path} is read, from {source}: give another name to write to")
+        raise ValueError(f"{path} is part of what is read, {source}: give another name")
     if not force:
         raise ValueError(f"{path} is there already: give another name, or --force to replace it")
 

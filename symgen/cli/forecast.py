@@ -21,17 +21,15 @@ from symgen.experiments.encoding import reel_of_run
 from symgen.experiments.forecasting import (
     FARTHEST,
     Ends,
-    compared,
     ends_of,
     first_ends,
     forecasts,
-    held_back,
-    recording_of,
     require_roll,
     span_of,
     steps_of,
-    truth_of,
 )
+from symgen.experiments.held_back import compared, held_back, truth_of
+from symgen.experiments.reel import recording_of
 from symgen.experiments.runs import OpenRun, open_run, reading_by
 from symgen.figures import as_pictures, forecast_gif
 
@@ -107,7 +105,7 @@ def forecast(
     with signals_clean_up(), progress("forecasting") as show:
         reading = lambda done, total: show(done, total, f"row {done:,} of {total:,}")  # noqa: E731
         ends = ends_of(model, reel, reading, exactly=held is not None)
-        truth = None if held is None else truth_of(model, held, ends)
+        truth = None if held is None else truth_of(model, held, ends.recording)
         if held is not None:
             seen = [number in held.trained_on for number in ends.recording.tolist()]
             ends = ends._replace(trained_on=torch.tensor(seen))
@@ -118,11 +116,8 @@ def forecast(
             parts = iter([frames := torch.cat([*parts])])
             frames = frames.unflatten(0, (-1, steps))
             unit = 1.0 if levels is None else levels.high - levels.low
-            error = (
-                ""
-                if held is None or truth is None
-                else compared(frames, truth, held.mean.value(), unit)
-            )
+            if held is not None and truth is not None:
+                error = compared(frames, truth, held.mean.value(), unit)
         with writing_new(out, force):
             if film:
                 _write_film(out, ends, given, frames, truth)

@@ -79,7 +79,11 @@ def encode(
         too: factors, labels.
 
     Raises:
-        ValueError: if data do not fit the model, or there are none.
+        ValueError: if data do not fit the model, there are none, or a model without a run does not
+            say on which scale files are to be read.
+
+    Warns:
+        UserWarning: if recordings are unlike those of the training, or have changed since.
 
     Example:
         >>> from symgen import TVAE

@@ -15,7 +15,8 @@ from symgen._devices import placed
 from symgen.data.options import require_whole
 from symgen.experiments.encoding import Observe, at_rest, encoding_of, reel_for
 from symgen.experiments.evaluation import model_of
-from symgen.experiments.reel import SPLITS, Blocks, Reel
+from symgen.experiments.held_back import held_back, truth_of
+from symgen.experiments.reel import SPLITS, Blocks, Reel, recording_of, rows_of_each
 from symgen.experiments.runs import OpenRun
 from symgen.latents import Topography
 from symgen.likelihoods.base import full_precision
@@ -24,18 +25,13 @@ from symgen.training import Run
 
 __all__ = [
     "Ends",
-    "Held",
-    "compared",
     "ends_of",
     "first_ends",
     "forecast",
     "forecasts",
-    "held_back",
-    "recording_of",
     "require_roll",
     "span_of",
     "steps_of",
-    "truth_of",
 ]
 
 FARTHEST = 100_000  # frames
@@ -61,41 +57,6 @@ class Ends(NamedTuple):
     passed: Int64[Tensor, " n"]
     t: Float[Tensor, "n C D"]
     trained_on: Bool[Tensor, " n"]
-    left_out: list[str]
-
-
-class RunningMean:
-    """The mean of frames that come block by block."""
-
-    def __init__(self) -> None:
-        self._sum, self._count = torch.zeros(()), 0
-
-    def add(self, frames: Float[Tensor, " n *data"]) -> None:
-        """Take more frames."""
-        self._sum, self._count = self._sum + frames.double().sum(0), self._count + len(frames)
-
-    def value(self) -> Float[Tensor, " *data"]:
-        """Return the mean of those taken so far."""
-        return self._sum / self._count
-
-
-class Held(NamedTuple):
-    """Recordings without their last frames.
-
-    Attributes:
-        reel: what is left of the recordings that are longer.
-        frames: the last frame that is left of each, and those held back, (1 + count, *data), by
-            the number of the recording.
-        trained_on: numbers of the recordings of which a frame that is held back was trained on.
-        mean: the mean of all frames that are left. These three are there once the blocks of the
-            reel have been gone through.
-        left_out: names of recordings that are not longer.
-    """
-
-    reel: Reel
-    frames: dict[int, Tensor]
-    trained_on: set[int]
-    mean: RunningMean
     left_out: list[str]
 
 
@@ -153,7 +114,7 @@ def forecast(
     }
     if held is not None:
         found["left_out"] = held.left_out + ends.left_out
-        found["truth"] = truth_of(model, held, ends)[:, 1:]
+        found["truth"] = truth_of(model, held, ends.recording)[:, 1:]
     return found
 
 
@@ -181,98 +142,6 @@ def steps_of(
     return int(steps)
 
 
-def held_back(reel: Reel, count: int) -> Held:
-    """Take the last frames of every recording off, to be compared with their forecasts.
-
-    Args:
-        count: frames; recordings whose last piece has no more are left out.
-
-    Raises:
-        ValueError: if that leaves no recording.
-    """
-    recording = recording_of(reel)
-    last = np.append(recording[1:] != recording[:-1], True)
-    short = recording[last & (reel.lengths <= count)]
-    kept = ~np.isin(recording, short)
-    names = reel.names["recording"]
-    if not kept.any():
-        raise ValueError(
-            f"hold_back={count}: no recording has more frames, the longest has "
-            f"{reel.lengths[last].max()}"
-        )
-    lengths = reel.lengths - count * last
-    ends = reel.lengths.cumsum()
-    begin = np.where(last & kept, lengths - 1, reel.lengths)  # the place of the first to be seen
-    left = np.where(kept, lengths, 0)
-    frames: dict[int, Tensor] = {}
-    trained_on: set[int] = set()
-    mean = RunningMean()
-
-    def blocks() -> Blocks:
-        done = 0
-        for block, known in reel.blocks:
-            row = np.arange(done, done := done + len(block))
-            of = np.searchsorted(ends, row, side="right")
-            at = row - (ends - reel.lengths)[of]
-            compared = torch.from_numpy(at >= begin[of])
-            for mine in _rows_of_each(known["recording"]):
-                number = int(known["recording"][mine[0]])
-                seen = mine[compared[mine]]
-                if len(seen):
-                    frames[number] = torch.cat([frames.get(number, block[:0]), block[seen]])
-            stay = torch.from_numpy(at < left[of])
-            trained = ~stay & compared & (known["split"] == SPLITS.index("train"))
-            trained_on.update(known["recording"][trained].tolist())
-            if stay.any():
-                mean.add(block[stay])
-                yield block[stay], {name: values[stay] for name, values in known.items()}
-
-    told = [names[number] for number in np.unique(short)]
-    parts = replace(
-        reel, lengths=lengths[kept], blocks=blocks(), closed=False, recording=recording[kept]
-    )
-    return Held(parts, frames, trained_on, mean, told)
-
-
-def truth_of(model: Any, held: Held, ends: Ends) -> Float[Tensor, "n frames *data"]:
-    """Return the last frame given of each recording and those held back, in the order of ends.
-
-    Raises:
-        ValueError: for frames that the model's likelihood does not allow.
-    """
-    for number, name in zip(ends.recording.tolist(), ends.names, strict=True):
-        model.likelihood.require_support(f"what is held back of {name}", held.frames[number])
-    return torch.stack([held.frames[number] for number in ends.recording.tolist()]).detach()
-
-
-def compared(
-    frames: Float[Tensor, "n H *data"],
-    truth: Float[Tensor, "n frames *data"],
-    mean: Float[Tensor, "*data"],
-    unit: float = 1.0,
-) -> str:
-    """Say how far forecasts are from what was, and how far the last and the mean frame given are.
-
-    Args:
-        truth: see `truth_of`.
-        mean: see `Held`.
-        unit: by what values are multiplied before they are compared.
-    """
-    was = truth[:, 1:].flatten(2)
-    guesses = frames, truth[:, :1], mean[None, None].to(was)
-    errors = [(unit * (each.flatten(2) - was)).square().sum(-1) for each in guesses]
-    error, repeated, average = (each.mean(1) for each in errors)
-    better = int(((error < repeated) & (error < average)).sum())
-    profile = errors[0].mean(0)
-    ends = f" ({profile[0]:.4g} of the first, {profile[-1]:.4g} of the last)"
-    return (
-        f"squared error {error.mean():.4g} a frame{ends * (len(profile) > 1)}; repeating the last "
-        f"frame before them {repeated.mean():.4g}, the mean of all before them "
-        f"{average.mean():.4g}; better than both in {better:,} of {len(error):,} "
-        f"recording{'s' * (len(error) > 1)}"
-    )
-
-
 def ends_of(
     model: Any, reel: Reel, observe: Observe | None = None, *, exactly: bool = False
 ) -> Ends:
@@ -297,7 +166,7 @@ def ends_of(
         recording, frame = block["recording"], block["frame"]
         usable = block["inside"] | whole[piece[done : done + len(frame)]]
         done += len(frame)
-        for rows in _rows_of_each(recording):
+        for rows in rows_of_each(recording):
             number = int(recording[rows[0]])
             last[number] = int(frame[rows[-1]]), int(block["split"][rows[-1]])
             usable_rows = rows[usable[rows]]
@@ -379,7 +248,7 @@ def first_ends(
 
     def blocks() -> Blocks:
         for block, known in reel.blocks:
-            for rows in _rows_of_each(known["recording"]):
+            for rows in rows_of_each(known["recording"]):
                 number, begin = int(known["recording"][rows[0]]), int(rows[0])
                 if number > final:
                     if begin:
@@ -392,14 +261,3 @@ def first_ends(
             yield block, known
 
     return replace(reel, blocks=blocks()), ends
-
-
-def recording_of(reel: Reel) -> Int64[np.ndarray, " n"]:
-    """Return the number of the recording that each piece is of."""
-    return np.arange(len(reel.lengths)) if reel.recording is None else reel.recording
-
-
-def _rows_of_each(recording: Int64[Tensor, " rows"]) -> list[Int64[Tensor, " part"]]:
-    """Return the rows of each recording, which follow one another."""
-    _, counts = recording.unique_consecutive(return_counts=True)
-    return [*torch.arange(len(recording)).split(counts.tolist())]

@@ -20,7 +20,18 @@ from symgen.data.recordings import ClipSpec, Footage, Part, unlike
 from symgen.data.recordings.splits import Shares, deal, long_enough, usual_length
 from symgen.experiments.datasets import RecordingData
 
-__all__ = ["NONE", "SPLITS", "Blocks", "Reel", "of_items", "of_recordings", "of_run", "of_tensors"]
+__all__ = [
+    "NONE",
+    "SPLITS",
+    "Blocks",
+    "Reel",
+    "of_items",
+    "of_recordings",
+    "of_run",
+    "of_tensors",
+    "recording_of",
+    "rows_of_each",
+]
 
 Rows = dict[str, Tensor]
 Blocks = Iterator[tuple[Tensor, Rows]]
@@ -300,3 +311,14 @@ def _recording_names(footage: Footage) -> list[str]:
 def _block(data_shape: Sequence[int]) -> int:
     """Return how many frames make a block."""
     return max(1, min(_FRAMES, _ROOM // (4 * prod(data_shape))))
+
+
+def recording_of(reel: Reel) -> Int64[np.ndarray, " n"]:
+    """Return the number of the recording that each piece is of."""
+    return np.arange(len(reel.lengths)) if reel.recording is None else reel.recording
+
+
+def rows_of_each(recording: Int64[Tensor, " rows"]) -> list[Int64[Tensor, " part"]]:
+    """Return the rows of each recording, which follow one another."""
+    _, counts = recording.unique_consecutive(return_counts=True)
+    return [*torch.arange(len(recording)).split(counts.tolist())]

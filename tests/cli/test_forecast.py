@@ -179,7 +179,10 @@ def test_what_is_read_is_never_replaced(runs: Path, capsys: pytest.CaptureFixtur
     for data in ("mine.npy", "."):
         line = f"forecast RUNS/open --data {data} --axes NTYX --out mine.npy --force"
         assert main(words(line, runs)) == 2
-        assert f"mine.npy is read, from {data}: give another name" in capsys.readouterr().err
+        assert (
+            f"mine.npy is part of what is read, {data}: give another name"
+            in capsys.readouterr().err
+        )
     assert Path("mine.npy").read_bytes() == before
 
 

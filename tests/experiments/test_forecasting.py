@@ -12,14 +12,8 @@ import symgen
 from symgen import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
 from symgen.experiments import forecasting
 from symgen.experiments.encoding import reel_of_run
-from symgen.experiments.forecasting import (
-    compared,
-    ends_of,
-    first_ends,
-    held_back,
-    steps_of,
-    truth_of,
-)
+from symgen.experiments.forecasting import ends_of, first_ends, steps_of
+from symgen.experiments.held_back import compared, held_back, truth_of
 from symgen.experiments.reel import Reel
 from symgen.experiments.runs import open_run
 from symgen.latents import Topographic, Topography
@@ -187,7 +181,7 @@ def test_frames_are_held_back_of_the_last_piece(block: int) -> None:
     ends = ends_of(model, held.reel, exactly=True)
     assert (ends.names, ends.left_out) == (["a", "c"], ["d"])
     assert ends.last.tolist() == [24, 12] and ends.passed.tolist() == [0, 0]
-    assert torch.equal(truth_of(model, held, ends), torch.stack([x[6:9], x[20:23]]))
+    assert torch.equal(truth_of(model, held, ends.recording), torch.stack([x[6:9], x[20:23]]))
     torch.testing.assert_close(ends.t[0], model.latents(x[None, 4:7])[0, 2])
 
 

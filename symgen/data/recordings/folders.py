@@ -65,7 +65,7 @@ def find_files(paths: Sequence[Path], pattern: str | None = None) -> Found:
         if path.is_dir() and path.suffix.lower() != ".zarr":
             found = _joined(found, _search(path, pattern, ()))
         elif (kind := _kind(path)) is None or kind == "frames":
-            table = "save the table as a .npy, " if path.suffix.lower() in _TABLES else ""
+            table = "save the table as a .npy, or " if path.suffix.lower() in _TABLES else ""
             raise ValueError(
                 f"{path} is not a recording: {table}give an array "
                 f"({', '.join(CONTAINER_SUFFIXES)}), a video ({', '.join(VIDEO_SUFFIXES)}), or a "

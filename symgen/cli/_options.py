@@ -29,6 +29,15 @@ Factors = Annotated[
 ]
 Device = Annotated[str, arg(help="Where to compute: cpu, cuda, mps.")]
 
+_REWORDED = (
+    (r"^Error parsing (\w+: (?=\w+=))?", ""),
+    (r"^Missing value for argument '(.*?)'.*", r"\1: its value is missing"),
+    (r"no type matching (?:\{None\}\|)?(.*) could .* \[(.*)\]$", r"no \1, \2"),
+    (r"invalid literal for int\(\) with base 10:|no INT,", "no whole number,"),
+    (r"could not convert string to float:|no FLOAT,", "no number,"),
+)
+"""What tyro says, and what is said in its place."""
+
 
 def call(verb: Callable[..., None], name: str, words: Sequence[str]) -> None:
     """Call the function of a verb with the words after it."""
@@ -70,5 +79,7 @@ def _in_a_line(box: str) -> str:
     within = dropwhile(lambda line: not line.strip("─-"), lines)
     told = " ".join(takewhile(lambda line: line.strip("─-"), within))
     text, *_ = told.split(". Got errors:")
-    text = re.sub(r"^Error parsing (\w+: (?=\w+=))?", "", text.rstrip("."))
-    return text.replace("invalid literal for int() with base 10:", "no whole number,")
+    text = text.rstrip(".")
+    for pattern, words in _REWORDED:
+        text = re.sub(pattern, words, text)
+    return text

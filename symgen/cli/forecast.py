@@ -5,16 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from symgen._devices import usable_device
-from symgen._files import file_to_write
+from symgen._files import file_to_write, write_atomically
 from symgen._signals import signals_clean_up
 from symgen.cli._frames import levels_of, write_frames
 from symgen.cli._options import Data, Device, Root, RunFolder
 from symgen.cli._terminal import errors, new_file, progress, say, writing_new
 from symgen.data.options import require_whole
+from symgen.data.recordings import Levels
 from symgen.data.recordings.period import Period, measure_period
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.encoding import reel_of_run
@@ -28,7 +30,7 @@ from symgen.experiments.forecasting import (
     span_of,
     steps_of,
 )
-from symgen.experiments.held_back import compared, held_back, truth_of
+from symgen.experiments.held_back import errors_of, held_back, told, truth_of
 from symgen.experiments.reel import recording_of
 from symgen.experiments.runs import OpenRun, open_run, reading_by
 from symgen.figures import as_pictures, forecast_gif
@@ -63,7 +65,9 @@ def forecast(
 
     Args:
         out: File to write: .npy of shape (recordings, horizon, channels, height, width) or
-            (recordings, horizon, features), or .gif, the end of some recordings and what follows.
+            (recordings, horizon, features); .npz, the same with the recordings' names and, of
+            frames held back, the true ones and the errors; or .gif, the end of some recordings
+            and what follows.
         horizon: Number of frames; by default as many as a clip of the training has.
         hold_back: Forecast the last so many frames of each recording from those before them, and
             compare the two.
@@ -76,9 +80,9 @@ def forecast(
         key: Name of the array in a file of --data, if it is not that of the run.
         bad_frames: List of the bad frames of --data, if it is not that of the run.
     """
-    film = out.suffix.lower() == ".gif"
-    if not film and out.suffix != ".npy":
-        raise ValueError(f"out={out}: let the name end in .npy or .gif")
+    film, archive = out.suffix.lower() == ".gif", out.suffix == ".npz"
+    if not (film or archive or out.suffix == ".npy"):
+        raise ValueError(f"out={out}: let the name end in .npy, .npz or .gif")
     if film and original_scale:
         raise ValueError("--original-scale with a .gif, whose colours have a scale of their own")
     if examples is not None:
@@ -90,7 +94,7 @@ def forecast(
     require_roll(model)
     steps = steps_of(model, horizon, hold_back, _LONGEST if film else FARTHEST)
     if film and len(model.data_shape) == 1:
-        raise ValueError(f"out={out} for vectors, which are no pictures: write a .npy")
+        raise ValueError(f"out={out} for vectors, which are no pictures: write a .npy or .npz")
     reel = reel_of_run(run, split, None if film else examples)
     for note in (*reel.notes, *_notes(run, model, steps)):
         errors.print(f"symgen: {note}", soft_wrap=True)
@@ -111,16 +115,19 @@ def forecast(
             ends = ends._replace(trained_on=torch.tensor(seen))
         file_to_write(out)
         parts = forecasts(model, ends, steps)
-        error = ""
-        if film or truth is not None:
+        measured: dict[str, Tensor] = {}
+        if film or archive or truth is not None:
             parts = iter([frames := torch.cat([*parts])])
             frames = frames.unflatten(0, (-1, steps))
             unit = 1.0 if levels is None else levels.high - levels.low
             if held is not None and truth is not None:
-                error = compared(frames, truth, held.mean.value(), unit)
+                measured = errors_of(frames, truth, held.mean.value(), unit)
         with writing_new(out, force):
             if film:
                 _write_film(out, ends, given, frames, truth)
+            elif archive:
+                pictures = {"frames": frames} | ({} if truth is None else {"truth": truth[:, 1:]})
+                _write_archive(out, ends, pictures, measured, levels)
             else:
                 write_frames(out, (len(ends.names), steps, *model.data_shape), parts, levels)
     left_out = [*(() if held is None else held.left_out), *ends.left_out]
@@ -140,23 +147,44 @@ def forecast(
         say(f"{recordings} continued by {many}{trained_on}: {out}")
     else:
         say(f"the last {many} of {recordings} forecast{trained_on}: {out}")
-        say(error)
+        say(told(measured))
+
+
+def _write_archive(
+    out: Path,
+    ends: Ends,
+    frames: dict[str, Tensor],
+    errors: dict[str, Tensor],
+    levels: Levels | None,
+) -> None:
+    """Write forecasts, the true frames and the errors, with a row for each recording."""
+    scaled = frames if levels is None else {k: levels.undone(v) for k, v in frames.items()}
+    columns = scaled | errors | {"last": ends.last, "trained_on": ends.trained_on}
+    arrays = {name: values.numpy() for name, values in columns.items()}
+    arrays["recording_names"] = np.array(ends.names)
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    write_atomically(out, write)
 
 
 def _write_film(out: Path, ends: Ends, given: Given, frames: Tensor, truth: Tensor | None) -> None:
-    """Draw the ends of recordings and their forecasts; short ones stay on their first frame."""
+    """Draw the ends of recordings and their forecasts."""
     known = []
     for number, last in zip(ends.recording.tolist(), ends.last.tolist(), strict=True):
         pictures, numbers = given[number]
         known.append(pictures[numbers <= last])
-    longest = max(map(len, known))
-    waiting = [each[:1].expand(longest - len(each), *each.shape[1:]) for each in known]
-    before = torch.stack([torch.cat(each) for each in zip(waiting, known, strict=True)])
-    drawn = (before, frames) if truth is None else (before, frames, truth[:, 1:])
+    drawn = (
+        (torch.cat(known), frames) if truth is None else (torch.cat(known), frames, truth[:, 1:])
+    )
     before, after, *was = as_pictures(*drawn, dims=frames.dim() - 2)
     seen = ends.trained_on.tolist()
     titles = ["* " * mark + name for name, mark in zip(ends.names, seen, strict=True)]
-    forecast_gif(before, after, out, titles, *was, note="* trained on" * any(seen))
+    forecast_gif(
+        before.split([*map(len, known)]), after, out, titles, *was, note="* trained on" * any(seen)
+    )
 
 
 def _notes(run: OpenRun, model: Any, steps: int) -> Iterator[str]:

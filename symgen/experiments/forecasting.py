@@ -15,7 +15,7 @@ from symgen._devices import placed
 from symgen.data.options import require_whole
 from symgen.experiments.encoding import Observe, at_rest, encoding_of, reel_for
 from symgen.experiments.evaluation import model_of
-from symgen.experiments.held_back import held_back, truth_of
+from symgen.experiments.held_back import errors_of, held_back, truth_of
 from symgen.experiments.reel import SPLITS, Blocks, Reel, recording_of, rows_of_each
 from symgen.experiments.runs import OpenRun
 from symgen.latents import Topography
@@ -86,7 +86,9 @@ def forecast(
     Returns:
         `frames` (n, H, *data_shape), the means of the likelihood; `last`, the number of the frame
         in its recording that they follow; `recording_names`; `left_out`, names of recordings that
-        are too short; and with `hold_back` the frames held back, `truth` (n, H, *data_shape).
+        are too short; and with `hold_back` the frames held back, `truth` (n, H, *data_shape), and
+        summed over the values of a frame `squared_error` (n, H), `nearest_squared_error` of
+        repeating the frame before them, and `mean_squared_error` of the mean of all before them.
 
     Raises:
         ValueError: if the model has no roll, all recordings are too short, or as `symgen.encode`.
@@ -114,7 +116,8 @@ def forecast(
     }
     if held is not None:
         found["left_out"] = held.left_out + ends.left_out
-        found["truth"] = truth_of(model, held, ends.recording)[:, 1:]
+        truth = truth_of(model, held, ends.recording)
+        found |= {"truth": truth[:, 1:]} | errors_of(found["frames"], truth, held.mean.value())
     return found
 
 

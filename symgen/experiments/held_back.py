@@ -10,7 +10,7 @@ from torch import Tensor
 
 from symgen.experiments.reel import SPLITS, Blocks, Reel, recording_of, rows_of_each
 
-__all__ = ["Held", "compared", "held_back", "truth_of"]
+__all__ = ["Held", "errors_of", "held_back", "told", "truth_of"]
 
 
 class RunningMean:
@@ -94,11 +94,11 @@ def held_back(reel: Reel, count: int) -> Held:
                 mean.add(block[stay])
                 yield block[stay], {name: values[stay] for name, values in known.items()}
 
-    told = [names[number] for number in np.unique(short)]
+    left_out = [names[number] for number in np.unique(short)]
     parts = replace(
         reel, lengths=lengths[kept], blocks=blocks(), closed=False, recording=recording[kept]
     )
-    return Held(parts, frames, trained_on, mean, told)
+    return Held(parts, frames, trained_on, mean, left_out)
 
 
 def truth_of(
@@ -116,13 +116,13 @@ def truth_of(
     return torch.stack([held.frames[number] for number in numbers]).detach()
 
 
-def compared(
+def errors_of(
     frames: Float[Tensor, "n H *data"],
     truth: Float[Tensor, "n frames *data"],
     mean: Float[Tensor, "*data"],
     unit: float = 1.0,
-) -> str:
-    """Say how far forecasts are from what was, and how far the last and the mean frame given are.
+) -> dict[str, Float[Tensor, "n H"]]:
+    """Return the squared errors of forecasts, and of repeating the last and the mean frame given.
 
     Args:
         truth: see `truth_of`.
@@ -130,11 +130,18 @@ def compared(
         unit: by what values are multiplied before they are compared.
     """
     was = truth[:, 1:].flatten(2)
-    guesses = frames, truth[:, :1], mean[None, None].to(was)
-    errors = [(unit * (each.flatten(2) - was)).square().sum(-1) for each in guesses]
-    error, repeated, average = (each.mean(1) for each in errors)
+    guesses = {"": frames, "nearest_": truth[:, :1], "mean_": mean[None, None].to(was)}
+    return {
+        f"{name}squared_error": (unit * (guess.flatten(2) - was)).square().sum(-1)
+        for name, guess in guesses.items()
+    }
+
+
+def told(errors: dict[str, Float[Tensor, "n H"]]) -> str:
+    """Say how far forecasts are from what was, beside the two guesses; see `errors_of`."""
+    error, repeated, average = (each.mean(1) for each in errors.values())
     better = int(((error < repeated) & (error < average)).sum())
-    profile = errors[0].mean(0)
+    profile = errors["squared_error"].mean(0)
     ends = f" ({profile[0]:.4g} of the first, {profile[-1]:.4g} of the last)"
     return (
         f"squared error {error.mean():.4g} a frame{ends * (len(profile) > 1)}; repeating the last "

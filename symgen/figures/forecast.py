@@ -16,7 +16,7 @@ _LEAST = 100  # pixels of a column
 
 
 def forecast_gif(
-    given: Tensor,
+    given: Tensor | Sequence[Tensor],
     forecast: Tensor,
     path: Path | str,
     titles: Sequence[str] | None = None,
@@ -30,7 +30,8 @@ def forecast_gif(
     frame of either stays longer.
 
     Args:
-        given: the last frames that are known `(n, L, channels, height, width)` in [0, 1].
+        given: the last frames that are known `(n, L, channels, height, width)` in [0, 1]; or a
+            list `(L, channels, height, width)` of each, of which shorter ones begin later.
         forecast: the frames after them, `(n, H, channels, height, width)`.
         path, titles: GIF file to write, and a caption for every sequence.
         truth: what the frames that are forecast really were, to be shown below them.
@@ -45,6 +46,7 @@ def forecast_gif(
     target = _canvas.check_path(path, ".gif")
     _canvas.check_duration(milliseconds)
     form = "all as (n, frames, channels, height, width)"
+    given, begins = _ending_together(given)
     parts = {"given": given, "forecast": forecast} | ({} if truth is None else {"truth": truth})
     for name, frames in parts.items():
         _canvas.check_images(form, 5, **{name: frames})
@@ -79,6 +81,8 @@ def forecast_gif(
             if step > 0:
                 edges = (x - 3, y - 3, x + width + 2, y + height + 2)
                 picture.draw.rectangle(edges, _canvas.ACCENT)
+            if index < begins[number]:
+                continue
             picture.paste(pixels[number : number + 1, index : index + 1], scale, [x], [y])
             if len(true):
                 below = [y + height + gap]
@@ -95,3 +99,16 @@ def forecast_gif(
     stays = [milliseconds] * len(moments)
     stays[given.shape[1] - 1] = stays[-1] = _PAUSE * milliseconds
     _canvas.write_gif(target, moments, stays)
+
+
+def _ending_together(given: Tensor | Sequence[Tensor]) -> tuple[Tensor, list[int]]:
+    """Put sequences into one batch; return for each at which place its first frame is."""
+    if isinstance(given, Tensor):
+        return given, [0] * len(given)
+    for frames in given:
+        _canvas.check_images("each as (frames, channels, height, width)", 4, given=frames)
+    longest = max(map(len, given))
+    padded = given[0].new_zeros(len(given), longest, *given[0].shape[1:])
+    for row, frames in zip(padded, given, strict=True):
+        row[longest - len(frames) :] = frames
+    return padded, [longest - len(frames) for frames in given]

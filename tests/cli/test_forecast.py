@@ -109,6 +109,31 @@ def test_frames_held_back_are_compared(runs: Path, capsys: pytest.CaptureFixture
         assert held.n_frames == 6 + 4 and held.height > open_end.height  # pyright: ignore
 
 
+def test_an_archive_has_names_true_frames_and_errors_at_every_horizon(runs: Path) -> None:
+    assert main(words("forecast RUNS/open --out f.npz --hold-back 4", runs)) == 0
+    expected = symgen.forecast(runs / "open", hold_back=4)
+    with np.load("f.npz") as found:
+        assert found["recording_names"].tolist() == expected["recording_names"]
+        assert found["trained_on"].sum() == 8
+        for name in ("frames", "truth", "last", "squared_error", "mean_squared_error"):
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+        was = found["truth"]
+        error = ((found["frames"] - was) ** 2).sum((2, 3, 4))
+        np.testing.assert_allclose(found["squared_error"], error, rtol=1e-4)
+        films = np.load(runs / "films.npy").astype(np.float32) / 4095
+        repeated = ((films[:, 7:8] - films[:, 8:]) ** 2).sum((2, 3))
+        np.testing.assert_allclose(found["nearest_squared_error"], repeated, rtol=1e-4)
+    line = "forecast RUNS/open --out o.npz --hold-back 4 --original-scale"
+    assert main(words(line, runs)) == 0
+    with np.load("o.npz") as found:
+        np.testing.assert_allclose(found["truth"], 4095 * was, rtol=1e-4)
+        np.testing.assert_allclose(found["squared_error"], 4095**2 * error, rtol=1e-3)
+    assert main(words("forecast RUNS/vectors --out v.npz", runs)) == 0
+    with np.load("v.npz") as found:
+        told = ["frames", "last", "recording_names", "trained_on"]
+        assert sorted(found) == told and found["frames"].shape == (4, 6, 5)
+
+
 def test_a_film_ends_its_given_frames_where_the_forecast_begins(runs: Path) -> None:
     """Every third frame is read, and the last piece of what has bad frames begins elsewhere."""
     Path("bad.csv").write_text("recording,frame\n[0],7\n")
@@ -135,7 +160,7 @@ def test_what_a_training_lacked_is_said(runs: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("RUNS/open --out f.png", "out=f.png: let the name end in .npy or .gif"),
+        ("RUNS/open --out f.png", "out=f.png: let the name end in .npy, .npz or .gif"),
         ("RUNS/open --out f.npy --horizon 0", "horizon=0: give 1 or more"),
         ("RUNS/open --out f.gif --horizon 1001", "horizon=1001: give 1000 or less"),
         ("RUNS/open --out f.npy --hold-back 12", "hold_back=12: no recording has more frames"),

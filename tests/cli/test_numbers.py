@@ -41,7 +41,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"tvae --data x --stride {10**23}", f"stride={10**23}: give"),
         ("tvae --data x --validation nan", "validation=nan: give a finite number from 0 to 1"),
         ("ace-digits --validation -5", "validation=-5: give a whole number of 0 or more"),
-        ("demo --likelihood-scale big", "--likelihood-scale: no type matching"),
+        ("demo --likelihood-scale big", "--likelihood-scale: no FLOAT|{one,channel,value}, 'big'"),
+        ("demo --seed", "--seed: its value is missing"),
+        ("demo --likelihood-scale", "--likelihood-scale: its value is missing"),
         ("demo --nothing 3", "Unrecognized options: --nothing"),
     ],
 )

@@ -56,6 +56,21 @@ def test_the_true_frames_are_below(tmp_path: Path) -> None:
         assert len(places(moment, given[0, moments.index(moment)], scale)) == 2
 
 
+def test_shorter_ones_begin_later(tmp_path: Path) -> None:
+    given = [torch.randint(2, (frames, 1, 9, 10)).float() for frames in (3, 1)]
+    forecast = torch.randint(2, (2, 2, 1, 9, 10)).float()
+    forecast_gif(given, forecast, tmp_path / "f.gif")
+    moments = film(tmp_path / "f.gif")
+    scale = scale_in(moments[0], given[0][0])
+    x = places(moments[2], given[1][0], scale)[0][1]
+    y = places(moments[2], given[1][0], scale)[0][0]
+    for index, moment in enumerate(moments):
+        paper = moment.crop((x, y, x + 10 * scale, y + 9 * scale)).getcolors()
+        assert (paper == [(90 * scale**2, (255, 255, 255))]) == (index < 2)
+    with pytest.raises(ValueError, match=r"given \(1, 9\): give each as \(frames, channels"):
+        forecast_gif([torch.rand(1, 9)], forecast, tmp_path / "g.gif")
+
+
 def test_equal_frames_stay_as_many(tmp_path: Path) -> None:
     still = torch.zeros(1, 2, 1, 8, 8)
     forecast_gif(still, still, tmp_path / "f.gif")

@@ -2,13 +2,15 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 
 from symgen.data import Recordings
 from symgen.data.recordings.period import Period
@@ -17,12 +19,14 @@ from symgen.experiments.experiment import Experiment
 from symgen.experiments.presets import preset
 from symgen.likelihoods import make_likelihood
 
-__all__ = ["count_of", "cut_to_period", "in_short", "kept_where", "recommended"]
+__all__ = ["count_of", "cut_to_period", "few_clips", "in_short", "kept_where", "recommended"]
 __all__ += ["remarks", "require_support", "understood"]
 
 _LISTED = 10  # lengths, and what was left out
 _IN_SHORT = 3  # remarks before a training
 _FEWEST, _LONGEST = 4, 32  # frames of a period that is a clip as it is
+_FEW_CLIPS = 5  # of a split
+_UNEVEN = 10.0  # times as large as another
 _UNITS = range(8, 25)  # of a capsule that a longer one is thinned to
 _NAMES = {"N": "recordings", "T": "frames", "C": "channels", "Z": "depth", "Y": "height"}
 _NAMES |= {"X": "width", "F": "features"}
@@ -112,11 +116,11 @@ def in_short(source: Recordings) -> Iterator[str]:
         yield f"... and {len(said) - _IN_SHORT} more, which symgen data inspect says"
 
 
-def require_support(source: Recordings, likelihood: Any) -> None:
+def require_support(path: Path, source: Recordings, likelihood: Any) -> None:
     """Refuse numbers to which a likelihood gives no probability, before anything is written."""
     if likelihood is None:
         return
-    name, numbers = str(source.footage.path), source.footage.extremes
+    name, numbers = str(path), source.footage.extremes
     mend = "give --likelihood gaussian, or --scale LOW HIGH"
     if source.levels is not None:
         name, numbers = f"{name}, scaled,", (0.0, 0.5, 1.0)
@@ -148,6 +152,35 @@ def remarks(source: Recordings) -> Iterator[str]:
     sample = source.footage.sample
     if source.data_shape[0] == 3 and sample.ndim > 2 and (sample == sample[:, :1]).all():
         yield "the three channels are equal: gray, which --gray makes one channel of"
+    if source.levels is None and sample.ndim == 2:
+        yield from _uneven(sample)
+
+
+def _uneven(vectors: Shaped[np.ndarray, "n F"]) -> Iterator[str]:
+    """Warn of features of which few decide what is learned, since only they weigh."""
+    spreads = vectors.astype(np.float64).std(0)
+    moving = spreads[spreads > 0]
+    if len(moving) and moving.max() > _UNEVEN * moving.min():
+        yield (
+            f"the standard deviations of the features reach from {moving.min():.3g} to "
+            f"{moving.max():.3g}: bring them to a similar spread, or the largest decide alone"
+        )
+    elif len(moving) and not 1 / _UNEVEN <= np.median(moving) <= _UNEVEN:
+        yield (
+            f"the standard deviations of the features are about {np.median(moving):.3g}: models "
+            "expect about 1, so multiply the numbers by a factor first"
+        )
+
+
+def few_clips(splits: Mapping[str, Recordings]) -> Iterator[str]:
+    """Warn of splits from which little can be learned or told."""
+    train, test = splits["train"], splits.get("test")
+    if len(train) < _FEW_CLIPS:
+        clips = f"{len(train)} clip{'s' * (len(train) > 1)}"
+        yield f"{clips} to train on: a model can only learn them by heart; take more recordings"
+    if test is not None and len(test) < _FEW_CLIPS:
+        clips = f"{len(test)} clip{'s' * (len(test) > 1)}"
+        yield f"{clips} to test on, which says little: hold out more by --test, or record more"
 
 
 def kept_where(source: Recordings, config: RecordingData) -> str:

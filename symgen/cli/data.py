@@ -17,6 +17,7 @@ from symgen.cli._terminal import console, free_name, new_file, say, sequence_tit
 from symgen.cli._understood import (
     count_of,
     cut_to_period,
+    few_clips,
     kept_where,
     recommended,
     remarks,
@@ -142,7 +143,7 @@ def inspect(words: Sequence[str]) -> None:
     if images := told_as_images(config.data):
         say(f"{images}\n\nas recordings:")
     console.print(table)
-    say("\n".join([kept_where(train, config), *remarks(train)]))
+    say("\n".join([kept_where(train, config), *remarks(train), *few_clips(splits)]))
     train, config = cut_to_period(train, config, period)
     experiment, command = recommended(train, config)
     say(f"{training_time(experiment, train.data_shape, train.frames)}\n{out}\nnext: {command}")

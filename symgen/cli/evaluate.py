@@ -154,7 +154,8 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
     if isinstance(run.data, RecordingData) and (still := _still(run.data, measured)):
         say(f"no CapCorr of {', '.join(still)}: it is of clips in which one factor alone changes")
     if measured["verdict"]:
-        say("\n".join(["", *measured["verdict"], ""]))
+        told = [line.replace(" RUN", f" {run.folder}") for line in measured["verdict"]]
+        say("\n".join(["", *told, ""]))
     if isinstance(run.data, RecordingData):
         say(
             "Roll prediction assumes steady motion that wraps around with the capsule, one unit a "

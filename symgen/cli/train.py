@@ -142,7 +142,8 @@ def _train(words: Sequence[str]) -> None:
             say(f"{experiment.training.examples:,} examples in about {where.minutes:g} minutes")
         if isinstance(experiment.data, RecordingData):
             source = experiment.data.source(train=True)
-            require_support(source, experiment.model.get("likelihood"))
+            path = experiment.data.data or source.footage.path
+            require_support(path, source, experiment.model.get("likelihood"))
             say("\n".join(in_short(source)))
         if isinstance(experiment.data, OwnImageData):
             say("\n".join(images_in_short(experiment.data.open("train"))))

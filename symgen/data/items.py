@@ -74,13 +74,22 @@ def choose_inputs(item: Any, wanted: Wanted, name: str, batched: bool = False) -
     if not sure or (wanted.labelled and len(labels) != 1):
         takes = f"the model takes {wanted}{' in batches' if batched else ''}"
         if alone:
-            raise ValueError(f"{name} is {_layout(item)}: {takes}")
+            cut = ""
+            if any(_is_longer(part.shape[lead:], wanted.shape) for part in parts):
+                cut = f"; cut longer ones by symgen.open(x, axes=..., length={wanted.shape[0]})"
+            raise ValueError(f"{name} is {_layout(item)}: {takes}{cut}")
         found = ", ".join(f"{key}: {_layout(entry)}" for key, entry in entries.items())
         raise ValueError(
             f"{name} holds {found or 'nothing'}: {takes}, and there must be exactly one such entry"
         )
     x = fits[0].float() / 255 if fits[0].dtype == torch.uint8 else fits[0]
     return Inputs(x, labels[0].reshape(x.shape[:lead]).long() if wanted.labelled else None)
+
+
+def _is_longer(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Tell whether data are a recording of more frames than a clip has."""
+    sequence = len(wanted) in (2, 4, 5)  # features, images or volumes after the frames
+    return sequence and tuple(shape[1:]) == tuple(wanted[1:]) and shape[0] > wanted[0]
 
 
 def stack_inputs(items: Iterable[Inputs]) -> Inputs:

@@ -101,8 +101,8 @@ def _find(
         return cache / names[0]
     raise FileNotFoundError(
         f"no {' or '.join(names)} of {data_set} in {', '.join(map(str, folders))}: "
-        "set SYMGEN_DATA or pass root (--root) to name a folder that has it, or pass "
-        "download=True (--download)"
+        "set SYMGEN_DATA or pass root (--root) to name a folder that has it, or have it fetched "
+        "once by download=True (symgen train or data PRESET --download)"
     )
 
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from symgen.data import Recordings
 from symgen.data import open as open_recordings
 from symgen.data.items import ItemSource, Wanted, tensor_of
 from symgen.experiments.datasets import ArrayData, OwnImageData, RecordingData
-from symgen.experiments.evaluation import indexed, model_of
+from symgen.experiments.evaluation import indexed, model_of, scaled_otherwise
 from symgen.experiments.families import family_of, first_items
 from symgen.experiments.image_reel import of_own_images
 from symgen.experiments.reel import Reel, of_items, of_recordings, of_run, of_tensors
@@ -179,7 +180,8 @@ def _reel_of(data: Any, model: Any, run: OpenRun | None) -> Reel:
         if isinstance(data, str | Path):
             data = _opened(data, model)
         if isinstance(data, Recordings):
-            return of_recordings(data)
+            reel = of_recordings(data)
+            return replace(reel, notes=(*reel.notes, *scaled_otherwise(data, model)))
         recordings = _recordings_in(data, model.data_shape)
         if recordings is not None:
             return of_tensors(recordings)

@@ -1,11 +1,13 @@
 """What the functions that use a trained model take, and its evaluation."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from symgen._devices import placed
 from symgen._files import write_json
+from symgen.data import Recordings
 from symgen.data.batches import Batches
 from symgen.experiments.families import (
     Limit,
@@ -21,7 +23,7 @@ from symgen.models import Pretrained
 from symgen.training import Peers, Run
 from symgen.training.trainable import as_batches
 
-__all__ = ["evaluate", "indexed", "model_of"]
+__all__ = ["evaluate", "indexed", "model_of", "scaled_otherwise"]
 
 
 def evaluate(
@@ -82,7 +84,10 @@ def evaluate(
     model = placed(model, device)
     family = family_of(type(model))
     if data is not None:
-        test = train = held_out(indexed(data, model, seed), family, seed)
+        source = indexed(data, model, seed)
+        for note in scaled_otherwise(source, model):
+            warnings.warn(note, stacklevel=2)
+        test = train = held_out(source, family, seed)
     elif opened is None:
         raise ValueError("data=None and no run folder: name what to measure on")
     else:
@@ -90,7 +95,7 @@ def evaluate(
     options = {"items": items, "samples": samples, "seed": seed, "metrics": metrics}
     how = {"observe": observe, "limit": limit}
     measured = family.evaluate(model, evenly_spread(test), train, **how, **options)
-    measured["verdict"] = family.verdict(measured)
+    measured["verdict"] = family.verdict(measured | {"given": data is not None})
     if opened is not None and Peers().rank == 0:
         summary = opened.summary(measured, device or "cpu")
         summary["parameters"] = sum(parameter.numel() for parameter in model.parameters())
@@ -128,3 +133,15 @@ def indexed(data: Any, model: Any, seed: int = 0) -> Any:
             "a path"
         )
     return feed.source
+
+
+def scaled_otherwise(source: Any, model: Any) -> Iterator[str]:
+    """Warn of recordings of which other numbers became 0 and 1 than of those trained on."""
+    there = source.scale if isinstance(source, Recordings) else None
+    wanted = getattr(model, "data_scale", None)
+    if there is not None and wanted is not None and tuple(there) != tuple(wanted):
+        yield (
+            f"{source.footage.name(0)}: of these recordings {there[0]:g} and {there[1]:g} became "
+            f"0 and 1, of those trained on {wanted[0]:g} and {wanted[1]:g}: open them with "
+            f"symgen.open(..., scale=({wanted[0]:g}, {wanted[1]:g})), if they are alike"
+        )

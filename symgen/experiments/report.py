@@ -117,7 +117,8 @@ def report_page(run: OpenRun, summary: Mapping[str, Any], pictures: Sequence[Sho
 
 def _verdict(run: OpenRun, measured: Mapping[str, Any]) -> str:
     """Put the answer first."""
-    lines = [str(line) for line in measured.get("verdict") or run.family.verdict(measured)]
+    told = measured.get("verdict") or run.family.verdict(measured)
+    lines = [str(line).replace(" RUN", f" {run.folder}") for line in told]
     first, *rest = lines or ["There is no verdict on a model of this kind: see the measures."]
     question, mark, answer = first.partition("? ")
     tone = next((tone for word, tone in _TONES if answer.startswith(word)), "")

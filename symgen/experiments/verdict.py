@@ -45,7 +45,7 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
 
     Args:
         measured: the evaluation of a model of sequences; what earlier versions or other families
-            have measured has no verdict.
+            have measured has no verdict. With `given` they are not known to be held out.
 
     Returns:
         A few lines.
@@ -86,19 +86,20 @@ def _prediction(measured: Mapping[str, Any]) -> Iterator[str]:
         return
     yield (
         f"Does the roll predict unseen frames, {frames - seen} of {frames}? {_answer(measured)} "
-        f"On {_items(measured['gains'])}:"
+        f"On {_items(measured)}:"
     )
     for name in BASELINES:
         yield f"  {_compared(measured, name)}"
 
 
-def _items(gains: Mapping[str, Any]) -> str:
+def _items(measured: Mapping[str, Any]) -> str:
     """Say on how many items a prediction was compared."""
+    gains, which = measured["gains"], "given" if measured.get("given") else "held-out"
     count = gains["sequences"]
-    told = f"{count:,} held-out sequence{'s' * (count != 1)}"
+    told = f"{count:,} {which} sequence{'s' * (count != 1)}"
     if (recordings := gains["recordings"]) is not None:
         plural = "s" * (recordings != 1)
-        told = f"{count:,} held-out clip{'s' * (count != 1)} of {recordings:,} recording{plural}"
+        told = f"{count:,} {which} clip{'s' * (count != 1)} of {recordings:,} recording{plural}"
     if recordings == 1 and count > 1:
         told += ", so intervals say nothing about others"
     elif 1 < gains["count"] < _FEW:
@@ -249,7 +250,7 @@ def _advice(measured: Mapping[str, Any]) -> str:
         )
     if "open" in states.values():
         return _more(measured)
-    return "look at it move: symgen traverse."
+    return "look at it move: symgen traverse RUN."
 
 
 def _more(measured: Mapping[str, Any]) -> str:

@@ -176,8 +176,8 @@ class RunFolder:
         paths = () if self.path is None else map(self.path.joinpath, files)
         if any(path.is_file() and path.stat().st_size for path in paths):
             raise FileExistsError(
-                f"{self.path} holds a run already: resume it, or choose another folder for a new "
-                "one"
+                f"{self.path} holds a run already: resume it (--resume), or name another folder "
+                "for a new one (--out)"
             )
         return None
 

@@ -219,6 +219,40 @@ def test_inspect_suggests_gray_where_channels_are_equal(capsys):
     assert "the three channels are equal" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("factors", "told"),
+    [
+        ([1, 1, 1], None),
+        ([1, 1000, 1], "of the features reach from 0.7.* to 7.*: bring them to a similar spread"),
+        ([300, 300, 300], "of the features are about 2.*: models expect about 1"),
+    ],
+)
+def test_inspect_and_train_warn_of_features_of_other_spreads(factors, told, capsys):
+    turn = np.arange(60)[:, None] / 3 + np.arange(3)
+    vectors = np.stack([np.sin(turn + start) for start in range(6)]) * factors
+    np.save("gait.npy", vectors.astype("f4"))
+    assert main(["data", "inspect", "gait.npy", "--axes", "NTF"]) == 0
+    words = "train tvae --data gait.npy --axes NTF --likelihood gaussian --width 8 --examples 16"
+    inspected = capsys.readouterr().out
+    assert main(words.split()) == 0
+    for said in (inspected, capsys.readouterr().out):
+        if told is None:
+            assert "standard deviations" not in said
+        else:
+            assert re.search(told, said)
+
+
+def test_inspect_warns_of_few_clips(capsys):
+    np.save("one.npy", films()[:1])
+    assert main(["data", "inspect", "one.npy"]) == 0
+    told = capsys.readouterr().out
+    assert re.search("clips? to train on: a model can only", told)
+    assert re.search("clips? to test on, which says little", told)
+    np.save("many.npy", films().repeat(6, 0))
+    assert main(["data", "inspect", "many.npy", "--axes", "NTCYX"]) == 0
+    assert "which says little" not in capsys.readouterr().out
+
+
 def test_inspect_lists_what_was_skipped_and_says_where_it_decoded(recordings, capsys):
     shutil.copytree(recordings / "frames", "films")
     shutil.copytree("films/film 1", "films/film 12")

@@ -109,6 +109,11 @@ IMAGE = torch.rand(1, 5, 7)
     ("item", "wanted", "message"),
     [
         (torch.rand(4, 11), VECTORS, "item 0 is float32 (4, 11): the model takes floats (4, 12)"),
+        (
+            np.ones((600, 12), "f4"),
+            VECTORS,
+            "takes floats (4, 12); cut longer ones by symgen.open(x, axes=..., length=4)",
+        ),
         (torch.rand(12), VECTORS, "item 0 is float32 (12,): the model takes floats (4, 12)"),
         (torch.zeros(4, 12).long(), VECTORS, "item 0 is int64 (4, 12): the model takes floats"),
         (torch.zeros(4, 12).bool(), VECTORS, "item 0 is bool (4, 12): the model takes floats"),

@@ -1,6 +1,8 @@
 """Evaluation of runs and of their folders, metrics of one's own, trainings for a given time."""
 
 import json
+import re
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +46,24 @@ def summary(folder, items=None):
 
 
 # --- evaluation --------------------------------------------------------------------------------
+
+
+def test_what_is_given_is_not_called_held_out(tmp_path):
+    films = np.random.default_rng(0).integers(2000, size=(6, 8, 6, 5)).astype(np.uint16)
+    np.save(tmp_path / "films.npy", films)
+    source = symgen.open(tmp_path / "films.npy", "train", axes="NTYX", length=4)
+    model = TVAE((1, 6, 5), **MODEL | {"likelihood": "bernoulli"}, window=3)
+    run = symgen.fit(model, source, **BRIEF, folder=tmp_path / "run")
+    for given in (run, tmp_path / "run"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            measured = symgen.evaluate(given, source, samples=2)
+        assert re.search(r"On \d+ given clips of \d recordings", measured["verdict"][0])
+    np.save(tmp_path / "others.npy", films // 16)
+    others = symgen.open(tmp_path / "others.npy", "all", axes="NTYX", length=4)
+    for use in (symgen.evaluate, symgen.encode):
+        with pytest.warns(UserWarning, match=r"of those trained on 0 and 2047: .*\(0, 2047\)"):
+            use(run, others)
 
 
 def test_own_metrics_join_the_evaluation_and_the_summary(folder):

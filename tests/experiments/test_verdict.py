@@ -57,7 +57,7 @@ def test_a_prediction_that_beats_everything():
     ]
     assert lines[4].startswith("The posterior is in use: KL of 0.3 nats per latent and frame;")
     assert "90.0 % less squared error than the mean image" in lines[4]
-    assert lines[5] == "Next: look at it move: symgen traverse." and len(lines) == 6
+    assert lines[5] == "Next: look at it move: symgen traverse RUN." and len(lines) == 6
 
 
 @pytest.mark.parametrize(

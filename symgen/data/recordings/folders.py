@@ -97,6 +97,9 @@ def _search(folder: Path, pattern: str | None, above: tuple[Path, ...]) -> Found
     if len(kinds) > 1 or (not kinds and not folders and not above):
         told = f"{len(folders)} folders, {counts['frames']} images, {counts['videos']} videos and "
         mend = ", or files of one kind with --files, such as --files '*.png'" if kinds else ""
+        tables = [entry.name for entry in folder.iterdir() if entry.suffix.lower() in _TABLES]
+        if tables and not kinds:
+            mend += f"; save tables such as {min(tables)} as .npy"
         raise ValueError(
             f"{folder} has {told}{counts['arrays']} arrays: give a folder of the frames of one "
             f"recording, of arrays, of videos, or of such folders{mend}"

@@ -149,8 +149,9 @@ def _require_none(what: str, names: list[str]) -> None:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         raise ValueError(
             f"recordings of the split on record (a run's config.json) are {what}: "
-            f"{', '.join(names[:_NAMED])}{more}: put them back as they were, or "
-            "train a new run on what is there"
+            f"{', '.join(names[:_NAMED])}{more}: put them back as they were, or train a new "
+            "run on what is there; other recordings are measured by symgen.evaluate(run, "
+            "symgen.open(path, 'all'))"
         )
 
 

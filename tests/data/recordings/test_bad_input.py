@@ -106,6 +106,7 @@ def test_what_holds_nothing(tmp_path, monkeypatch):
     refused([], "there is no recording at all")
     monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)
     (tmp_path / "table.csv").write_text("1,2\n")
+    refused(tmp_path, "of such folders; save tables such as table.csv as .npy")
     refused(tmp_path / "table.csv", "table.csv is not a recording: save the table as a .npy, or")
     refused(3, "3 is not a recording: give a path or tensors")
 

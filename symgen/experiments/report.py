@@ -124,9 +124,10 @@ def _verdict(run: OpenRun, measured: Mapping[str, Any]) -> str:
     tone = next((tone for word, tone in _TONES if answer.startswith(word)), "")
     parts = [f"<h2>{escape(question + mark.strip())}</h2>" if mark else "<h2>In short</h2>"]
     parts.append(f'<p class="answer">{escape(answer or first)}</p>')
-    points = [line for line in rest if line.startswith(" ")]
-    parts += ["<ul>", *(f"<li>{escape(line.strip())}</li>" for line in points), "</ul>"]
-    parts += [f"<p>{escape(line)}</p>" for line in rest if line not in points]
+    for points, group in groupby(rest, key=lambda line: line.startswith(" ")):
+        tag = "li" if points else "p"
+        told = "".join(f"<{tag}>{escape(line.strip())}</{tag}>" for line in group)
+        parts.append(f"<ul>{told}</ul>" if points else told)
     parts.append(f'<p class="quiet">{escape(_basis(run, measured))}</p>')
     return f'<section class="verdict {tone}">{"".join(parts)}</section>'
 

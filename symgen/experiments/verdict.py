@@ -52,7 +52,7 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
     """
     if "gains" not in measured:
         return []
-    told = [*_prediction(measured), *_forecast(measured), _posterior(measured)]
+    told = [*_forecast(measured), *_prediction(measured), _posterior(measured)]
     return [*told, f"Next: {_advice(measured)}"]
 
 
@@ -84,9 +84,10 @@ def _prediction(measured: Mapping[str, Any]) -> Iterator[str]:
             "so a good prediction may just be a memory of them."
         )
         return
+    alone = "t_0 has seen one frame and cannot know how things move. " * ("forecast" in measured)
     yield (
-        f"Does the roll predict unseen frames, {frames - seen} of {frames}? {_answer(measured)} "
-        f"On {_items(measured)}:"
+        f"{alone}Does the roll predict unseen frames, {frames - seen} of {frames}? "
+        f"{_answer(measured)} On {_items(measured)}:"
     )
     for name in BASELINES:
         yield f"  {_compared(measured, name)}"
@@ -171,11 +172,15 @@ def _forecast(measured: Mapping[str, Any]) -> Iterator[str]:
         if known := forecast[f"{name}_squared_error"]:
             percent = 100 * (1 - forecast["squared_error"] / known)
             word = "less" if percent > 0 else "more"
-            told.append(f"{abs(percent):,.1f} % {word} squared error than {against}")
+            told.append(
+                (percent > 0, f"{abs(percent):,.1f} % {word} squared error than {against}")
+            )
+    wins = [better for better, _ in told]
+    answer = "In part" if any(wins) else "No"
+    answer = "Yes" if wins and all(wins) else answer
     yield (
-        "t_0 has seen one frame and cannot know how things move. Forecast from the first "
-        f"{forecast['context']} frames, the others have "
-        f"{' and '.join(told) or 'nothing to be compared with: nothing moves'}."
+        f"Does it forecast, from the first {forecast['context']} of {measured['frames']} frames? "
+        f"{answer}: {' and '.join(words for _, words in told) or 'nothing moves'}."
     )
 
 

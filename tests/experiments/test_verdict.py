@@ -116,27 +116,25 @@ def test_a_window_of_all_frames_leaves_nothing_to_predict():
     [
         (
             *(2.0, 10.0, 8.0),
-            "80.0 % less squared error than repeating the last frame and "
+            "Yes: 80.0 % less squared error than repeating the last frame and "
             "75.0 % less squared error than the mean image.",
             "continue recordings: symgen forecast RUN --out forecast.npy, or .gif.",
         ),
         (
             *(9.0, 10.0, 8.0),
-            "10.0 % less squared error than repeating the last frame and "
+            "In part: 10.0 % less squared error than repeating the last frame and "
             "12.5 % more squared error than the mean image.",
             "train for the roll",
         ),
-        (0.0, 0.0, 0.0, "nothing to be compared with: nothing moves.", "train for the roll"),
+        (0.0, 0.0, 0.0, "No: nothing moves.", "train for the roll"),
     ],
 )
 def test_a_causal_model_is_judged_by_its_forecast(error, repeat, mean, told, advice):
     forecast = {"squared_error": error, "context": 5, "horizon": 11}
     forecast |= {"repeat_squared_error": repeat, "mean_squared_error": mean}
     lines = verdict(measured(BAD, None, BAD, frames_seen=1, forecast=forecast))
-    assert lines[4] == (
-        "t_0 has seen one frame and cannot know how things move. Forecast from the first 5 "
-        f"frames, the others have {told}"
-    )
+    assert lines[0] == f"Does it forecast, from the first 5 of 16 frames? {told}"
+    assert lines[1].startswith("t_0 has seen one frame and cannot know how things move. Does the")
     assert lines[-1].startswith(f"Next: {advice}")
 
 

@@ -138,7 +138,8 @@ def _train(words: Sequence[str]) -> None:
         folder = Path("runs") / words[0] if where.out is None else where.out
         device = local_device(usable_device(where.device))
         if where.minutes is not None:
-            experiment = within(experiment, where.minutes, device)
+            whole, experiment = experiment, within(experiment, where.minutes, device)
+            words = [*_without_minutes(words), *_lengths(whole, experiment)]
             say(f"{experiment.training.examples:,} examples in about {where.minutes:g} minutes")
         if isinstance(experiment.data, RecordingData):
             source = experiment.data.source(train=True)
@@ -160,6 +161,26 @@ def _train(words: Sequence[str]) -> None:
                 weights=where.start,
             )
         _tell(done, experiment.kind)
+
+
+def _without_minutes(words: Sequence[str]) -> Iterator[str]:
+    """Leave the time out of a command: on another machine it is another training."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--minutes":
+            next(rest)
+        elif not word.startswith("--minutes="):
+            yield word
+
+
+def _lengths(whole: Experiment, shorter: Experiment) -> Iterator[str]:
+    """Return the options by which a training becomes as short as one in a time is."""
+    for name in ("examples", "warmup", "kl_warmup"):
+        length = getattr(shorter.training, name)
+        if length != getattr(whole.training, name):
+            yield from (f"--{name.replace('_', '-')}", str(length))
+    if (balanced := shorter.model.get("balanced")) != whole.model.get("balanced"):
+        yield from ("--balanced", str(balanced))
 
 
 def _doubts(experiment: Experiment) -> Iterator[str]:

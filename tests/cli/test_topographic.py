@@ -119,7 +119,15 @@ def test_a_training_for_a_given_time_is_shortened_and_says_so(capsys):
     words += ["--window", "3", "--minutes", "0.002", "--batch-size", "4"]
     assert main(["train", *words]) == 0
     config = json.loads(Path("runs/demo/config.json").read_text())
-    assert shlex.split(config["command"]) == ["symgen", "train", *words]
+    command = shlex.split(config["command"])
+    assert "--minutes" not in command and command[: len(words) - 2] == [
+        "symgen",
+        "train",
+        *words[:-4],
+    ]
+    assert main([*command[1:], "--out", "again"]) == 0
+    again = json.loads(Path("again/config.json").read_text())
+    assert again["training"] == config["training"]
     examples = config["training"]["examples"]
     assert 4 <= examples < 128_000 and config["training"]["schedule"] == "cosine"
     told = capsys.readouterr().out

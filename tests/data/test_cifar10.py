@@ -57,7 +57,7 @@ def test_a_missing_folder_says_what_where_and_what_to_do(nowhere):
     with pytest.raises(FileNotFoundError) as caught:
         load("cifar10", root=nowhere)
     said = str(caught.value)
-    options = "SYMGEN_DATA", "--root", "download=True (--download)"
+    options = "SYMGEN_DATA", "--root", "download=True", "--download"
     for part in (cifar10.FOLDER, nowhere / "cifar10", *options):
         assert str(part) in said
 

@@ -1,11 +1,13 @@
 """Devices to compute on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-__all__ = ["best_device", "placed", "usable_device"]
+__all__ = ["best_device", "placed", "seeded", "usable_device"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -35,3 +37,14 @@ def best_device() -> str:
 def placed(model: Module, device: str | None) -> Module:
     """Move a model to a device, or leave it where it is."""
     return model if device is None else model.to(usable_device(device))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from a seed on a device, and leave its generator and the CPU's as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if device.type == "cpu":  # `torch.manual_seed` would seed those of all devices
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+        yield

@@ -157,7 +157,7 @@ def remarks(source: Recordings) -> Iterator[str]:
 
 
 def _uneven(vectors: Shaped[np.ndarray, "n F"]) -> Iterator[str]:
-    """Warn of features of which few decide what is learned, since only they weigh."""
+    """Warn of features that a likelihood of one scale weighs unequally, or all too much."""
     spreads = vectors.astype(np.float64).std(0)
     moving = spreads[spreads > 0]
     if len(moving) and moving.max() > _UNEVEN * moving.min():
@@ -168,7 +168,7 @@ def _uneven(vectors: Shaped[np.ndarray, "n F"]) -> Iterator[str]:
     elif len(moving) and not 1 / _UNEVEN <= np.median(moving) <= _UNEVEN:
         yield (
             f"the standard deviations of the features are about {np.median(moving):.3g}: models "
-            "expect about 1, so multiply the numbers by a factor first"
+            "expect about 1, so divide the numbers by that first"
         )
 
 

@@ -16,7 +16,7 @@ from symgen.experiments import evaluation, runs
 from symgen.experiments.datasets import RecordingData
 from symgen.experiments.families import Limit, TimeLimit
 from symgen.experiments.summaries import SUMMARY, main_summary, summary_of
-from symgen.experiments.verdict import worst_and_best
+from symgen.experiments.verdict import addressed, worst_and_best
 from symgen.training import launched, local_device
 from symgen.training.process import stop_signals
 from symgen.training.progress import duration
@@ -154,8 +154,7 @@ def _tell(run: runs.OpenRun, measured: Mapping[str, Any]) -> None:
     if isinstance(run.data, RecordingData) and (still := _still(run.data, measured)):
         say(f"no CapCorr of {', '.join(still)}: it is of clips in which one factor alone changes")
     if measured["verdict"]:
-        told = [line.replace(" RUN", f" {run.folder}") for line in measured["verdict"]]
-        say("\n".join(["", *told, ""]))
+        say("\n".join(["", *addressed(measured["verdict"], run.folder), ""]))
     if isinstance(run.data, RecordingData):
         say(
             "Roll prediction assumes steady motion that wraps around with the capsule, one unit a "

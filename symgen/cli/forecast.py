@@ -30,7 +30,7 @@ from symgen.experiments.forecasting import (
     span_of,
     steps_of,
 )
-from symgen.experiments.held_back import errors_of, held_back, told, truth_of
+from symgen.experiments.held_back import errors_of, held_back, in_words, truth_of
 from symgen.experiments.reel import recording_of
 from symgen.experiments.runs import OpenRun, open_run, reading_by
 from symgen.figures import as_pictures, forecast_gif
@@ -147,7 +147,7 @@ def forecast(
         say(f"{recordings} continued by {many}{trained_on}: {out}")
     else:
         say(f"the last {many} of {recordings} forecast{trained_on}: {out}")
-        say(told(measured))
+        say(in_words(measured))
 
 
 def _write_archive(
@@ -176,15 +176,12 @@ def _write_film(out: Path, ends: Ends, given: Given, frames: Tensor, truth: Tens
     for number, last in zip(ends.recording.tolist(), ends.last.tolist(), strict=True):
         pictures, numbers = given[number]
         known.append(pictures[numbers <= last])
-    drawn = (
-        (torch.cat(known), frames) if truth is None else (torch.cat(known), frames, truth[:, 1:])
-    )
-    before, after, *was = as_pictures(*drawn, dims=frames.dim() - 2)
+    true = [] if truth is None else [truth[:, 1:]]
+    joined, after, *was = as_pictures(torch.cat(known), frames, *true, dims=frames.dim() - 2)
+    before = joined.split([*map(len, known)])
     seen = ends.trained_on.tolist()
     titles = ["* " * mark + name for name, mark in zip(ends.names, seen, strict=True)]
-    forecast_gif(
-        before.split([*map(len, known)]), after, out, titles, *was, note="* trained on" * any(seen)
-    )
+    forecast_gif(before, after, out, titles, *was, note="* trained on" * any(seen))
 
 
 def _notes(run: OpenRun, model: Any, steps: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from symgen.experiments.reel import SPLITS, Blocks, Reel, recording_of, rows_of_each
 
-__all__ = ["Held", "errors_of", "held_back", "told", "truth_of"]
+__all__ = ["Held", "errors_of", "held_back", "in_words", "truth_of"]
 
 
 class RunningMean:
@@ -124,7 +124,10 @@ def errors_of(
 ) -> dict[str, Float[Tensor, "n H"]]:
     """Return the squared errors of forecasts, and of repeating the last and the mean frame given.
 
+    They are summed over the values of a frame, in units of the data squared.
+
     Args:
+        frames: the forecasts.
         truth: see `truth_of`.
         mean: see `Held`.
         unit: by what values are multiplied before they are compared.
@@ -137,7 +140,7 @@ def errors_of(
     }
 
 
-def told(errors: dict[str, Float[Tensor, "n H"]]) -> str:
+def in_words(errors: dict[str, Float[Tensor, "n H"]]) -> str:
     """Say how far forecasts are from what was, beside the two guesses; see `errors_of`."""
     error, repeated, average = (each.mean(1) for each in errors.values())
     better = int(((error < repeated) & (error < average)).sum())

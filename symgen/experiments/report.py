@@ -18,7 +18,7 @@ from symgen.experiments.datasets import OwnImageData, RecordingData, data_to_jso
 from symgen.experiments.presets import preset
 from symgen.experiments.runs import OpenRun
 from symgen.experiments.summaries import OWN, SUMMARY, main_summary
-from symgen.experiments.verdict import worst_and_best
+from symgen.experiments.verdict import addressed, worst_and_best
 from symgen.models.pretrained import weights_step
 from symgen.training.progress import duration
 
@@ -117,8 +117,8 @@ def report_page(run: OpenRun, summary: Mapping[str, Any], pictures: Sequence[Sho
 
 def _verdict(run: OpenRun, measured: Mapping[str, Any]) -> str:
     """Put the answer first."""
-    told = measured.get("verdict") or run.family.verdict(measured)
-    lines = [str(line).replace(" RUN", f" {run.folder}") for line in told]
+    said = measured.get("verdict") or run.family.verdict(measured)
+    lines = addressed(map(str, said), run.folder)
     first, *rest = lines or ["There is no verdict on a model of this kind: see the measures."]
     question, mark, answer = first.partition("? ")
     tone = next((tone for word, tone in _TONES if answer.startswith(word)), "")
@@ -126,8 +126,8 @@ def _verdict(run: OpenRun, measured: Mapping[str, Any]) -> str:
     parts.append(f'<p class="answer">{escape(answer or first)}</p>')
     for points, group in groupby(rest, key=lambda line: line.startswith(" ")):
         tag = "li" if points else "p"
-        told = "".join(f"<{tag}>{escape(line.strip())}</{tag}>" for line in group)
-        parts.append(f"<ul>{told}</ul>" if points else told)
+        body = "".join(f"<{tag}>{escape(line.strip())}</{tag}>" for line in group)
+        parts.append(f"<ul>{body}</ul>" if points else body)
     parts.append(f'<p class="quiet">{escape(_basis(run, measured))}</p>')
     return f'<section class="verdict {tone}">{"".join(parts)}</section>'
 

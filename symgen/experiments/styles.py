@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._devices import seeded
 from symgen.models import ACE
 
 __all__ = ["LOOKED_AT", "Reach", "axes_of_styles", "reach_of_styles", "styles"]
@@ -28,8 +29,7 @@ def reach_of_styles(
     """
     if x is None:
         return [None] * model.classes
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)
+    with seeded(0, next(model.parameters()).device):
         posterior = model.encode(x)
         drawn = posterior.z.rsample(_DRAWS)  # (draws, n, latents)
     found: list[tuple[Reach, ...] | None] = []

@@ -1,6 +1,8 @@
 """What an evaluation of a model of sequences means, in plain words."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 BASELINES = {
@@ -45,7 +47,7 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
 
     Args:
         measured: the evaluation of a model of sequences; what earlier versions or other families
-            have measured has no verdict. With `given` they are not known to be held out.
+            have measured has no verdict. `given` says that the data are not known to be held out.
 
     Returns:
         A few lines.
@@ -54,6 +56,18 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
         return []
     told = [*_forecast(measured), *_prediction(measured), _posterior(measured)]
     return [*told, f"Next: {_advice(measured)}"]
+
+
+def addressed(lines: Iterable[str], folder: Path) -> list[str]:
+    """Put the folder of a run in the place of RUN in the commands of a verdict.
+
+    Example:
+        >>> addressed(["Next: look at it move: symgen traverse RUN."], Path("runs/demo"))
+        ['Next: look at it move: symgen traverse runs/demo.']
+    """
+    return [
+        re.sub(r"(symgen \w+) RUN\b", lambda found: f"{found[1]} {folder}", line) for line in lines
+    ]
 
 
 def worst_and_best(measured: Mapping[str, Any], count: int = 3) -> list[tuple[str, float]]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symgen._devices import seeded
 from symgen.data import Recordings
 from symgen.data.batches import Batches, Source, factor_names, fitting
 from symgen.experiments.runs import open_run
@@ -131,8 +132,7 @@ def _drawn(name: str, model: Any, origin: str) -> Exhibit:
         items = model.manifold(styles).transpose(0, 1).flatten(0, 1)[:_CHOICES]
         named = [f"class {n}, style {z:g}" for z in _STYLES for n in range(model.classes)]
         return Exhibit(name, model, items, tuple(named[:_CHOICES]), None, origin)
-    with torch.random.fork_rng([]):
-        torch.manual_seed(_SEED)
+    with seeded(_SEED, next(model.parameters()).device):
         items = model.decode(model.sample_latents(_CHOICES)).mean
     titles = tuple(f"draw {number}" for number in range(_CHOICES))
     return Exhibit(name, model, items, titles, None, origin)

@@ -91,11 +91,12 @@ def _permute(t: Tensor, shift: int | Tensor, boundary: Boundary) -> Tensor:
 
 
 def _shift_phase(t: Tensor, shift: float | Tensor) -> Tensor:
-    units = t.shape[-1]
+    units, given = t.shape[-1], t.dtype
+    t = t.to(torch.promote_types(given, torch.float32))  # half precision has no Fourier transform
     frequency = torch.arange(units // 2 + 1, device=t.device, dtype=t.dtype)
     turns = torch.as_tensor(shift, device=t.device, dtype=t.dtype)[..., None] * frequency / units
     phase = torch.polar(torch.ones_like(turns), -2 * math.pi * turns)
-    return torch.fft.irfft(torch.fft.rfft(t) * phase, n=units)
+    return torch.fft.irfft(torch.fft.rfft(t) * phase, n=units).to(given)
 
 
 @checked

@@ -42,7 +42,7 @@ class Gaussian(Density):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Evaluate the log-density element by element, in nats; leading dimensions broadcast."""
-        scaled = (x - self.mean).square() * torch.exp(-self.log_variance)
+        scaled = ((x - self.mean) * torch.exp(-0.5 * self.log_variance)).square()
         return -0.5 * (scaled + self.log_variance + math.log(2 * math.pi))
 
     def square_variance(self) -> Tensor:

@@ -165,8 +165,14 @@ class Topography(Topographic):
         return self.boundary, self.capsule_boundary
 
     def weights(self) -> Float[Tensor, " terms"]:
-        """Return the weights of a unit that no boundary cuts."""
-        return torch.tensor(list(self._terms().values()), dtype=torch.float64)
+        """Return the weights of the units that a unit which no zero boundary cuts receives."""
+        folded: dict[tuple[int, int], float] = defaultdict(float)
+        for (delta, unit), weight in self._terms().items():
+            frame = delta % self.frames if self.boundary == "cyclic" else delta
+            folded[frame, unit % self.units if self.capsule_boundary == "cyclic" else unit] += (
+                weight
+            )
+        return torch.tensor(list(folded.values()), dtype=torch.float64)
 
     @property
     def window_weights(self) -> dict[int, float]:
@@ -206,6 +212,8 @@ class Topography(Topographic):
 
         With v = W e + eps it is `E[v]^(-1/2) (1 + 3/8 Var[v] / E[v]²)`, where Var[v] is W Var[e]
         as long as W holds zeros and ones: with a fractional shift the result is of first order.
+        Half weights at the ends of even windows make Var[v] too large, by less than what the
+        series leaves out.
         The energy of padding does not vary.
         """
         if self.shift % 1:

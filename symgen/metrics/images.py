@@ -102,7 +102,7 @@ def height_and_slant(
         >>> [round(float(v), 3) for v in height_and_slant(torch.ones(1, 18, 1))]
         [5.188, 0.0]
     """
-    ink = images.sum(-3)
+    ink = images.to(torch.promote_types(images.dtype, torch.float32)).sum(-3)
     ink = ink / ink.sum((-2, -1), keepdim=True).clamp(min=1e-9)
     y = torch.arange(ink.shape[-2], dtype=ink.dtype, device=ink.device)[:, None]
     x = torch.arange(ink.shape[-1], dtype=ink.dtype, device=ink.device)
@@ -112,7 +112,8 @@ def height_and_slant(
 
     dx, dy = x - mean(x), y - mean(y)
     along = mean(dy.square())[..., 0, 0]
-    return along.sqrt(), mean(dx * dy)[..., 0, 0] / along.clamp(min=1e-9)
+    slant = mean(dx * dy)[..., 0, 0] / along.clamp(min=1e-9)
+    return along.sqrt().to(images.dtype), slant.to(images.dtype)
 
 
 @takes_arrays

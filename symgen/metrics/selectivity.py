@@ -101,7 +101,8 @@ def selectivity_summary(best: Int64[Tensor, "rows columns"]) -> dict[str, int | 
         )
     chosen = best[best >= 0]
     counts = chosen.unique(return_counts=True)[1].double()
-    neighbours = torch.stack([best.roll(1, 0), best.roll(1, 1)])
+    wide = [axis for axis in (0, 1) if best.shape[axis] > 1]  # elsewhere units have themselves
+    neighbours = torch.stack([best.roll(1, axis) for axis in wide] or [torch.full_like(best, -1)])
     both = (best >= 0) & (neighbours >= 0)
     pairs, alike = int(both.sum()), int((both & (neighbours == best)).sum())
     ordered = len(chosen) * (len(chosen) - 1)

@@ -158,7 +158,8 @@ class ACE(ACEParts):
     def forward(self, x: Data, y: Labels | None = None) -> ACEElbo:
         """Estimate the training objective with one sample of the posterior.
 
-        A variational pose is sampled, another taken at its mean.
+        A variational pose is sampled, another taken at its mean. Of several starts one is drawn,
+        by their weights; of a pose that is not variational and has labels, the best is taken.
 
         Args:
             x: images, or other data of the model's shape.
@@ -320,13 +321,14 @@ class ACE(ACEParts):
         """Draw latents from the prior: classes too without `y`, poses too from the "prior"."""
         require_choice("pose", pose, ("identity", "prior"))
         count = typed("count", count, Draws)
-        device = next(self.parameters()).device
+        weight = next(self.parameters())
+        device, like = weight.device, {"dtype": weight.dtype, "device": weight.device}
         if y is None:
             y = torch.randint(self.classes, (count,), device=device)
-        z = self.density.standard((count, self.latent_count), device=device).rsample()
+        z = self.density.standard((count, self.latent_count), **like).rsample()
         h, start = self._identity(count), None
         if self.pose is not None and pose == "prior":
-            h = self.density.standard(h.shape, device=device).rsample()
+            h = self.pose.density.standard(h.shape, **like).rsample()
             if self.pose.starts > 1:
                 start = torch.randint(self.pose.starts, (count,), device=device)
         return ACELatents(z, y, self._element(h, start))

@@ -33,7 +33,7 @@ _MOST_STARTS = 72  # every five degrees: each is a pass of its own
 _MOST_WEIGHT = 1e6
 _MOST_GRAY = 1e6  # levels from 0, of the ground and of the spread
 _FAINT = 0.1  # of the spread: what decoders paint before they have learned anything
-_FARTHEST, _HALVINGS = 5.0, 40  # of an output that a decoder starts from, and how it is found
+_FARTHEST, _HALVINGS = 5.0, 60  # of an output that a decoder starts from, and how it is found
 
 Labelled = Literal["all", "some", "none"]
 
@@ -159,6 +159,7 @@ class ACEParts(Pretrained):
 
     def _make_pose(self, pose: Any, **options: Any) -> SymmetryStatistics | None:
         if isinstance(pose, SymmetryStatistics):
+            _require_own_pose(pose, options | {"padding_mode": self.padding_mode})
             return pose
         if pose is None and not options["colour_pose"]:
             if (starts := options["starts"]) > 1:
@@ -256,16 +257,44 @@ class ACEParts(Pretrained):
         return x[:, :, top : top + height, left : left + width]
 
 
+def _require_own_pose(pose: SymmetryStatistics, options: dict[str, Any]) -> None:
+    """Refuse options beside a pose of one's own that would change nothing."""
+    allowed = {
+        "pose_starts": (1, pose.starts),
+        "pose_iterations": (1, pose.iterations),
+        "colour_pose": (False, pose.colour_pose),
+        "padding_mode": (pose.padding_mode,),
+        "pose_channels": ((20, 20),),
+        "pose_hidden": (50,),
+        "pose_pool": (1,),
+    }
+    for option, values in allowed.items():
+        name = option.removeprefix("pose_")
+        given = tuple(options[name]) if name == "channels" else options[name]
+        if given not in values:
+            raise ValueError(
+                f"{option}={given!r} beside a pose of your own: make that with {name}={given!r}"
+            )
+
+
 def _output_for(likelihood: Likelihood, level: float) -> float:
-    """Return the first parameter whose mean is nearest to a level, by bisection."""
-    shape = (likelihood.parameters, 1, 1, 1)
+    """Return the first parameter whose mean is nearest to a level, by bisection.
+
+    Where means have an end, as those of probabilities, outputs beyond ±5 are not taken.
+    """
     learned = likelihood.learned((1, 1, 1))
+
+    def mean(output: float) -> float:
+        outputs = torch.zeros(1, likelihood.parameters, 1, 1, 1)
+        outputs[:, 0] = output
+        return float(likelihood(outputs, 3, **learned).mean)
+
     low, high = -_FARTHEST, _FARTHEST
+    while mean(high) < level and mean(2 * high) > 1.5 * mean(high):
+        high *= 2
+    while mean(low) > level and mean(2 * low) < 1.5 * mean(low) < 0:
+        low *= 2
     for _ in range(_HALVINGS):
-        outputs = torch.zeros(1, *shape)
-        outputs[:, 0] = (low + high) / 2
-        if float(likelihood(outputs, 3, **learned).mean) < level:
-            low = (low + high) / 2
-        else:
-            high = (low + high) / 2
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean(middle) < level else (low, middle)
     return (low + high) / 2

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from symgen._devices import seeded
 from symgen._typed import type_fields
 from symgen.groups import affine, colour
 from symgen.metrics.likelihood import mixture_bounds
@@ -150,8 +151,7 @@ def draw_poses(model: ACE, posterior: ACEPosterior, count: int, seed: int = 0) -
             "the pose of this model is no latent variable, so it has no posterior to draw from"
         )
         raise ValueError(f"{missing}: train with variational_pose=True (--variational-pose)")
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with seeded(seed, next(model.parameters()).device):
         return model.pose.element(posterior.statistics.rsample(count)[:, 0])
 
 
@@ -192,8 +192,7 @@ def bounds(
         >>> bounds(ACE((1, 28, 28)), torch.rand(3, 1, 28, 28)).shape
         torch.Size([3])
     """
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with seeded(seed, next(model.parameters()).device):
         terms = [model.class_terms(x) for _ in range(samples)]
     found = [
         mixture_bounds(nll + kl_z + kl_pose[:, None], log_probs).valid

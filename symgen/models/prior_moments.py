@@ -24,7 +24,7 @@ def prior_moments(topography: Topographic, mu: float, eps: float) -> tuple[float
         return _sampled(topography, mu, eps)
     line = topography.axes[0] if isinstance(topography, AxesTopography) else topography
     # v is a weighted sum of χ²₁: match mean and variance by a·χ²_n.
-    weights = line.matrix()[0] if line.boundaries == ("cyclic", "cyclic") else line.weights()
+    weights = line.weights()
     if line.capsule_neighbourhood > 1:
         weights = weights.repeat(line.capsule_neighbourhood)
     total, squares = float(weights.sum()), float(weights.square().sum())

@@ -272,8 +272,9 @@ class TopographicVAE(Pretrained):
     def sample_latents(self, count: int) -> Float[Tensor, "count S C D"]:
         """Draw the latents of sequences from the prior."""
         count = typed("count", count, Draws)
-        device = next(self.parameters()).device
-        z = torch.randn((count, self.frames, self.capsules, self.units), device=device)
+        like = next(self.parameters())
+        shape = (count, self.frames, self.capsules, self.units)
+        z = torch.randn(shape, dtype=like.dtype, device=like.device)
         return self.latents_from(z, None if self.topography.is_none else torch.randn_like(z))
 
     @torch.no_grad()

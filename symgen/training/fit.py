@@ -86,7 +86,7 @@ def fit(
         schedule: learning rate after that.
         half_life: examples over which it halves.
         kl_warmup: examples over which the weights of the KL terms go to `beta`.
-        kl_start: where they start.
+        kl_start: where they start, in parts of beta.
         beta: weight of all KL terms.
         rolled: share of steps that decode rolled latents into other frames.
         freeze: parts of the model that stay as they are, by name, such as "encoder".

@@ -55,8 +55,8 @@ class Training:
     kl_warmup: Whole = 0
     """Examples over which the weights of the KL terms go linearly from their start to beta."""
     kl_start: Amount | dict[str, Amount] = 0.0
-    """Where the weights of the KL terms start, such as 0.05; or by name, such as kl_z 20, with 0
-    for the others: the style waits until the pose is learned."""
+    """Where the weights of the KL terms start, in parts of beta, such as 0.05; or by name, such as
+    kl_z 20, with 0 for the others: the style waits until the pose is learned."""
     beta: Amount = 1.0
     """Weight of all KL terms: 1 trains the bound, more a β-VAE (Higgins et al. 2017)."""
     rolled: Share = 0.0
@@ -164,7 +164,7 @@ def learning_rate_factor(training: Training, step: int) -> float:
 
 
 def kl_weight(training: Training, step: int, term: str) -> float:
-    """Evaluate the weight of a term of the loss at a step: of a KL term from its start to beta."""
+    """Evaluate the weight of a term at a step: of KL terms from `kl_start` · beta to beta."""
     if not term.startswith("kl_"):
         return 1.0
     if training.kl_warmup == 0:

@@ -13,7 +13,7 @@ from symgen import ACE, TVAE, VAE, BubbleVAE, TopographicVAE, TorusVAE
 from symgen.experiments import forecasting
 from symgen.experiments.encoding import reel_of_run
 from symgen.experiments.forecasting import ends_of, first_ends, steps_of
-from symgen.experiments.held_back import errors_of, held_back, told, truth_of
+from symgen.experiments.held_back import errors_of, held_back, in_words, truth_of
 from symgen.experiments.reel import Reel
 from symgen.experiments.runs import open_run
 from symgen.latents import Topographic, Topography
@@ -246,12 +246,12 @@ def test_errors_are_told_beside_the_frame_before() -> None:
     frames = torch.ones(2, 2, 4)
     frames[:, 1] = 0.5
     mean = torch.full((4,), 3.0)
-    said = told(errors_of(frames, truth, mean))
+    said = in_words(errors_of(frames, truth, mean))
     assert said == (
         "squared error 2.5 a frame (4 of the first, 1 of the last); repeating the last frame "
         "before them 8, the mean of all before them 36; better than both in 1 of 2 recordings"
     )
-    assert told(errors_of(frames[:1, :1], truth[:1, :2], mean, unit=10.0)).startswith(
+    assert in_words(errors_of(frames[:1, :1], truth[:1, :2], mean, unit=10.0)).startswith(
         "squared error 400 a frame; repeating the last frame before them 1600"
     )
 

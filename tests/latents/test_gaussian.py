@@ -70,3 +70,8 @@ def test_an_absurd_output_costs_no_more_than_itself():
     kl = Gaussian.from_outputs(torch.tensor(0.0), spread).kl()
     (slope,) = torch.autograd.grad(kl, spread)
     assert kl < 1e4 and 0 < slope < 1
+
+
+def test_a_very_narrow_density_has_finite_probabilities():
+    q = Gaussian(torch.ones(3), torch.full((3,), -100.0))
+    assert q.log_prob(q.mean).isfinite().all()

@@ -195,3 +195,10 @@ def test_noise_without_period_scores_chance(centred):
     chance = equivariance_chance(6, 3, 4, centred, boundary="zero")
     mean = equivariance_error(t, centred, boundary="zero").mean().item()
     assert mean == pytest.approx(chance, rel=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_fractions_of_a_unit_are_measured_in_half_precision(dtype):
+    t = torch.randn(2, 6, 2, 6, generator=torch.Generator().manual_seed(0))
+    found = equivariance_error(t.to(dtype), speed=0.5)
+    torch.testing.assert_close(found.float(), equivariance_error(t, speed=0.5), rtol=0.02, atol=1)

@@ -47,3 +47,8 @@ def test_what_is_recognised_is_the_share_of_images_with_the_class_of_their_row(r
         return torch.nn.functional.one_hot(x[:, 0, 0, 0].long(), 4).float()
 
     assert recognised(scores, images) == pytest.approx(100 * right / 7)
+
+
+def test_black_images_of_half_precision_have_neither_height_nor_slant():
+    height, slant = height_and_slant(torch.zeros(1, 8, 8, dtype=torch.float16))
+    assert (float(height), float(slant)) == (0, 0) and height.dtype == torch.float16

@@ -101,3 +101,11 @@ def test_a_map_without_selective_units_has_no_neighbours_to_compare():
     nothing = selectivity_summary(torch.full((3, 3), -1))
     assert nothing["selective_percent"] == nothing["classes"] == 0
     assert nothing["alike_percent"] is None and nothing["alike_chance_percent"] is None
+
+
+def test_a_unit_is_no_neighbour_of_itself():
+    assert selectivity_summary(torch.tensor([[0, 1, 2, 3, 4]]))["alike_percent"] == 0
+    assert selectivity_summary(torch.tensor([[0], [0], [1]]))["alike_percent"] == pytest.approx(
+        100 / 3
+    )
+    assert selectivity_summary(torch.tensor([[2]]))["alike_percent"] is None

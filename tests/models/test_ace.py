@@ -1,5 +1,7 @@
 """All options of ACE: its numbers in every precision, its terms, its wiring."""
 
+import math
+
 import pytest
 import torch
 from ace_helpers import LEARNED, OPTIONS, SMALL, awake, images
@@ -223,3 +225,29 @@ def test_with_one_class_all_bounds_share_their_noise(variational, device):
     torch.testing.assert_close(terms.nll[:, 0], elbo.nll)
     torch.testing.assert_close(terms.kl_pose, elbo.kl_pose)
     assert (elbo.cross_entropy.abs() < 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "ground", "output"),
+    [
+        ("gaussian", 100.0, 100.0),
+        ("gaussian", -30.0, -30.0),
+        ("poisson", 400.0, math.log(400)),
+        ("poisson", 0.0, -5.0),
+        ("bernoulli", 1.0, 5.0),
+        ("bernoulli", 0.0, -5.0),
+        ("bernoulli", 0.5, 0.0),
+    ],
+)
+def test_the_ground_is_the_level_that_is_asked_for_where_the_likelihood_has_it(
+    likelihood, ground, output
+):
+    model = ACE((1, 12, 12), ground=ground, likelihood=likelihood)
+    assert model.background[0].item() == pytest.approx(output, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_latents_are_drawn_in_the_precision_of_the_weights(dtype):
+    model = ACE((1, 12, 12)).to(dtype)
+    assert model.sample_latents(2, pose="prior").z.dtype == dtype
+    assert model.sample(2).isfinite().all()

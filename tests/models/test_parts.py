@@ -305,12 +305,33 @@ def test_a_pose_of_ones_own_is_handed_in_again(tmp_path):
     def pose():
         return SymmetryStatistics(SHAPE, "affine", channels=(3, 3), hidden=8)
 
-    model = ACE(**SMALL | {"pose": pose()})
+    others = {name: value for name, value in SMALL.items() if not name.startswith("pose_")}
+    model = ACE(**others | {"pose": pose()})
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"pose=SymmetryStatistics\(…\)"):
         ACE.from_pretrained(tmp_path)
     again = ACE.from_pretrained(tmp_path, pose=pose())
     assert_equal_numbers(model, again, images(model), torch.tensor([0, 1, 2, 1, 0]))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("pose_starts", 8), ("pose_hidden", 9), ("colour_pose", True), ("padding_mode", "border")],
+)
+def test_options_that_a_pose_of_ones_own_would_ignore_are_refused(option, value):
+    pose = SymmetryStatistics((3, 12, 12), "rotation", starts=4)
+    assert ACE((3, 12, 12), pose=pose, pose_starts=4).pose is pose
+    with pytest.raises(ValueError, match=f"{option}={value!r} beside a pose of your own"):
+        ACE((3, 12, 12), pose=pose, **{option: value})
+
+
+def test_poses_are_drawn_from_the_prior_of_a_pose_of_ones_own():
+    pose = SymmetryStatistics(SHAPE, "centroid", latent="laplace")
+    model = ACE(SHAPE, pose=pose)
+    torch.manual_seed(0)
+    shifts = model.sample_latents(20_000, pose="prior").pose.affine[:, 0, 2]
+    fourth = ((shifts - shifts.mean()) / shifts.std()).pow(4).mean()
+    assert 5 < float(fourth) < 7.5  # 6 of a Laplace density, 3 of a Gaussian
 
 
 def test_a_kind_of_ones_own_that_passes_options_on_is_saved_and_loaded(tmp_path):

@@ -372,3 +372,20 @@ def test_loading_another_kind_or_a_damaged_file_is_refused(tmp_path):
         VAE.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match="no folder"):
         VAE.from_pretrained(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_sequences_are_drawn_in_the_precision_of_the_weights(dtype):
+    model = TVAE((7,), frames=4, window=3, units=4, capsules=2, width=8, likelihood="gaussian")
+    model = model.to(dtype)
+    assert model.sample_latents(2).dtype == dtype
+    assert model.sample(2).shape == (2, 4, 7)
+
+
+def test_a_large_orbit_is_standardised_without_the_whole_matrix():
+    large = Topography(capsules=1, units=128, frames=160, window=5)
+    small = Topography(capsules=1, units=16, frames=16, window=5)
+    assert prior_moments(large, -10.0, 1e-6) == pytest.approx(prior_moments(small, -10.0, 1e-6))
+    wrapped = Topography(capsules=1, units=3, frames=6, window=6, neighbourhood=3)
+    row = wrapped.matrix()[0]  # the half weights of either end fall together
+    assert sorted(wrapped.weights()) == sorted(row[row > 0])

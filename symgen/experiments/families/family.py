@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from symgen._devices import seeded
 from symgen.data.batches import Batches, mix
 from symgen.experiments.families.extent import Limit, ObserveBatches, first_items, numbers_of
 from symgen.experiments.reel import Reel
@@ -239,10 +240,9 @@ def _of_items(name: str, values: Any, batch: Any) -> Tensor:
 @contextmanager
 def _measured(model: Any, seed: int) -> Iterator[None]:
     """Hold a model in evaluation mode, with noise of its own."""
-    device, was_training = next(model.parameters()).device, model.training
+    was_training = model.training
     model.eval()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed, next(model.parameters()).device):
         try:
             yield
         finally:

@@ -1,8 +1,7 @@
 """What is measured of a run of ACE: what its images show, how it works inside, its judges."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen import metrics
+from symgen._devices import seeded
 from symgen.data import DistortedImages, ImageBatch
 from symgen.data.batches import Batches
 from symgen.data.distorted import SCALES
@@ -138,7 +138,7 @@ def prior_samples(
     """Show what is drawn from the prior of every class, the same for the same seed: the means."""
     device = next(model.parameters()).device
     labels = torch.arange(model.classes, device=device).repeat_interleave(count)
-    with _seeded(seed, labels):
+    with seeded(seed, labels.device):
         shown = model.decode(model.sample_latents(len(labels), labels, pose)).mean
     return shown.unflatten(0, (model.classes, count))
 
@@ -243,7 +243,7 @@ def control(measured: Any) -> Values:
 def mechanics(measured: Any) -> Values:
     """Check the density, the order of the bounds, and the wires of the paper's Fig. 5."""
     model, batch = measured.model, _tests(measured)
-    with _seeded(measured.seed, batch.images):
+    with seeded(measured.seed, batch.images.device):
         values = {**_laplace(), **_mixture(model, batch)}
         with torch.enable_grad():
             elbo = model(batch.images, batch.labels)
@@ -305,14 +305,6 @@ def _label_free(measured: Any, count: int, roll: int) -> dict[str, float]:
     found = ACEFamily().evaluate(measured.model, test, test, items=count, samples=1)
     bounds = {name: value for name, value in found.pop("bounds").items() if name != "labelled"}
     return {name: float(value) for name, value in found.items() if name not in _SCORES} | bounds
-
-
-@contextmanager
-def _seeded(seed: int, where: Tensor) -> Iterator[None]:
-    """Draw from a seed, on the device of a tensor, and leave the generators as they were."""
-    with torch.random.fork_rng([where.device] if where.is_cuda else []):
-        torch.manual_seed(seed)
-        yield
 
 
 MEASURES: dict[str, Callable[[Any], Any]] = {
